@@ -5,8 +5,10 @@ from typing import Any, cast
 
 from fastapi import APIRouter, Request, Response
 
-from app.api.deps import CallerDep, ResourcesDep
+from app.api.deps import CallerDep, RequestKeyDep, ResourcesDep
+from app.api.responses import ID_REUSED
 from app.core.errors import Forbidden, NotFound, Unauthorized
+from app.core.idempotency import bind_key
 from app.core.security import Role
 from app.schemas.accounts import (
     KeyDeletedOut,
@@ -93,12 +95,18 @@ async def log_in(body: LogInIn, request: Request, response: Response, resources:
     },
 )
 async def refresh(
-    request: Request, response: Response, resources: ResourcesDep, body: RefreshIn | None = None
+    request: Request,
+    response: Response,
+    resources: ResourcesDep,
+    request_key: RequestKeyDep,
+    body: RefreshIn | None = None,
 ) -> LogInOut:
     """A program sends the token in the body; a browser sends the cookie, and a header that other sites cannot send."""
     logins = resources.accounts.logins
     if body is not None and body.refresh_token is not None:
-        return _answer(await logins.renew(body.refresh_token), request, response, in_cookie=False)
+        sent = body.refresh_token
+        tokens = await logins.renew(sent, request_key and bind_key(request_key, sent))
+        return _answer(tokens, request, response, in_cookie=False)
     token = request.cookies.get(COOKIE)
     if token is None:
         raise Unauthorized(
@@ -106,7 +114,8 @@ async def refresh(
         )
     if COOKIE_HEADER not in request.headers:
         raise Forbidden(f"the cookie counts only with the header {COOKIE_HEADER}; send it with any value")
-    return _answer(await logins.renew(token), request, response, in_cookie=True)
+    tokens = await logins.renew(token, request_key and bind_key(request_key, token))
+    return _answer(tokens, request, response, in_cookie=True)
 
 
 @router.post(
@@ -202,13 +211,19 @@ async def list_keys(caller: CallerDep, resources: ResourcesDep) -> list[KeyOut]:
         400: describe_error("The body cannot be parsed", "bad_request", "`scopes`: field required"),
         **_REFUSED,
         404: _GONE,
+        409: ID_REUSED,
         **ANY_OTHER,
     },
 )
-async def make_key(body: KeyIn, caller: CallerDep, response: Response, resources: ResourcesDep) -> NewKeyOut:
-    """Use the key as `Authorization: Bearer`, or as the API key of an OpenAI SDK."""
+async def make_key(
+    body: KeyIn, caller: CallerDep, response: Response, resources: ResourcesDep, request_key: RequestKeyDep
+) -> NewKeyOut:
+    """Use the key as `Authorization: Bearer`, or as the API key of an OpenAI SDK.
+
+    Secrets are not stored: the same request again, with its `Idempotency-Key`, gives the same key another secret.
+    """
     life = None if body.expires_days is None else timedelta(days=body.expires_days)
-    key, secret = await resources.accounts.keys.create(caller, body.name, body.scopes, life)
+    key, secret = await resources.accounts.keys.create(caller, body.name, body.scopes, life, request_key)
     response.headers["Cache-Control"] = "no-store"
     return NewKeyOut(**_describe(key), key=secret)
 

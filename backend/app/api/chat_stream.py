@@ -67,12 +67,18 @@ async def send(body: ChatStreamIn, caller: CallerDep, resources: ResourcesDep) -
     """Store the message, ask the model, and stream the answer.
 
     The answer belongs to the conversation: it continues when the client leaves, and is stored before `done` is sent.
-    To follow it again, use `GET /api/chat/stream/{message_id}`; do not send the message a second time.
+    To follow it again, use `GET /api/chat/stream/{message_id}`. A client that does not know whether its message arrived
+    sends it again with the same `client_message_id`: it is stored and answered once.
     """
     conversation_id = parse_conversation_id(body.conversation_id)
     parent: Parent = parse_message_id(body.parent_id) if body.parent_id else "leaf"
     turn = await resources.answers.send(
-        caller.user_id, conversation_id, body.message, parent=parent, options=make_options(body)
+        caller.user_id,
+        conversation_id,
+        body.message,
+        parent=parent,
+        options=make_options(body),
+        client_message_id=body.client_message_id,
     )
     return await stream_turn(turn, caller, resources)
 

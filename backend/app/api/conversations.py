@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Body, Query, Response
 from fastapi.responses import StreamingResponse
 
-from app.api.deps import CallerDep, ResourcesDep
+from app.api.deps import CallerDep, RequestKeyDep, ResourcesDep
 from app.api.responses import (
     BUSY,
+    ID_REUSED,
     MALFORMED,
     NEXT_PAGE_LINK,
     NO_CONVERSATION,
@@ -81,11 +82,18 @@ async def list_conversations(
     "",
     status_code=201,
     summary="Make a conversation",
-    responses={201: {"description": "The new conversation"}, 400: MALFORMED, **STORAGE},
+    responses={
+        201: {"description": "The new conversation"},
+        400: MALFORMED,
+        404: NO_CONVERSATION,
+        409: ID_REUSED,
+        **STORAGE,
+    },
 )
 async def make_conversation(
     caller: CallerDep,
     resources: ResourcesDep,
+    key: RequestKeyDep,
     body: Annotated[ConversationIn | None, Body(description="optional")] = None,
 ) -> ConversationDetailOut:
     """The conversation starts without messages. `POST /api/chat/stream` adds the first one."""
@@ -96,6 +104,7 @@ async def make_conversation(
         model=body.model or None,
         system_prompt=body.system_prompt or None,
         settings=_given_options(body.settings),
+        key=key,
     )
     return make_detail(made)
 
@@ -218,6 +227,7 @@ def _message_fields(message: Message) -> dict[str, Any]:
         "provider": message.provider,
         "finish_reason": message.finish_reason,
         "usage": message.usage,
+        "client_message_id": message.client_message_id,
         "error": StoredErrorOut(**message.error) if message.error else None,
         "tool_events": [ToolEventOut(**each.to_json()) for each in load_tool_events(message.tool_data)],
     }

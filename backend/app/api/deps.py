@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Annotated, cast
 
-from fastapi import Depends
+from fastapi import Depends, Header, Request
 from starlette.requests import HTTPConnection
 
 from app.core.config import Settings
 from app.core.errors import Unauthorized
+from app.core.idempotency import RequestKey, make_request_key
 from app.core.metrics import Observer
 from app.core.security import Caller
 from app.core.supervision import Part, Supervisor
@@ -117,3 +118,23 @@ async def get_caller(connection: HTTPConnection) -> Caller:
 
 
 CallerDep = Annotated[Caller, Depends(get_caller)]
+
+
+async def _request_key(
+    request: Request,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            description="key that the client makes for this request, such as a UUID: for 24 hours the same request "
+            "with the same key makes nothing new",
+        ),
+    ] = None,
+) -> RequestKey | None:
+    """The key of a request that makes something; None if the client sent none."""
+    if idempotency_key is None:
+        return None
+    return make_request_key(idempotency_key, request.method, request.url.path, await request.body())
+
+
+RequestKeyDep = Annotated[RequestKey | None, Depends(_request_key)]
+"""By this key a request that arrives twice makes one thing."""

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body, Response
 
 from app.api.chat_stream import STREAM, make_options, stream_turn
 from app.api.conversations import make_detail
-from app.api.deps import CallerDep, ResourcesDep
+from app.api.deps import CallerDep, RequestKeyDep, ResourcesDep
 from app.api.responses import BUSY, MALFORMED, NO_MESSAGE, STORAGE, TOO_BIG, parse_message_id
 from app.schemas.chat import AnswerAgainIn, ApprovalIn, ApprovalOut, ConversationDetailOut, EditIn, ForkIn
 from app.schemas.errors import describe_error
@@ -31,7 +31,8 @@ async def regenerate(
     The events are those of `POST /api/chat/stream`. As there, a client that leaves does not end the answer.
     """
     id_, options = parse_message_id(message_id), make_options(body or AnswerAgainIn())
-    turn = await resources.branches.regenerate(caller.user_id, id_, options)
+    client_id = body.client_message_id if body else None
+    turn = await resources.branches.regenerate(caller.user_id, id_, options, client_id)
     return await stream_turn(turn, caller, resources)
 
 
@@ -47,7 +48,9 @@ async def edit(message_id: str, body: EditIn, caller: CallerDep, resources: Reso
     The events are those of `POST /api/chat/stream`.
     """
     id_ = parse_message_id(message_id)
-    turn = await resources.branches.edit(caller.user_id, id_, body.message, make_options(body))
+    turn = await resources.branches.edit(
+        caller.user_id, id_, body.message, make_options(body), body.client_message_id
+    )
     return await stream_turn(turn, caller, resources)
 
 
@@ -67,11 +70,13 @@ async def fork(
     message_id: str,
     caller: CallerDep,
     resources: ResourcesDep,
+    key: RequestKeyDep,
     body: Annotated[ForkIn | None, Body(description="optional")] = None,
 ) -> ConversationDetailOut:
     """Copy the messages down to this one, with model and settings, into a new conversation. The old one stays."""
     title = (body.title if body else None) or ""
-    return make_detail(await resources.branches.fork(caller.user_id, parse_message_id(message_id), title))
+    id_ = parse_message_id(message_id)
+    return make_detail(await resources.branches.fork(caller.user_id, id_, title, key))
 
 
 @router.post(

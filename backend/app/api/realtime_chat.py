@@ -8,8 +8,8 @@ from uuid import UUID
 import orjson
 from fastapi import APIRouter, Body, Response
 
-from app.api.deps import CallerDep, ResourcesDep
-from app.api.responses import MALFORMED, STORAGE, TOO_BIG, parse_conversation_id
+from app.api.deps import CallerDep, RequestKeyDep, ResourcesDep
+from app.api.responses import ID_REUSED, MALFORMED, STORAGE, TOO_BIG, parse_conversation_id
 from app.api.sse import EventStream
 from app.core.errors import PrompterError
 from app.schemas.errors import describe_error
@@ -37,16 +37,23 @@ _EXAMPLE = (
     "/sessions",
     status_code=201,
     summary="Begin a session",
-    responses={201: {"description": "The new session"}, 400: MALFORMED, 413: TOO_BIG, **STORAGE},
+    responses={
+        201: {"description": "The new session"},
+        400: MALFORMED,
+        409: ID_REUSED,
+        413: TOO_BIG,
+        **STORAGE,
+    },
 )
 async def make_session(
     caller: CallerDep,
     resources: ResourcesDep,
+    key: RequestKeyDep,
     body: Annotated[RealtimeSessionIn | None, Body(description="optional")] = None,
 ) -> RealtimeSessionOut:
     """Create a session, which is a conversation. Its `initial_message` is stored, and answered on request."""
     body = body or RealtimeSessionIn()
-    made = await resources.realtime.create(caller.user_id, body.title or "", body.initial_message or "")
+    made = await resources.realtime.create(caller.user_id, body.title or "", body.initial_message or "", key)
     return RealtimeSessionOut(
         id=made.id,
         user_id=made.user_id,
@@ -89,7 +96,9 @@ async def stream(
     leaves does not end the answer: follow it again with `GET /api/chat/stream/{message_id}`.
     """
     id_ = parse_conversation_id(session_id)
-    message_id = await resources.realtime.send(caller.user_id, id_, body.content, body.model)
+    message_id = await resources.realtime.send(
+        caller.user_id, id_, body.content, body.model, body.client_message_id
+    )
     deliveries = await resources.answers.follow(caller.user_id, message_id)
     return EventStream(
         _encode_deliveries(id_, message_id, deliveries),

@@ -36,6 +36,11 @@ BUSY = describe_error(
     "busy",
     "this conversation has an answer under way; wait for it or stop it",
 )
+ID_REUSED = describe_error(
+    "The key or id was sent with another request, or an answer is under way in this conversation",
+    "id_reused",
+    "this `Idempotency-Key` was sent with another request; send this one with another key",
+)
 STORAGE: dict[int | str, dict[str, Any]] = {
     403: describe_error(
         "This Origin, Host or address may not ask, or the key lacks the scope `chat`",

@@ -21,6 +21,7 @@
     + Busy (409)                                              an answer of the conversation is under way
     + FetchUnderWay (409)                                     other weights are being fetched
     + NotRemovable (409)                                      weights that the server may not remove
+    + IdReused (409)                                          an id of the client's that came with something else
     + ApprovalOver (409)                                      a tool call that no longer waits for its user
     + TooManyAttempts (429)                                   wrong passwords; closes with 1008
     + ProviderNotReady (503)
@@ -212,6 +213,11 @@ class FetchUnderWay(PrompterError):
 
 class NotRemovable(PrompterError):
     code = "not_removable"
+    status = 409
+
+
+class IdReused(PrompterError):
+    code = "id_reused"
     status = 409
 
 

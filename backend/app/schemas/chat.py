@@ -147,6 +147,9 @@ class MessageOut(BaseModel):
     usage: dict[str, Any] | None = Field(
         description="tokens of the request, the answer and both; `estimated` is true if the model did not count them"
     )
+    client_message_id: UUID | None = Field(
+        description="`client_message_id` of the request that made it; null if it had none"
+    )
     error: StoredErrorOut | None = Field(description="why an answer did not complete; null otherwise")
     tool_events: Sequence[ToolEventOut] = Field(description="tool events of this answer, in order")
 
@@ -173,6 +176,12 @@ class StopOut(BaseModel):
     )
 
 
+CLIENT_ID = (
+    "id of this message, a UUID that the client makes: the same request again makes nothing new and gets the answer "
+    "of the first one"
+)
+
+
 class ChatStreamIn(ChatOptions):
     """A message whose answer is streamed."""
 
@@ -197,6 +206,9 @@ class ChatStreamIn(ChatOptions):
         max_length=200,
         description="id of the message before it; the last one of the shown branch if absent",
     )
+    client_message_id: UUID | None = Field(
+        None, description=CLIENT_ID, examples=["5e3c1a52-9c0f-4b8e-8f55-2f7a4f0c9d11"]
+    )
 
 
 class AnswerAgainIn(ChatOptions):
@@ -208,6 +220,7 @@ class AnswerAgainIn(ChatOptions):
         description="id of the model that answers this time; the conversation's model if absent",
         examples=["echo"],
     )
+    client_message_id: UUID | None = Field(None, description=CLIENT_ID)
 
 
 class EditIn(AnswerAgainIn):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, TypeAdapter
 
-from app.schemas.chat import TITLE_CHARS
+from app.schemas.chat import CLIENT_ID, TITLE_CHARS
 
 
 class RealtimeSessionIn(BaseModel):
@@ -51,6 +51,7 @@ class RealtimeMessageIn(BaseModel):
         description="id of the model that answers, from `GET /api/models`; the server's default if absent",
         examples=["echo"],
     )
+    client_message_id: UUID | None = Field(None, description=CLIENT_ID)
 
 
 class RealtimeStart(BaseModel):

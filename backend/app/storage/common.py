@@ -13,6 +13,7 @@ from sqlalchemy import (
     CursorResult,
     DateTime,
     Delete,
+    Insert,
     Table,
     Text,
     Update,
@@ -72,7 +73,7 @@ def make_page(items: Sequence[T], limit: int, moment: str) -> Page[T]:
     return Page(items=shown, next_before=last and make_cursor(getattr(last, moment), last.id))
 
 
-async def execute_and_count(session: AsyncSession, statement: Update | Delete) -> int:
+async def execute_and_count(session: AsyncSession, statement: Insert | Update | Delete) -> int:
     """Execute a statement and return how many rows it changed."""
     options = {"synchronize_session": False}
     return cast("CursorResult[Any]", await session.execute(statement, execution_options=options)).rowcount

@@ -10,9 +10,9 @@ from uuid import UUID
 from sqlalchemy import CTE, ColumnElement, Row, Select, exists, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.errors import Busy, NotFound
+from app.core.errors import Busy, IdReused, NotFound
 from app.storage import search
-from app.storage.common import insert_rows, utc_now
+from app.storage.common import insert_rows, replace_unstorable, utc_now
 from app.storage.conversations import DEFAULT_TITLE, find_next_place, unknown_conversation
 from app.storage.tables import ConversationRow, MessageRow
 from app.utils.ids import continue_after, new_id
@@ -56,13 +56,14 @@ class Message:
     usage: dict[str, Any] | None
     error: dict[str, Any] | None
     tool_data: list[Any] | None
+    client_message_id: UUID | None = None
     created_at: datetime
     updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewTurn:
-    """A user's message and the answer to it, which is still empty."""
+    """A user's message and the answer to it; a new one is still empty."""
 
     user: Message
     assistant: Message
@@ -99,6 +100,7 @@ async def append_turn(
     run_id: UUID,
     parent: Parent = "leaf",
     model: str | None = None,
+    client_message_id: UUID | None = None,
 ) -> NewTurn:
     """Store a user's message and an empty answer that this process is going to stream.
 
@@ -110,7 +112,9 @@ async def append_turn(
     """
     conversation = await _lock(session, user_id, conversation_id)
     parent_id = await _find_parent_id(session, conversation, parent)
-    question = await _add_message(session, conversation, content, "user", parent_id)
+    question = await _add_message(
+        session, conversation, content, "user", parent_id, client_message_id=client_message_id
+    )
     answer = await _add_empty_answer(session, conversation, question.id, run_id, model)
     return NewTurn(user=to_message(question), assistant=to_message(answer), title=conversation.title)
 
@@ -123,6 +127,7 @@ async def append_answer(
     run_id: UUID,
     parent: Parent = "leaf",
     model: str | None = None,
+    client_message_id: UUID | None = None,
 ) -> Message:
     """Store one more empty answer to a message, which this process is going to stream.
 
@@ -132,7 +137,71 @@ async def append_answer(
     """
     conversation = await _lock(session, user_id, conversation_id)
     parent_id = await _find_parent_id(session, conversation, parent)
-    return to_message(await _add_empty_answer(session, conversation, parent_id, run_id, model))
+    answer = await _add_empty_answer(
+        session, conversation, parent_id, run_id, model, client_message_id=client_message_id
+    )
+    return to_message(answer)
+
+
+async def find_by_client_id(
+    session: AsyncSession, conversation_id: UUID, client_message_id: UUID | None
+) -> Message | None:
+    """Return the message that a request with this id of the client's has made, or None.
+
+    The caller has found the conversation to be the user's.
+    """
+    if client_message_id is None:
+        return None
+    row = MessageRow
+    same = (row.conversation_id == conversation_id, row.client_message_id == client_message_id)
+    found = (await session.execute(select(row).where(*same))).scalar_one_or_none()
+    return to_message(found) if found is not None else None
+
+
+async def find_turn(
+    session: AsyncSession,
+    user_id: UUID,
+    conversation_id: UUID,
+    client_message_id: UUID | None,
+    *,
+    content: str,
+    parent: Parent,
+    lock: bool = False,
+) -> NewTurn | None:
+    """Return what `append_turn` has made for this id of the client's before, or None.
+
+    `lock` keeps other requests from making it until the transaction ends.
+
+    Raises:
+        NotFound: this user has no such conversation.
+        IdReused: the client sent something else with this id.
+    """
+    conversation = await _find_conversation(session, user_id, conversation_id, lock=lock)
+    if (question := await find_by_client_id(session, conversation_id, client_message_id)) is None:
+        return None
+    is_same = question.role == "user" and question.content == replace_unstorable(content)
+    if not is_same or (parent != "leaf" and parent != question.parent_id):
+        raise _reused()
+    answers = select(MessageRow).where(MessageRow.parent_id == question.id).order_by(MessageRow.id).limit(1)
+    answer = (await session.execute(answers)).scalar_one()  # both were stored together
+    return NewTurn(user=question, assistant=to_message(answer), title=conversation.title)
+
+
+async def find_answer(
+    session: AsyncSession,
+    user_id: UUID,
+    conversation_id: UUID,
+    client_message_id: UUID | None,
+    *,
+    question_id: UUID,
+    lock: bool = False,
+) -> Message | None:
+    """Return what `append_answer` has made for this id of the client's before, or None. Otherwise as `find_turn`."""
+    await _find_conversation(session, user_id, conversation_id, lock=lock)
+    answer = await find_by_client_id(session, conversation_id, client_message_id)
+    if answer is not None and (answer.role != "assistant" or answer.parent_id != question_id):
+        raise _reused()
+    return answer
 
 
 async def get(session: AsyncSession, user_id: UUID, message_id: UUID) -> Message:
@@ -299,6 +368,7 @@ def to_message(row: "MessageRow | Row[*tuple[Any, ...]]") -> Message:
         usage=row.usage,
         error=row.error,
         tool_data=row.tool_data,
+        client_message_id=row.client_message_id,
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
@@ -355,6 +425,12 @@ async def _lock(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> 
     return row
 
 
+def _reused() -> IdReused:
+    return IdReused(
+        "this `client_message_id` was sent with another message of this conversation; give each message its own"
+    )
+
+
 async def _find_parent_id(
     session: AsyncSession, conversation: ConversationRow, parent: Parent
 ) -> UUID | None:
@@ -367,7 +443,13 @@ async def _find_parent_id(
 
 
 async def _add_message(
-    session: AsyncSession, conversation: ConversationRow, content: str, role: Role, parent_id: UUID | None
+    session: AsyncSession,
+    conversation: ConversationRow,
+    content: str,
+    role: Role,
+    parent_id: UUID | None,
+    *,
+    client_message_id: UUID | None = None,
 ) -> MessageRow:
     """Insert a complete message and show its branch. A first message of a user gives the conversation its title."""
     row = MessageRow(
@@ -377,6 +459,7 @@ async def _add_message(
         role=role,
         content=content,
         status="complete",
+        client_message_id=client_message_id,
     )
     session.add(row)
     await session.flush()
@@ -396,6 +479,8 @@ async def _add_empty_answer(
     parent_id: UUID | None,
     run_id: UUID,
     model: str | None,
+    *,
+    client_message_id: UUID | None = None,
 ) -> MessageRow:
     row = MessageRow(
         id=await _make_newest_id(session, conversation.id),
@@ -406,6 +491,7 @@ async def _add_empty_answer(
         status="streaming",
         model=model,
         run_id=run_id,
+        client_message_id=client_message_id,
     )
     session.add(row)
     await session.flush()

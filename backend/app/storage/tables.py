@@ -89,6 +89,20 @@ class ApiKeyRow(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
+class IdempotencyKeyRow(Base):
+    """One request of a user with an `Idempotency-Key`, and what it has made; kept for a day."""
+
+    __tablename__ = "idempotency_keys"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    key_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    request_hash: Mapped[str] = mapped_column(String(64))
+    """Of its method, path and body."""
+    resource_id: Mapped[UUID | None]
+    """Without a foreign key, because what is made is of several kinds."""
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
 class RunRow(Base):
     """One running server process. Its heartbeat is its lease on the answers that it streams."""
 
@@ -139,6 +153,14 @@ class MessageRow(Base):
             sqlite_where=text("status = 'streaming'"),
             postgresql_where=text("status = 'streaming'"),
         ),
+        Index(
+            "uq_messages_client_message_id",
+            "conversation_id",
+            "client_message_id",
+            unique=True,
+            sqlite_where=text("client_message_id IS NOT NULL"),
+            postgresql_where=text("client_message_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -161,6 +183,8 @@ class MessageRow(Base):
     """The process that streams it; None after its end."""
     stop_requested: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether its user has asked another process to stop it: the one that streams it looks here."""
+    client_message_id: Mapped[UUID | None]
+    """The client's id of the request that made it: the same request again makes nothing."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(default=utc_now)
 

@@ -137,14 +137,14 @@ class RefreshTokens:
 
     async def add(
         self, *, user_id: UUID, family: UUID, token_hash: str, expires_at: datetime, now: datetime
-    ) -> None:
-        """Insert a token of the log-in `family`."""
-        self._session.add(
-            RefreshTokenRow(
-                user_id=user_id, family=family, hash=token_hash, expires_at=expires_at, created_at=now
-            )
+    ) -> UUID:
+        """Insert a token of the log-in `family` and return its id."""
+        row = RefreshTokenRow(
+            user_id=user_id, family=family, hash=token_hash, expires_at=expires_at, created_at=now
         )
+        self._session.add(row)
         await self._session.flush()
+        return row.id
 
     async def mark_used(self, token_id: UUID, now: datetime) -> bool:
         """Mark a token as used; False if another request has used or revoked it first."""
@@ -227,6 +227,11 @@ class ApiKeys:
             )
         )
         await self._session.flush()
+
+    async def replace_secret(self, key_id: UUID, prefix: str, secret_hash: str) -> None:
+        """Make the old secret of a key invalid, and a new one valid."""
+        renewed = update(ApiKeyRow).where(ApiKeyRow.id == key_id).values(prefix=prefix, hash=secret_hash)
+        await self._session.execute(renewed)
 
     async def revoke(self, key_id: UUID, user_id: UUID, now: datetime) -> bool:
         """Revoke a key; False if this user has no such key."""

@@ -233,6 +233,41 @@ def test_a_refresh_token_that_comes_twice_ends_its_log_in(http: httpx2.Client) -
     assert renew(http, other["refresh_token"]).status_code == 200
 
 
+def test_a_renewal_whose_answer_was_lost_can_be_sent_again(http: httpx2.Client) -> None:
+    """With its key, as browsers repeat a POST on a connection that was reset; a thief has not got the key."""
+    for in_cookie in (False, True):
+        token = tokens_of(http)["refresh_token"]
+        key = {"Idempotency-Key": "of-this-page"}
+
+        def send(
+            token: str, headers: dict[str, str] | None = None, in_cookie: bool = in_cookie
+        ) -> httpx2.Response:
+            headers = headers or {}
+            if not in_cookie:
+                return http.post("/api/auth/refresh", json={"refresh_token": token}, headers=headers)
+            http.cookies.clear()
+            cookie = {"Cookie": f"prompter_refresh={token}"}
+            return http.post("/api/auth/refresh", headers={**cookie, **COOKIE_HEADER, **headers})
+
+        def new_of(response: httpx2.Response, in_cookie: bool = in_cookie) -> str:
+            assert response.status_code == 200, response.text
+            return response.cookies["prompter_refresh"] if in_cookie else response.json()["refresh_token"]
+
+        lost, had = send(token, key), send(token, key)
+        # The first answer's token is not valid beside the second's; the next renewal may have the same key.
+        again = send(new_of(had), key)
+        newest = new_of(again)
+        refused(send(token, {"Idempotency-Key": "of-a-thief"}), 401, "unauthorized")
+        refused(send(newest), 401, "unauthorized")
+        refused(send(new_of(lost)), 401, "unauthorized")
+        # A repeat after its answer was used is not one whose answer was lost.
+        token = tokens_of(http)["refresh_token"]
+        used = new_of(send(token, key))
+        newest = new_of(send(used))
+        refused(send(token, key), 401, "unauthorized")
+        refused(send(newest), 401, "unauthorized")
+
+
 async def test_of_two_renewals_at_once_one_wins_at_most(served: RunningServer, http: httpx2.Client) -> None:
     made = tokens_of(http)
     async with httpx2.AsyncClient(base_url=served.url, trust_env=False) as many:

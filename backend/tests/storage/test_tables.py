@@ -11,6 +11,7 @@ def test_the_tables_are_these() -> None:
         "conversations",
         "dictation_finals",
         "dictations",
+        "idempotency_keys",
         "messages",
         "model_connections",
         "refresh_tokens",

@@ -1,14 +1,20 @@
 """A TCP proxy between a client and its server, whose connections a test can cut."""
 
 import asyncio
+import re
+import socket
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
+_REQUEST = re.compile(rb"([A-Z]+ \S+) HTTP/1\.1\r\n")
+
 
 class Proxy:
     """Passes connections on; `cut` breaks all of them, and `down` refuses new ones. After `freeze` those that are open
-    pass nothing on, either way, until `thaw`: so a line looks that is lost without a word.
+    pass nothing on, either way, until `thaw`: so a line looks that is lost without a word. `hold_answers` lets requests
+    through and keeps what the server says, until `release_answers`.
 
     With `cut_after_bytes`, each new connection is cut after this many bytes from the server.
     """
@@ -23,6 +29,10 @@ class Proxy:
         self._flow = asyncio.Event()
         self._flow.set()
         self._frozen: list[asyncio.Event] = []
+        self._speaks = asyncio.Event()
+        self._speaks.set()
+        self.requests: list[str] = []
+        """Method and path of each request, in order of arrival."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def accept(self, target: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -37,9 +47,20 @@ class Proxy:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def cut(self) -> None:
-        """Abort all connections without a close; data on the way is lost."""
+    def hold_answers(self) -> None:
+        """Keep what the server says; requests reach it."""
+        self._speaks.clear()
+
+    def release_answers(self) -> None:
+        """Pass on what the server says; what was held on connections that are cut is lost."""
+        self._speaks.set()
+
+    def cut(self, *, reset: bool = False) -> None:
+        """Abort all connections without a close; data on the way is lost. `reset` tells both sides by a TCP reset."""
         for writer in self._writers:
+            if reset:
+                linger = struct.pack("ii", 1, 0)
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             writer.transport.abort()
         self._writers.clear()
 
@@ -89,7 +110,11 @@ class Proxy:
         left = most_bytes
         with suppress(OSError):
             while data := await reader.read(4096):
+                if up and (request := _REQUEST.match(data)):
+                    self.requests.append(request[1].decode())
                 await flow.wait()
+                if not up:
+                    await self._speaks.wait()
                 self.bytes_up += len(data) if up else 0
                 writer.write(data[:left])
                 await writer.drain()

@@ -174,6 +174,8 @@ export const en = {
     stop: "Stop the answer",
     stopping: "Stopping …",
     sending: "Sending …",
+    uncertain: "Not known whether it arrived",
+    uncertainLong: "The server does not answer. Once it is back, the page looks, and nothing is sent twice.",
     waiting: "Waiting for the first word …",
     queue: {
       title: "Sent when the answer ends",
@@ -248,6 +250,7 @@ export const en = {
       refused: "That did not work",
       stopped: "Stopped.",
       unreachable: "The server does not answer. What you wrote is still here.",
+      notArrived: "The message did not arrive. What you wrote is in the field again.",
       broken: "The server could not be reached. The answer may have continued there.",
       busy: "Another answer is running in this conversation. Wait until it ends, or stop it.",
       length: "The answer reached its maximum length.",

@@ -177,6 +177,8 @@ export const es: Texts = {
     stop: "Parar la respuesta",
     stopping: "Parando …",
     sending: "Enviando …",
+    uncertain: "No se sabe si llegó",
+    uncertainLong: "El servidor no responde. En cuanto vuelva, la página lo mira; nada se envía dos veces.",
     waiting: "Esperando la primera palabra …",
     queue: {
       title: "Se envía cuando termine la respuesta",
@@ -251,6 +253,7 @@ export const es: Texts = {
       refused: "No ha funcionado",
       stopped: "Parada.",
       unreachable: "El servidor no responde. Lo que has escrito sigue aquí.",
+      notArrived: "El mensaje no llegó. Lo que escribiste está otra vez en el campo.",
       broken: "No se ha podido llegar al servidor. Puede que la respuesta haya seguido allí.",
       busy: "Hay otra respuesta en curso en esta conversación. Espera a que acabe, o párala.",
       length: "La respuesta ha llegado a su longitud máxima.",

@@ -5,12 +5,14 @@ import hmac
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from app.core.errors import BadRequest, Forbidden, NotFound
+from app.core.errors import BadRequest, Forbidden, IdReused, NotFound
+from app.core.idempotency import RequestKey
 from app.core.security import SCOPES, Caller, Role, Scope
+from app.storage import idempotency
 from app.storage.database import Database
 from app.storage.users import ApiKey as ApiKey  # re-exported for the API
 from app.storage.users import ApiKeys
@@ -82,13 +84,22 @@ class ApiKeyManager:
             return await ApiKeys(session).list_active(caller.user_id)
 
     async def create(
-        self, caller: Caller, name: str, scopes: Sequence[Scope], life: timedelta | None
+        self,
+        caller: Caller,
+        name: str,
+        scopes: Sequence[Scope],
+        life: timedelta | None,
+        request_key: RequestKey | None = None,
     ) -> tuple[ApiKey, str]:
         """Create a key; return it and its secret, which is not stored. `life` None: the key does not expire.
+
+        The same `request_key` creates no second one. As secrets are not stored, the key gets another one then.
 
         Raises:
             Forbidden: the caller's role does not allow one of the scopes.
             BadRequest: the caller has too many keys.
+            IdReused: `request_key` was sent with another request, or the key that it made is in use.
+            NotFound: the key that it made has been deleted.
         """
         if refused := set(scopes) - limit_scopes(scopes, caller.role):
             raise Forbidden(f"only an admin's key may have the scope {sorted(refused)[0]!r}")
@@ -107,11 +118,14 @@ class ApiKeyManager:
         )
         async with self._database.write() as session:
             keys = ApiKeys(session)
+            if made := await idempotency.claim(session, caller.user_id, request_key):
+                return await _renew_secret(keys, made, new), new.secret
             if len(await keys.list_active(caller.user_id)) >= MAX_KEYS:
                 raise BadRequest(
                     f"you have {MAX_KEYS} keys, which is the limit; delete those that nobody uses"
                 )
             await keys.add(key)
+            await idempotency.note_made(session, caller.user_id, request_key, key.id)
         return key, new.secret
 
     async def revoke(self, caller: Caller, key_id: UUID) -> None:
@@ -123,3 +137,16 @@ class ApiKeyManager:
         async with self._database.write() as session:
             if not await ApiKeys(session).revoke(key_id, caller.user_id, datetime.now(UTC)):
                 raise NotFound("you have no key of this id")
+
+
+async def _renew_secret(keys: ApiKeys, key_id: UUID, new: NewKey) -> ApiKey:
+    """Give a key another secret, because the answer with the first one was lost on its way."""
+    found = await keys.find_by_id(key_id)
+    if found is None or found[0].revoked_at is not None:
+        raise NotFound("the key that this request made has been deleted; make another one")
+    if found[0].last_used_at is not None:
+        raise IdReused(
+            "this request has made a key, which is in use; make another one, with another key of request"
+        )
+    await keys.replace_secret(key_id, new.prefix, new.hash)
+    return replace(found[0], prefix=new.prefix, hash=new.hash)

@@ -9,11 +9,13 @@ from uuid import UUID
 
 from app.core.config import AccountSettings
 from app.core.errors import TooManyAttempts, Unauthorized
+from app.core.idempotency import RequestKey
 from app.core.security import Caller
 from app.services.accounts.api_keys import hash_secret
 from app.services.accounts.passwords import Passwords, make_name_key
 from app.services.accounts.throttle import Throttle, make_address_key
 from app.services.accounts.tokens import REFRESH_PREFIX, AccessTokens, generate_refresh_token
+from app.storage import idempotency
 from app.storage.database import Database
 from app.storage.users import RefreshTokens, User, Users
 from app.utils.ids import new_id
@@ -78,8 +80,11 @@ class Logins:
         self._give_back(key, address_key)
         return await self._issue_first(user, new_hash)
 
-    async def renew(self, refresh_token: str) -> LoginTokens:
+    async def renew(self, refresh_token: str, key: RequestKey | None = None) -> LoginTokens:
         """Exchange a refresh token for new tokens. A refresh token that is used twice ends its log-in.
+
+        The same request with the same `key` is no second use: its first answer was lost. It gets other new tokens, and
+        those of the first answer are not valid any more.
 
         Raises:
             Unauthorized: the token is not valid any more.
@@ -98,9 +103,12 @@ class Logins:
                 and found.expires_at > now
                 and user.disabled_at is None
             )
-            if found is not None and is_valid and await refresh_tokens.mark_used(found.id, now):
-                assert user is not None
-                return await self._issue(refresh_tokens, user, found.family, now)
+            if found is not None and user is not None and is_valid:
+                lost = await idempotency.claim(session, user.id, key)
+                if await refresh_tokens.mark_used(lost or found.id, now):
+                    token_id, tokens = await self._issue(refresh_tokens, user, found.family, now)
+                    await idempotency.note_made(session, user.id, key, token_id)
+                    return tokens
             if found is not None:
                 # The token was stolen, or its thief used it first: end the log-in for both.
                 await refresh_tokens.revoke_family(found.family, now)
@@ -138,13 +146,14 @@ class Logins:
             await refresh_tokens.remove_expired(now)
             if new_hash is not None:
                 await users.change(user.id, password_hash=new_hash)
-            return await self._issue(refresh_tokens, user, new_id(), now)
+            return (await self._issue(refresh_tokens, user, new_id(), now))[1]
 
     async def _issue(
         self, refresh_tokens: RefreshTokens, user: User, family: UUID, now: datetime
-    ) -> LoginTokens:
+    ) -> tuple[UUID, LoginTokens]:
+        """Store a refresh token of the log-in `family`; its id, and the tokens."""
         refresh_token, refresh_expires_at = generate_refresh_token(), now + self._refresh_life
-        await refresh_tokens.add(
+        token_id = await refresh_tokens.add(
             user_id=user.id,
             family=family,
             token_hash=hash_secret(refresh_token),
@@ -152,7 +161,7 @@ class Logins:
             now=now,
         )
         access_token, claims = self._tokens.sign(user.id, family, user.token_version, now)
-        return LoginTokens(
+        return token_id, LoginTokens(
             user=user,
             access_token=access_token,
             expires_at=claims.expires_at,

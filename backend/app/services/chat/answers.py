@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from functools import partial
 from uuid import UUID
 
 import anyio
@@ -101,23 +102,40 @@ class Answers:
         *,
         parent: Parent = "leaf",
         options: AnswerOptions | None = None,
+        client_message_id: UUID | None = None,
     ) -> NewTurn:
         """Store a user's message and start its answer; follow `turn.assistant.id`.
 
         To edit a message, give the parent of the edited one as `parent`. An untitled conversation gets its title from
         the text. A later failure, for example an unknown model, ends the answer with `Failed`; the message stays.
+        A `client_message_id` that has come before makes nothing: the turn is the first one's.
 
         Raises:
             BadRequest: the text is empty.
             MessageTooBig: it is over `chat.message_chars`.
             NotFound: this user has no such conversation, or it has no such parent.
             Busy: an answer is under way in this conversation.
+            IdReused: another message had this `client_message_id`.
             ServerFull, Interrupted, StorageUnavailable
         """
         options = options or AnswerOptions()
         self.check_text(text)
+        find = partial(
+            messages.find_turn,
+            user_id=user_id,
+            conversation_id=conversation_id,
+            client_message_id=client_message_id,
+            content=text,
+            parent=parent,
+        )
+        if client_message_id is not None:  # a repeat is answered also where no more answers are made
+            async with self._database.read() as session:
+                if turn := await find(session):
+                    return turn
         with self._reserve_slot():
             async with self._database.write() as session:
+                if client_message_id is not None and (turn := await find(session, lock=True)):
+                    return turn
                 turn = await messages.append_turn(
                     session,
                     user_id,
@@ -126,24 +144,45 @@ class Answers:
                     run_id=self._database.run_id,
                     parent=parent,
                     model=options.model,
+                    client_message_id=client_message_id,
                 )
             self._start(user_id, turn.user.id, turn.assistant, options)
         return turn
 
     async def answer(
-        self, user_id: UUID, conversation_id: UUID, question_id: UUID, *, options: AnswerOptions | None = None
+        self,
+        user_id: UUID,
+        conversation_id: UUID,
+        question_id: UUID,
+        *,
+        options: AnswerOptions | None = None,
+        client_message_id: UUID | None = None,
     ) -> Message:
-        """Start one more answer to a stored message; follow the id of the message returned.
+        """Start one more answer to a stored message; follow the id of the message returned. Repeats are as in `send`.
 
         Raises:
             BadRequest: the message is not a user's.
             NotFound: this user has no such conversation, or it has no such message.
             Busy: an answer is under way in this conversation.
+            IdReused: another message had this `client_message_id`.
             ServerFull, Interrupted, StorageUnavailable
         """
         options = options or AnswerOptions()
+        find = partial(
+            messages.find_answer,
+            user_id=user_id,
+            conversation_id=conversation_id,
+            client_message_id=client_message_id,
+            question_id=question_id,
+        )
+        if client_message_id is not None:
+            async with self._database.read() as session:
+                if answer := await find(session):
+                    return answer
         with self._reserve_slot():
             async with self._database.write() as session:
+                if client_message_id is not None and (answer := await find(session, lock=True)):
+                    return answer
                 question = await messages.get(session, user_id, question_id)
                 if question.role != "user":
                     raise BadRequest("only a message of the user can be answered again; give its id")
@@ -154,6 +193,7 @@ class Answers:
                     run_id=self._database.run_id,
                     parent=question_id,
                     model=options.model,
+                    client_message_id=client_message_id,
                 )
             self._start(user_id, question_id, answer, options)
         return answer
@@ -213,6 +253,11 @@ class Answers:
             if (status := watch.observe(buffer, time.monotonic(), is_asking=buffer.is_asking)) is not None:
                 yield Delivery(cursor, status)
             await anyio.sleep(POLL_S)
+            if (run := self._runs.get(message.id)) is not None:  # its request has just stored it
+                async with aclosing(run.buffer.read(cursor)) as deliveries:
+                    async for delivery in deliveries:
+                        yield delivery
+                return
             try:
                 message = await self._read_answer(user_id, message.id)
             except NotFound as error:

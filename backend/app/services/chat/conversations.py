@@ -4,8 +4,9 @@ from typing import Any, Unpack
 from uuid import UUID
 
 from app.core.errors import BadRequest
+from app.core.idempotency import RequestKey
 from app.services.chat.answers import AnswerOptions, Answers
-from app.storage import conversations, messages
+from app.storage import conversations, idempotency, messages
 from app.storage.common import Page, replace_unstorable
 from app.storage.conversations import DEFAULT_TITLE, Conversation, ConversationChanges
 from app.storage.database import Database
@@ -46,10 +47,18 @@ class Conversations:
         model: str | None = None,
         system_prompt: str | None = None,
         settings: dict[str, Any] | None = None,
+        key: RequestKey | None = None,
     ) -> Conversation:
-        """Create a conversation. Without a title its first message names it."""
+        """Create a conversation. Without a title its first message names it. The same `key` makes no second one.
+
+        Raises:
+            IdReused: another request had this key.
+            NotFound: what the first request made has been deleted.
+        """
         async with self._database.write() as session:
-            return await conversations.create(
+            if made := await idempotency.claim(session, user_id, key):
+                return await conversations.get(session, user_id, made)
+            created = await conversations.create(
                 session,
                 user_id,
                 title=make_title_line(title) or DEFAULT_TITLE,
@@ -57,6 +66,8 @@ class Conversations:
                 system_prompt=system_prompt,
                 settings=settings,
             )
+            await idempotency.note_made(session, user_id, key, created.id)
+            return created
 
     async def list_page(
         self, user_id: UUID, *, limit: int, before: str | None = None, q: str = ""
@@ -125,45 +136,70 @@ class Branches:
         self._database = database
         self._answers = answers
 
-    async def regenerate(self, user_id: UUID, message_id: UUID, options: AnswerOptions) -> NewTurn:
-        """Start one more answer: beside this answer, or to this message of the user.
+    async def regenerate(
+        self,
+        user_id: UUID,
+        message_id: UUID,
+        options: AnswerOptions,
+        client_message_id: UUID | None = None,
+    ) -> NewTurn:
+        """Start one more answer: beside this answer, or to this message of the user. Repeats: see `Answers.send`.
 
         Raises:
             BadRequest: it is neither an answer to a user nor a message of one.
-            NotFound, Busy, ServerFull, Interrupted, StorageUnavailable
+            NotFound, Busy, IdReused, ServerFull, Interrupted, StorageUnavailable
         """
         async with self._database.read() as session:
             question = await messages.get(session, user_id, message_id)
             if question.role == "assistant" and question.parent_id is not None:
                 question = await messages.get(session, user_id, question.parent_id)
             conversation = await conversations.get(session, user_id, question.conversation_id)
-        answer = await self._answers.answer(user_id, conversation.id, question.id, options=options)
+        answer = await self._answers.answer(
+            user_id, conversation.id, question.id, options=options, client_message_id=client_message_id
+        )
         return NewTurn(user=question, assistant=answer, title=conversation.title)
 
-    async def edit(self, user_id: UUID, message_id: UUID, text: str, options: AnswerOptions) -> NewTurn:
-        """Store another version of a user's message beside it, and start its answer.
+    async def edit(
+        self,
+        user_id: UUID,
+        message_id: UUID,
+        text: str,
+        options: AnswerOptions,
+        client_message_id: UUID | None = None,
+    ) -> NewTurn:
+        """Store another version of a user's message beside it, and start its answer. Repeats: see `Answers.send`.
 
         Raises:
             BadRequest: the message is not a user's, or the text is empty.
-            MessageTooBig, NotFound, Busy, ServerFull, Interrupted, StorageUnavailable
+            MessageTooBig, NotFound, Busy, IdReused, ServerFull, Interrupted, StorageUnavailable
         """
         async with self._database.read() as session:
             edited = await messages.get(session, user_id, message_id)
         if edited.role != "user":
             raise BadRequest("only a message of the user can be edited; answers are made again: `regenerate`")
         return await self._answers.send(
-            user_id, edited.conversation_id, text, parent=edited.parent_id, options=options
+            user_id,
+            edited.conversation_id,
+            text,
+            parent=edited.parent_id,
+            options=options,
+            client_message_id=client_message_id,
         )
 
-    async def fork(self, user_id: UUID, message_id: UUID, title: str = "") -> Conversation:
-        """Copy all messages down to this one into a new conversation.
+    async def fork(
+        self, user_id: UUID, message_id: UUID, title: str = "", key: RequestKey | None = None
+    ) -> Conversation:
+        """Copy all messages down to this one into a new conversation. The same `key` makes no second one.
 
         Raises:
-            NotFound, Busy, StorageUnavailable
+            NotFound, Busy, IdReused, StorageUnavailable
         """
         async with self._database.write() as session:
+            if made := await idempotency.claim(session, user_id, key):
+                return await conversations.get(session, user_id, made)
             message = await messages.get(session, user_id, message_id)
             copy_id = await messages.fork(session, user_id, message.conversation_id, message_id)
+            await idempotency.note_made(session, user_id, key, copy_id)
             if title := make_title_line(title):
                 return await conversations.change(session, user_id, copy_id, title=title)
             return await conversations.get(session, user_id, copy_id)
@@ -190,26 +226,38 @@ class RealtimeSessions:
         self._database = database
         self._answers = answers
 
-    async def create(self, user_id: UUID, title: str, initial_message: str) -> Conversation:
-        """Create a session and its first message, if it has one, in one transaction.
+    async def create(
+        self, user_id: UUID, title: str, initial_message: str, key: RequestKey | None = None
+    ) -> Conversation:
+        """Create a session and its first message, if it has one, in one transaction; once for each `key`.
 
         Raises:
-            MessageTooBig, StorageUnavailable
+            MessageTooBig, IdReused, StorageUnavailable
         """
         has_message = initial_message.strip() != ""
         if has_message:
             self._answers.check_text(initial_message)
         async with self._database.write() as session:
+            if made := await idempotency.claim(session, user_id, key):
+                return await conversations.get(session, user_id, made)
             created = await conversations.create(
                 session, user_id, title=make_title_line(title) or DEFAULT_TITLE
             )
+            await idempotency.note_made(session, user_id, key, created.id)
             if not has_message:
                 return created
             await messages.append(session, user_id, created.id, initial_message)
             return await conversations.get(session, user_id, created.id)
 
-    async def send(self, user_id: UUID, session_id: UUID, content: str | None, model: str | None) -> UUID:
-        """Store what the user says and start its answer; the answer's id.
+    async def send(
+        self,
+        user_id: UUID,
+        session_id: UUID,
+        content: str | None,
+        model: str | None,
+        client_message_id: UUID | None = None,
+    ) -> UUID:
+        """Store what the user says and start its answer; the answer's id. Repeats: see `Answers.send`.
 
         Without `content` the last message is answered, if it is the user's and has no answer.
 
@@ -218,11 +266,19 @@ class RealtimeSessions:
         """
         options = AnswerOptions(model=model or None)
         if content is not None:
-            turn = await self._answers.send(user_id, session_id, content, options=options)
+            turn = await self._answers.send(
+                user_id, session_id, content, options=options, client_message_id=client_message_id
+            )
             return turn.assistant.id
         async with self._database.read() as session:
             shown = await messages.read_branch(session, user_id, session_id, last=1)
-        if not shown or shown[-1].role != "user":
+            made = await messages.find_by_client_id(session, session_id, client_message_id)
+        question_id = shown[-1].id if shown and shown[-1].role == "user" else None
+        if made is not None:
+            question_id = made.parent_id or made.id
+        if question_id is None:
             raise BadRequest("`content` is missing; expected what the user says")
-        answer = await self._answers.answer(user_id, session_id, shown[-1].id, options=options)
+        answer = await self._answers.answer(
+            user_id, session_id, question_id, options=options, client_message_id=client_message_id
+        )
         return answer.id

@@ -26,7 +26,7 @@ export function useCreateKey() {
   const { api } = useServices();
   const client = useQueryClient();
   return useMutation<NewApiKey, ApiError, KeyRequest>({
-    mutationFn: (body) => api.json<NewApiKey>("/api/keys", { method: "POST", body }),
+    mutationFn: (body) => api.json<NewApiKey>("/api/keys", { method: "POST", makes: true, body }),
     onSuccess: () => client.invalidateQueries({ queryKey: keys.apiKeys }),
     gcTime: 0, // The secret of a new key is forgotten once its form is closed.
   });

@@ -2,7 +2,7 @@
 import { createContext, useContext, useEffect, useSyncExternalStore } from "react";
 
 import { keys } from "@/shared/api/queries";
-import type { Me, Message } from "@/shared/api/types";
+import type { Me } from "@/shared/api/types";
 import { openTabStorage, TabTexts } from "@/shared/lib/tab-texts";
 import type { Services } from "@/shared/services";
 
@@ -10,6 +10,7 @@ import { invalidateConversation, refetchMessages, type StoredConversation } from
 import { AnswerStore } from "./stream/answer-store";
 import type { LiveAnswer, Problem } from "./stream/live-answer";
 import { MessageQueue, type QueuedMessage } from "./stream/message-queue";
+import { OUTGOING_KEY, OutgoingTexts } from "./stream/outgoing-texts";
 
 const HIDDEN_PAGE_DELAY_MS = 200;
 
@@ -21,16 +22,23 @@ const queues = new WeakMap<AnswerStore, MessageQueue>();
 export function createAnswers(services: Services): AnswerStore {
   const { api, queryClient, session, tabs } = services;
   tabs.subscribe((id) => invalidateConversation(queryClient, id));
-  const reload = (id: string) => refetchMessages(services, id);
-  const answers = new AnswerStore({ api, reload, schedule: scheduleFrame, announce: tabs.announce });
   const readOwner = (): string => queryClient.getQueryData<Me>(keys.me)?.id ?? "";
-  const texts = new TabTexts("prompter.queue", openTabStorage(), readOwner);
-  session.subscribe(() => (session.state === "out" ? texts.pause() : texts.resume()));
-  const send = (id: string, { text, model }: QueuedMessage) => {
-    const stored = queryClient.getQueryData<readonly Message[]>(keys.messages(id)) ?? [];
-    return answers.send(id, text, stored, model);
+  const openTexts = (name: string): TabTexts => {
+    const texts = new TabTexts(name, openTabStorage(), readOwner);
+    session.subscribe(() => (session.state === "out" ? texts.pause() : texts.resume()));
+    return texts;
   };
-  queues.set(answers, new MessageQueue({ answers, send, reload, texts }));
+  const reload = (id: string) => refetchMessages(services, id);
+  const answers = new AnswerStore({
+    api,
+    reload,
+    schedule: scheduleFrame,
+    announce: tabs.announce,
+    outgoing: new OutgoingTexts(openTexts(OUTGOING_KEY)),
+  });
+  const send = (id: string, { text, model }: QueuedMessage) =>
+    answers.send(id, text, model, { givesBack: false });
+  queues.set(answers, new MessageQueue({ answers, send, reload, texts: openTexts("prompter.queue") }));
   return answers;
 }
 
@@ -60,6 +68,17 @@ export function useLiveAnswer(conversationId: string | null): LiveAnswer | null 
   );
 }
 
+/** Give a text that was not stored back to the field of its conversation, once that is shown. */
+export function useUnsent(conversationId: string | null, restore: (text: string) => void): void {
+  const answers = useAnswers();
+  const unsent = useSyncExternalStore(answers.subscribe, () => answers.unsent(conversationId));
+  useEffect(() => {
+    if (unsent === null || answers.unsent(conversationId) === null) return;
+    answers.takeUnsent(conversationId);
+    restore(unsent);
+  }, [answers, conversationId, unsent, restore]);
+}
+
 export function useRefusal(conversationId: string | null): Problem | null {
   const answers = useAnswers();
   return useSyncExternalStore(answers.subscribe, () =>
@@ -74,6 +93,9 @@ export function useFollowOpenAnswer(
   live: LiveAnswer | null,
 ): void {
   const answers = useAnswers();
+  useEffect(() => {
+    if (conversationId !== null) answers.recover(conversationId);
+  }, [answers, conversationId]);
   const openId = messages.find((message) => message.status === "streaming")?.id ?? null;
   useEffect(() => {
     if (conversationId === null || openId === null || live !== null || status !== "loaded") return;

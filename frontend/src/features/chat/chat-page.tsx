@@ -5,8 +5,9 @@ import { useLocation } from "wouter";
 
 import { useServices, useSettings } from "@/shared/services";
 
+import { useUnsent } from "./answers-context";
 import { ChatHeader } from "./components/chat-header";
-import { Composer, type ComposerState, Refusal } from "./components/composer";
+import { Composer, type ComposerState, Refusal, UncertainNote } from "./components/composer";
 import { ConversationView } from "./components/conversation-view";
 import { type Draft, PlainField, usePlainDraft } from "./components/draft";
 import { ModelNote } from "./components/model-note";
@@ -50,7 +51,7 @@ export function ChatPage({ conversationId, messageId = null, composer, connect }
   const chat = useConversationChat(conversationId, goTo);
   const model = conversationId === null ? chatModel : chat.model;
   const queue = useMessageQueue(conversationId, draft);
-  const { state, send } = useSendDraft(chat, draft, model, queue, composer?.onReady);
+  const { state, send } = useSendDraft(conversationId, chat, draft, model, queue, composer?.onReady);
   const isFree = state === "ready" && queue.messages.length === 0;
   useProgress(conversationId, chat, isFree, composer?.onProgress);
   const editing = useEditing(conversationId, messageId, draft);
@@ -98,6 +99,7 @@ export function ChatPage({ conversationId, messageId = null, composer, connect }
         onNew={takeAlong}
       />
       <HiddenEdit chat={chat} editing={editing} />
+      {chat.live?.phase === "uncertain" && <UncertainNote />}
       {chat.problem && chat.status !== "gone" && (
         <Refusal problem={chat.problem} onDismiss={chat.dismissProblem} />
       )}
@@ -145,8 +147,12 @@ function HiddenEdit({ chat, editing }: { chat: ConversationChat; editing: Editin
   );
 }
 
-/** Send the draft; a refused text returns to the field. During an answer it waits for the end of that. */
+/**
+ * Send the draft; a text that is not stored returns to the field of its conversation. During an answer it
+ * waits for the end of that.
+ */
 function useSendDraft(
+  conversationId: string | null,
   chat: ConversationChat,
   draft: Draft,
   model: string,
@@ -156,6 +162,7 @@ function useSendDraft(
   const { t } = useTranslation();
   const { toasts } = useServices();
   const [isTaking, setTaking] = useState(false);
+  useUnsent(conversationId, draft.restore);
   const hasQueue = queue.messages.length > 0;
   const isAble = !chat.isCreating && !isTaking && chat.status !== "gone";
   const isReady = isAble && !chat.isAnswering && !hasQueue;
@@ -170,8 +177,7 @@ function useSendDraft(
     const { text, isWhole } = await draft.take().finally(() => setTaking(false));
     if (text.trim() === "") return;
     if (!isReady) return queue.add(text, model);
-    if (!(await chat.send(text, model))) return draft.restore(text);
-    if (!isWhole) toasts.show({ text: t("chat.partial"), tone: "info" });
+    if ((await chat.send(text, model)) && !isWhole) toasts.show({ text: t("chat.partial"), tone: "info" });
   };
   return { state: getComposerState(chat, isTaking), send };
 }

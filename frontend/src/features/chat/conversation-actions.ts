@@ -83,12 +83,12 @@ export function useMessageActions({ conversationId, messages, visit, attempt, go
     const fork = async (messageId: string): Promise<void> => {
       const visitBefore = visit.current;
       const path = `/api/messages/${messageId}/fork`;
-      const created = await api.json<ConversationDetail>(path, { method: "POST", body: {} });
+      const created = await api.json<ConversationDetail>(path, { method: "POST", makes: true, body: {} });
       await queryClient.invalidateQueries({ queryKey: keys.conversations });
       if (visit.current === visitBefore) goTo(created.id);
     };
     return {
-      edit: (message, text) => answers.edit(conversationId, message.id, text, messages),
+      edit: (message, text) => answers.edit(conversationId, message.id, text),
       regenerate: (message) =>
         void answers.regenerate(conversationId, message.id, findReplaced(message, messages)),
       show: (messageId) => void attempt(() => show(messageId)),
@@ -105,12 +105,12 @@ function findReplaced(message: ShownMessage, messages: readonly Message[]): stri
 }
 
 /** Send a text. The first one creates the conversation, which takes a moment: `isCreating`. */
-export function useSend({ conversationId, messages, visit, attempt, goTo }: ActionOptions) {
+export function useSend({ conversationId, visit, attempt, goTo }: Omit<ActionOptions, "messages">) {
   const services = useServices();
   const answers = useAnswers();
   const [isCreating, setCreating] = useState(false);
   useEffect(() => setCreating(false), [conversationId]);
-  /** Resolves to whether the text is stored. */
+  /** Resolves to whether the text is stored. One that is not is given back: see `useUnsent`. */
   const send = useCallback(
     async (text: string, model: string): Promise<boolean> => {
       let id = conversationId;
@@ -120,8 +120,11 @@ export function useSend({ conversationId, messages, visit, attempt, goTo }: Acti
         id ??= (await createConversation(services, model)).id;
       });
       if (visit.current === visitBefore) setCreating(false);
-      if (!isCreated || id === null) return false;
-      const stored = answers.send(id, text, messages, model);
+      if (!isCreated || id === null) {
+        answers.giveBack(conversationId, text); // the message itself was never on its way
+        return false;
+      }
+      const stored = answers.send(id, text, model);
       // A user who has gone elsewhere in the meantime stays there; the answer goes on without them.
       if (conversationId === null && visit.current === visitBefore) goTo(id);
       const isStored = await stored;
@@ -131,7 +134,7 @@ export function useSend({ conversationId, messages, visit, attempt, goTo }: Acti
       void queryClient.invalidateQueries({ queryKey: keys.conversation(id) });
       return isStored;
     },
-    [services, answers, conversationId, messages, visit, attempt, goTo],
+    [services, answers, conversationId, visit, attempt, goTo],
   );
   return { send, isCreating };
 }

@@ -59,6 +59,7 @@ export class FakeConversations {
   #answer(request: string, body: { message?: string; active_leaf_id?: string }): Response {
     const message = /messages\/([^/]+)\//.exec(request)?.[1];
     if (request.endsWith("/api/models")) return json(["echo"]);
+    if (request.includes("/providers/")) return json({ items: [] });
     if (request.includes("nowhere")) return refuse(NOT_FOUND);
     if (request.startsWith("GET /api/chat/stream/")) return this.#follow(request.split("/").at(-1));
     if (request === "POST /api/conversations") return this.#create();
@@ -164,6 +165,7 @@ export class FakeConversations {
       finish_reason: null,
       usage: null,
       error: null,
+      client_message_id: null,
       tool_events: [],
     };
     this.messages.push(made);

@@ -106,6 +106,7 @@ export async function createConversation(
 ): Promise<ConversationDetail> {
   const created = await api.json<ConversationDetail>("/api/conversations", {
     method: "POST",
+    makes: true,
     body: model ? { model } : {},
   });
   queryClient.setQueryData(keys.conversation(created.id), created);

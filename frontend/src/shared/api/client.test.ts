@@ -93,3 +93,28 @@ test("what was aborted stays an abort", async () => {
   const client = new ApiClient(session, () => Promise.reject(new DOMException("gone", "AbortError")));
   await expect(client.json("/a")).rejects.toMatchObject({ name: "AbortError" });
 });
+
+test("what makes something has a key of its own, and keeps it until it is answered", async () => {
+  const { server, client } = set();
+  const answers = [
+    () => Promise.reject(new TypeError("network")),
+    () => new Response("Bad gateway", { status: 502 }),
+    () => json({ id: 1 }),
+    () => refusal(409, "busy"),
+    () => json({ id: 2 }),
+    () => json({ id: 3 }),
+  ];
+  server.on("POST /a", () => answers.shift()!()).on("POST /b", () => json(1));
+  const make = (body: unknown = { title: "x" }) => client.json("/a", { method: "POST", makes: true, body });
+  await expect(make()).rejects.toMatchObject({ status: 0, isUncertain: true });
+  await expect(make()).rejects.toMatchObject({ status: 502, isUncertain: true });
+  await make(); // the same request as the first
+  await expect(make()).rejects.toMatchObject({ code: "busy", isUncertain: false });
+  await make();
+  await make({ title: "y" });
+  await client.json("/b", { method: "POST" });
+  const keys = server.requests.map(({ headers }) => headers.get("Idempotency-Key"));
+  expect(keys.slice(0, 3)).toEqual([keys[0], keys[0], keys[0]]);
+  expect(new Set(keys.slice(2, 6)).size).toBe(4);
+  expect(keys[6]).toBeNull();
+});

@@ -1,4 +1,5 @@
 /** HTTP requests to the server: adds the token, renews it once on 401, turns refusals into ApiError. */
+import { createUuid } from "../lib/uuid";
 import type { AuthSession } from "./session";
 
 export interface RequestOptions {
@@ -7,9 +8,14 @@ export interface RequestOptions {
   body?: unknown;
   headers?: Record<string, string>;
   signal?: AbortSignal;
+  /** It makes something: one thing, however often it arrives, also when the user tries again. */
+  makes?: boolean;
 }
 
 export class ApiClient {
+  /** The keys of requests without an answer, by path and body: the same again is the same request. */
+  readonly #unanswered = new Map<string, string>();
+
   constructor(
     private readonly session: AuthSession,
     private readonly fetcher: typeof fetch = (...args) => fetch(...args),
@@ -26,6 +32,22 @@ export class ApiClient {
    * @throws ApiError for a refusal, or with the code `unreachable`; an abort is thrown as it is.
    */
   async response(path: string, options: RequestOptions = {}): Promise<Response> {
+    if (!options.makes) return this.#request(path, options);
+    const request = `${path} ${JSON.stringify(options.body)}`;
+    const key = this.#unanswered.get(request) ?? createUuid();
+    this.#unanswered.set(request, key);
+    const headers = { ...options.headers, "Idempotency-Key": key };
+    try {
+      const answer = await this.#request(path, { ...options, headers });
+      this.#unanswered.delete(request);
+      return answer;
+    } catch (error) {
+      if (error instanceof ApiError && !error.isUncertain) this.#unanswered.delete(request);
+      throw error;
+    }
+  }
+
+  async #request(path: string, options: RequestOptions): Promise<Response> {
     const token = await this.session.token();
     let answer = await this.#send(path, options, token);
     if (answer.status === 401 && (await this.#renewToken(token))) {
@@ -59,6 +81,9 @@ export class ApiClient {
   }
 }
 
+/** `http_error`: a proxy whose server is away; `internal_error`: a fault, maybe after storing. */
+const UNCERTAIN_CODES = new Set(["http_error", "internal_error"]);
+
 /** A refusal of the server, or `unreachable` when there was no answer at all. */
 export class ApiError extends Error {
   constructor(
@@ -71,6 +96,11 @@ export class ApiError extends Error {
   ) {
     super(message);
     this.name = "ApiError";
+  }
+
+  /** Whether the request may have been carried out: no answer, or one that is not the server's word. */
+  get isUncertain(): boolean {
+    return this.status === 0 || (this.status >= 500 && UNCERTAIN_CODES.has(this.code));
   }
 
   /** There was no response at all. */

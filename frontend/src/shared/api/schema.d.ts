@@ -141,7 +141,8 @@ export interface paths {
          * @description Store the message, ask the model, and stream the answer.
          *
          *     The answer belongs to the conversation: it continues when the client leaves, and is stored before `done` is sent.
-         *     To follow it again, use `GET /api/chat/stream/{message_id}`; do not send the message a second time.
+         *     To follow it again, use `GET /api/chat/stream/{message_id}`. A client that does not know whether its message arrived
+         *     sends it again with the same `client_message_id`: it is stored and answered once.
          */
         post: operations["send_api_chat_stream_post"];
         delete?: never;
@@ -502,6 +503,8 @@ export interface paths {
         /**
          * Make a key
          * @description Use the key as `Authorization: Bearer`, or as the API key of an OpenAI SDK.
+         *
+         *     Secrets are not stored: the same request again, with its `Idempotency-Key`, gives the same key another secret.
          */
         post: operations["make_key_api_keys_post"];
         delete?: never;
@@ -944,6 +947,11 @@ export interface components {
          */
         AnswerAgainIn: {
             /**
+             * Client Message Id
+             * @description id of this message, a UUID that the client makes: the same request again makes nothing new and gets the answer of the first one
+             */
+            client_message_id?: string | null;
+            /**
              * Max Tokens
              * @description longest answer (tokens)
              * @example 500
@@ -1309,6 +1317,12 @@ export interface components {
          * @description A message whose answer is streamed.
          */
         ChatStreamIn: {
+            /**
+             * Client Message Id
+             * @description id of this message, a UUID that the client makes: the same request again makes nothing new and gets the answer of the first one
+             * @example 5e3c1a52-9c0f-4b8e-8f55-2f7a4f0c9d11
+             */
+            client_message_id?: string | null;
             /**
              * Conversation Id
              * @description id of the conversation
@@ -2325,6 +2339,11 @@ export interface components {
          */
         EditIn: {
             /**
+             * Client Message Id
+             * @description id of this message, a UUID that the client makes: the same request again makes nothing new and gets the answer of the first one
+             */
+            client_message_id?: string | null;
+            /**
              * Max Tokens
              * @description longest answer (tokens)
              * @example 500
@@ -3203,6 +3222,11 @@ export interface components {
          */
         MessageOut: {
             /**
+             * Client Message Id
+             * @description `client_message_id` of the request that made it; null if it had none
+             */
+            client_message_id: string | null;
+            /**
              * Content
              * @description text of the message; of a running answer, what is stored so far
              */
@@ -3642,6 +3666,11 @@ export interface components {
          * @description The next message of the user.
          */
         RealtimeMessageIn: {
+            /**
+             * Client Message Id
+             * @description id of this message, a UUID that the client makes: the same request again makes nothing new and gets the answer of the first one
+             */
+            client_message_id?: string | null;
             /**
              * Content
              * @description text of the message; if absent, the `initial_message` is answered
@@ -5041,7 +5070,10 @@ export interface operations {
     refresh_api_auth_refresh_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description key that the client makes for this request, such as a UUID: for 24 hours the same request with the same key makes nothing new */
+                "idempotency-key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5155,7 +5187,10 @@ export interface operations {
     make_session_api_chat_realtime_sessions_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description key that the client makes for this request, such as a UUID: for 24 hours the same request with the same key makes nothing new */
+                "idempotency-key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5203,6 +5238,24 @@ export interface operations {
                      *       "error": {
                      *         "code": "forbidden",
                      *         "message": "this key lacks the scope 'chat'",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The key or id was sent with another request, or an answer is under way in this conversation */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "id_reused",
+                     *         "message": "this `Idempotency-Key` was sent with another request; send this one with another key",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -6720,7 +6773,10 @@ export interface operations {
     make_conversation_api_conversations_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description key that the client makes for this request, such as a UUID: for 24 hours the same request with the same key makes nothing new */
+                "idempotency-key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6768,6 +6824,42 @@ export interface operations {
                      *       "error": {
                      *         "code": "forbidden",
                      *         "message": "this key lacks the scope 'chat'",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such conversation of yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "no conversation has this id; list yours with GET /api/conversations",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The key or id was sent with another request, or an answer is under way in this conversation */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "id_reused",
+                     *         "message": "this `Idempotency-Key` was sent with another request; send this one with another key",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -7766,7 +7858,10 @@ export interface operations {
     make_key_api_keys_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description key that the client makes for this request, such as a UUID: for 24 hours the same request with the same key makes nothing new */
+                "idempotency-key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7850,6 +7945,24 @@ export interface operations {
                      *       "error": {
                      *         "code": "not_found",
                      *         "message": "you have no key of this id",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The key or id was sent with another request, or an answer is under way in this conversation */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "id_reused",
+                     *         "message": "this `Idempotency-Key` was sent with another request; send this one with another key",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -8260,7 +8373,10 @@ export interface operations {
     fork_api_messages__message_id__fork_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description key that the client makes for this request, such as a UUID: for 24 hours the same request with the same key makes nothing new */
+                "idempotency-key"?: string | null;
+            };
             path: {
                 message_id: string;
             };

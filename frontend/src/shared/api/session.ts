@@ -1,4 +1,5 @@
 /** Who is logged in: keeps the access token in memory, renews it by the cookie, and tells listeners. */
+import { createUuid } from "../lib/uuid";
 import type { LogIn } from "./types";
 
 /**
@@ -14,6 +15,8 @@ const RENEW_MARGIN_MS = 30_000;
 const LOCK = "prompter.refresh";
 /** Local storage: when a renewal began that has not ended (ms since 1970), for the page after a reload. */
 const RENEWAL_STARTED_KEY = "prompter.refresh.begun";
+/** Local storage: the `Idempotency-Key` of a renewal without an answer. A repeat with it ends no log-in. */
+const RENEWAL_ID_KEY = "prompter.refresh.key";
 /** The answer to an abandoned renewal, with the cookie of the next token, has arrived after this time. */
 const ABANDONED_RENEWAL_MS = 2000;
 const CHANNEL = "prompter.session";
@@ -129,13 +132,14 @@ export class AuthSession {
       writeRenewalStart(this.now());
       answer = await this.fetcher("/api/auth/refresh", {
         method: "POST",
-        headers: { "X-Prompter-Refresh": "1" },
+        headers: { "X-Prompter-Refresh": "1", "Idempotency-Key": claimRenewalId() },
         keepalive: true, // a reload in between must not lose the cookie of the next token
       });
     } catch {
       return false; // No server, or the page is closing: the log-in may still be good.
     }
     writeRenewalStart(null);
+    if (answer.status < 500) forgetRenewalId();
     if (answer.ok) return this.#acceptOwn((await answer.json()) as LogIn);
     if (answer.status < 500 && answer.status !== 429) this.end();
     return false;
@@ -187,5 +191,25 @@ function writeRenewalStart(nowMs: number | null): void {
     else localStorage.setItem(RENEWAL_STARTED_KEY, String(nowMs));
   } catch {
     // Storage is forbidden: a reload during a renewal may then end the log-in.
+  }
+}
+
+/** The key of the renewal that was not answered, or else a new one. */
+function claimRenewalId(): string {
+  const made = createUuid();
+  try {
+    const id = localStorage.getItem(RENEWAL_ID_KEY) ?? made;
+    localStorage.setItem(RENEWAL_ID_KEY, id);
+    return id;
+  } catch {
+    return made; // storage is forbidden: the browser's own repeat has the same key all the same
+  }
+}
+
+function forgetRenewalId(): void {
+  try {
+    localStorage.removeItem(RENEWAL_ID_KEY);
+  } catch {
+    // Storage is forbidden: it holds nothing.
   }
 }

@@ -105,12 +105,35 @@ function RoundButton({ label, disabled, onClick, children }: RoundButtonProps) {
 /** Refusals that the page explains itself: the server also writes for programs. */
 const OWN_TEXTS: Record<
   string,
-  "chat.problems.unreachable" | "chat.problems.busy" | "chat.notThere" | undefined
+  | "chat.problems.unreachable"
+  | "chat.problems.notArrived"
+  | "chat.problems.busy"
+  | "chat.notThere"
+  | undefined
 > = {
   unreachable: "chat.problems.unreachable",
+  not_arrived: "chat.problems.notArrived",
   busy: "chat.problems.busy",
   not_found: "chat.notThere",
 };
+
+/** Shown while a message may have arrived and the server cannot be asked. */
+export function UncertainNote() {
+  const { t } = useTranslation();
+  return (
+    <div className="mx-auto mb-2 w-full max-w-3xl px-3 sm:px-4">
+      <div
+        role="status"
+        className="flex items-center gap-3 rounded-xl border border-line bg-surface px-3 py-2.5 text-sm"
+      >
+        <LoaderCircle size={16} aria-hidden className="shrink-0 animate-spin text-warn" />
+        <p className="min-w-0 flex-1 break-words">
+          <strong className="font-semibold">{t("chat.uncertain")}.</strong> {t("chat.uncertainLong")}
+        </p>
+      </div>
+    </div>
+  );
+}
 
 /** Why the last request was refused; shown above the composer until it is dismissed or a request succeeds. */
 export function Refusal({ problem, onDismiss }: { problem: Problem; onDismiss: () => void }) {

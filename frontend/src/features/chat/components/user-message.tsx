@@ -46,7 +46,11 @@ export function UserMessage({ editing, onEdit, ...props }: Props) {
         {message.content}
       </div>
       <div className="message-actions">
-        {isSending && <span className="text-xs text-muted">{t("chat.sending")}</span>}
+        {isSending && (
+          <span className="text-xs text-muted">
+            {t(message.live === "uncertain" ? "chat.uncertain" : "chat.sending")}
+          </span>
+        )}
         <CopyButton text={message.content} label={t("chat.copyMessage")} />
         <ActionButton
           Icon={Pencil}

@@ -1,9 +1,18 @@
 /** All answers that are streaming, by conversation: they go on while the pages that show them come and go. */
 import { type ApiClient, ApiError } from "@/shared/api/client";
 import type { Message } from "@/shared/api/types";
+import { createUuid } from "@/shared/lib/uuid";
 
-import { type AnswerRequest, streamAnswer, type StreamOptions } from "./answer-stream";
+import {
+  type AnswerPost,
+  type AnswerRequest,
+  RETRY_MS,
+  streamAnswer,
+  type StreamOptions,
+  waitUntilOnline,
+} from "./answer-stream";
 import { applyAnswerEvent, isUnderWay, type LiveAnswer, newLiveAnswer, type Problem } from "./live-answer";
+import type { OutgoingTexts } from "./outgoing-texts";
 
 export interface AnswerStoreOptions {
   api: Pick<ApiClient, "response" | "json">;
@@ -16,16 +25,24 @@ export interface AnswerStoreOptions {
   /** Calls a function soon, so that many words that arrive together are one change. */
   schedule?: (change: () => void) => void;
   wait?: NonNullable<StreamOptions["wait"]>;
+  /** Where texts are kept until it is known what became of them. */
+  outgoing?: OutgoingTexts;
 }
 
 interface ActiveAnswer {
   live: LiveAnswer;
+  /** Whether a text that is not stored goes to the field of its conversation; else the caller has it. */
+  givesBack?: boolean;
   controller: AbortController;
 }
 
 export class AnswerStore {
   readonly #active = new Map<string, ActiveAnswer>();
   readonly #refusals = new Map<string, Problem>();
+  /** Texts that were not stored, by conversation, for their field; null is the one that was to be created. */
+  readonly #unsent = new Map<string | null, string>();
+  /** Ids of requests that were not answered and not found: they may arrive late, and are sent again so. */
+  readonly #unanswered = new Map<string, string>();
   readonly #listeners = new Set<() => void>();
   #isChangeScheduled = false;
 
@@ -45,27 +62,56 @@ export class AnswerStore {
     return this.#refusals.get(conversationId) ?? null;
   }
 
-  /** Send a text. Resolves to true once it is stored, to false where it is not: `refusal` says why. */
-  send(conversationId: string, text: string, stored: readonly Message[], model?: string): Promise<boolean> {
+  /** The text that was not stored, for the field of the conversation. */
+  unsent(conversationId: string | null): string | null {
+    return this.#unsent.get(conversationId) ?? null;
+  }
+
+  /** Take the text that was not stored: it is in the field now. */
+  takeUnsent(conversationId: string | null): void {
+    this.#unsent.delete(conversationId);
+    this.#notify();
+  }
+
+  /** A text was not stored, and is given back to its field. */
+  giveBack(conversationId: string | null, text: string): void {
+    const before = this.#unsent.get(conversationId);
+    this.#unsent.set(conversationId, before === undefined ? text : `${before}\n${text}`);
+    this.#notify();
+  }
+
+  /**
+   * Send a text. Resolves to true once it is stored; to false where it is not: `refusal` says why, and
+   * `unsent` has the text, unless the caller keeps it.
+   */
+  send(
+    conversationId: string,
+    text: string,
+    model?: string,
+    { givesBack = true }: { givesBack?: boolean } = {},
+  ): Promise<boolean> {
     const body = { conversation_id: conversationId, message: text, ...(model ? { model } : {}) };
     const live = newLiveAnswer({ kind: "send", question: text });
-    return this.#start(conversationId, live, { path: "/api/chat/stream", body }, stored);
+    return this.#start(conversationId, live, { path: "/api/chat/stream", body }, givesBack);
+  }
+
+  /** Go on with a text that was on its way when the page was left: look whether it has arrived. */
+  recover(conversationId: string): void {
+    const sent = this.options.outgoing?.find(conversationId);
+    if (!sent || this.#active.has(conversationId)) return;
+    const { text: question, clientMessageId } = sent;
+    const live = newLiveAnswer({ kind: "send", question, clientMessageId });
+    const active: ActiveAnswer = { live, givesBack: true, controller: new AbortController() };
+    this.#active.set(conversationId, active);
+    this.#notify();
+    void this.#resolveUncertain(conversationId, active);
   }
 
   /** Send another version of a message. Resolves as `send` does. */
-  edit(
-    conversationId: string,
-    messageId: string,
-    text: string,
-    stored: readonly Message[],
-  ): Promise<boolean> {
+  edit(conversationId: string, messageId: string, text: string): Promise<boolean> {
     const live = newLiveAnswer({ kind: "edit", question: text, replaces: messageId });
-    return this.#start(
-      conversationId,
-      live,
-      { path: `/api/messages/${messageId}/edit`, body: { message: text } },
-      stored,
-    );
+    const request = { path: `/api/messages/${messageId}/edit`, body: { message: text } };
+    return this.#start(conversationId, live, request);
   }
 
   /**
@@ -79,13 +125,13 @@ export class AnswerStore {
   ): Promise<boolean> {
     const live = newLiveAnswer({ kind: "regenerate", replaces });
     const request = { path: `/api/messages/${messageId}/regenerate`, body: model ? { model } : {} };
-    return this.#start(conversationId, live, request, []);
+    return this.#start(conversationId, live, request);
   }
 
   /** Follow an answer that is streaming already. */
   follow(conversationId: string, messageId: string): void {
     const live = newLiveAnswer({ kind: "follow", messageId });
-    void this.#start(conversationId, live, { messageId }, []);
+    void this.#start(conversationId, live, { messageId });
   }
 
   /** Stop the answer where it is. One that is not stored yet is stopped as soon as it is. */
@@ -93,12 +139,18 @@ export class AnswerStore {
     const active = this.#active.get(conversationId);
     if (!active || !isUnderWay(active.live)) return;
     this.#set(active, { ...active.live, isStopping: true });
-    if (active.live.phase === "sending") return;
+    if (active.live.messageId === null) return;
+    if (!(await this.#postStop(conversationId))) this.#set(active, { ...active.live, isStopping: false });
+  }
+
+  /** Resolves to whether the server has stopped the answer. */
+  async #postStop(conversationId: string): Promise<boolean> {
     try {
       await this.options.api.json(`/api/conversations/${conversationId}/stop`, { method: "POST" });
+      return true;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      this.#set(active, { ...active.live, isStopping: false });
+      return false;
     }
   }
 
@@ -119,22 +171,32 @@ export class AnswerStore {
     this.#notify();
   }
 
-  #start(id: string, live: LiveAnswer, request: AnswerRequest, stored: readonly Message[]): Promise<boolean> {
+  #start(id: string, live: LiveAnswer, request: AnswerRequest, givesBack = false): Promise<boolean> {
     const old = this.#active.get(id);
     if (old && isUnderWay(old.live)) return Promise.resolve(false);
-    const active: ActiveAnswer = { live, controller: new AbortController() };
+    const active: ActiveAnswer = { live, givesBack, controller: new AbortController() };
     this.#active.set(id, active);
     // The user did not ask to follow: the refusal stays.
     if (live.kind !== "follow") this.#refusals.delete(id);
+    if ("path" in request) request = this.#name(id, active, request);
     this.#notify();
-    return new Promise((resolve) => void this.#follow(id, active, request, stored, resolve));
+    return new Promise((resolve) => void this.#follow(id, active, request, resolve));
+  }
+
+  /** Give a request the id by which the server knows it again. */
+  #name(conversationId: string, active: ActiveAnswer, { path, body }: AnswerPost): AnswerPost {
+    const { kind, question: text } = active.live;
+    const clientMessageId = this.#unanswered.get(nameRequest(conversationId, active.live)) ?? createUuid();
+    this.#set(active, { ...active.live, clientMessageId });
+    if (kind === "send" && text !== null)
+      this.options.outgoing?.add(conversationId, { clientMessageId, text });
+    return { path, body: { ...body, client_message_id: clientMessageId } };
   }
 
   async #follow(
     id: string,
     active: ActiveAnswer,
     request: AnswerRequest,
-    stored: readonly Message[],
     resolveStored: (isStored: boolean) => void,
   ) {
     const { api, wait } = this.options;
@@ -146,6 +208,7 @@ export class AnswerStore {
       })) {
         this.#set(active, applyAnswerEvent(active.live, event));
         if (event.type !== "start") continue;
+        this.#forget(id, active);
         resolveStored(true);
         this.#announce(id, active);
         if (active.live.isStopping) void this.stop(id);
@@ -153,7 +216,7 @@ export class AnswerStore {
     } catch (error) {
       if (active.controller.signal.aborted) return;
       if (!(error instanceof ApiError)) throw error;
-      resolveStored(await this.#handleFailure(id, active, error, stored));
+      resolveStored(await this.#handleFailure(id, active, error));
       return;
     }
     this.#announce(id, active);
@@ -166,25 +229,64 @@ export class AnswerStore {
   }
 
   /** Handle a refusal or a lost server. Resolves to whether the text is stored all the same. */
-  async #handleFailure(
-    id: string,
-    active: ActiveAnswer,
-    error: ApiError,
-    stored: readonly Message[],
-  ): Promise<boolean> {
+  async #handleFailure(id: string, active: ActiveAnswer, error: ApiError): Promise<boolean> {
     const problem = { code: error.code, message: error.message };
+    const { messageId, kind } = active.live;
+    if (messageId === null && kind !== "follow" && error.isUncertain)
+      return this.#resolveUncertain(id, active);
     const messages = await this.options.reload(id);
-    const { messageId, question } = active.live;
     if (messageId !== null && messages === null) {
       this.#set(active, { ...active.live, phase: "broken", problem });
       return true;
     }
+    if (messageId === null) this.#refuse(id, active, problem);
     this.#drop(id, active); // an answer that streams is among the messages, and is followed from there
-    if (messageId !== null) return true;
-    // The response was lost, but the text may be stored: it is never sent twice.
-    if (error.status === 0 && question !== null && isNewText(messages ?? [], stored, question)) return true;
+    return messageId !== null;
+  }
+
+  /**
+   * The request was not answered, and may have arrived: look among the messages as soon as the server can be
+   * asked. Until then nothing else can be sent. Resolves to whether it is stored.
+   */
+  async #resolveUncertain(id: string, active: ActiveAnswer): Promise<boolean> {
+    const messages = await this.#readWhenBack(id, active);
+    const { clientMessageId, isStopping } = active.live;
+    const found = messages.find((message) => message.client_message_id === clientMessageId);
+    if (found) {
+      this.#forget(id, active);
+      this.#announce(id, active);
+      if (isStopping) void this.#postStop(id);
+    } else {
+      this.#refuse(id, active, { code: "not_arrived", message: "the message did not reach the server" });
+      if (clientMessageId !== null) this.#unanswered.set(nameRequest(id, active.live), clientMessageId);
+    }
+    this.#drop(id, active);
+    return found !== undefined;
+  }
+
+  async #readWhenBack(id: string, active: ActiveAnswer): Promise<readonly Message[]> {
+    for (let tries = 0; ; tries += 1) {
+      const messages = await this.options.reload(id);
+      if (messages !== null) return messages;
+      this.#set(active, { ...active.live, phase: "uncertain" });
+      const waitMs = RETRY_MS[Math.min(tries, RETRY_MS.length - 1)] ?? 0;
+      await (this.options.wait ?? waitUntilOnline)(waitMs, active.controller.signal);
+    }
+  }
+
+  /** Nothing of the request is stored: say why, and give its text back. */
+  #refuse(id: string, active: ActiveAnswer, problem: Problem): void {
+    const { question } = active.live;
+    this.#forget(id, active);
     this.#refusals.set(id, problem);
-    return false;
+    if (active.givesBack && question !== null) this.giveBack(id, question);
+  }
+
+  /** It is known what became of the request. */
+  #forget(id: string, { live }: ActiveAnswer): void {
+    if (live.clientMessageId === null) return;
+    this.#unanswered.delete(nameRequest(id, live));
+    this.options.outgoing?.remove(id, live.clientMessageId);
   }
 
   #drop(id: string, active: ActiveAnswer): void {
@@ -207,8 +309,7 @@ export class AnswerStore {
   }
 }
 
-/** Whether a message with this text was stored since `before`. */
-function isNewText(messages: readonly Message[], before: readonly Message[], text: string): boolean {
-  const old = new Set(before.map(({ id }) => id));
-  return messages.some(({ id, role, content }) => role === "user" && content === text && !old.has(id));
+/** The same for a request that the user makes again without a change. */
+function nameRequest(conversationId: string, { kind, replaces, question }: LiveAnswer): string {
+  return JSON.stringify([conversationId, kind, replaces, question]);
 }

@@ -5,7 +5,12 @@ import { type ChatEvent, parseChatEvent } from "./chat-events";
 import { SseParser } from "./sse";
 
 /** A POST that starts an answer, or the id of one that was started before. */
-export type AnswerRequest = { path: string; body: unknown } | { messageId: string };
+export type AnswerRequest = AnswerPost | { messageId: string };
+
+export interface AnswerPost {
+  path: string;
+  body: Record<string, unknown>;
+}
 
 /** `lost`: the connection broke and is retried; `back`: it works again. */
 export type AnswerEvent = ChatEvent | { type: "lost" } | { type: "back" };
@@ -126,7 +131,7 @@ function isRetryable(error: unknown): boolean {
 }
 
 /** @throws the signal's reason */
-async function waitUntilOnline(ms: number, signal: AbortSignal): Promise<void> {
+export async function waitUntilOnline(ms: number, signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => {
     const end = (): void => {
       clearTimeout(timer);

@@ -6,11 +6,12 @@ import type { AnswerEvent } from "./answer-stream";
 import type { AnswerAwaited, TokenUsage } from "./chat-events";
 
 /**
- * `sending`: not known to be stored. `waiting`: stored, no text yet. `lost`: the connection broke and is
+ * `sending`: not known to be stored. `uncertain`: it may have arrived, and nobody can be asked.
+ * `waiting`: stored, no text yet. `lost`: the connection broke and is
  * retried. `ended`: complete, stopped or failed; the stored message replaces it as soon as it is read.
  * `broken`: given up; the answer may go on at the server.
  */
-export type AnswerPhase = "sending" | "waiting" | "streaming" | "lost" | "ended" | "broken";
+export type AnswerPhase = "sending" | "uncertain" | "waiting" | "streaming" | "lost" | "ended" | "broken";
 
 export interface Problem {
   code: string;
@@ -28,6 +29,8 @@ export interface LiveAnswer {
   question: string | null;
   /** The shown message that this replaces, with all after it; null where it comes last. */
   replaces: string | null;
+  /** The id by which the server knows the request again; null where nothing is sent. */
+  clientMessageId: string | null;
   messageId: string | null;
   userMessageId: string | null;
   content: string;
@@ -48,6 +51,7 @@ export function newLiveAnswer(given: Pick<LiveAnswer, "kind"> & Partial<LiveAnsw
     phase: given.kind === "follow" ? "waiting" : "sending",
     question: null,
     replaces: null,
+    clientMessageId: null,
     messageId: null,
     userMessageId: null,
     content: "",

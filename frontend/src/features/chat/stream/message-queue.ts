@@ -99,7 +99,9 @@ export class MessageQueue {
     if (messages !== null && next !== undefined && this.options.answers.get(id) === null) {
       const last = messages.at(-1);
       const isAnswer = last?.role === "assistant";
-      if (isAnswer && last.status === "streaming") this.options.answers.follow(id, last.id);
+      // One that was sent before has not arrived: what was to follow it waits for it in the field.
+      if (this.options.answers.refusal(id)?.code === "not_arrived") this.#return(id);
+      else if (isAnswer && last.status === "streaming") this.options.answers.follow(id, last.id);
       else if (isAnswer && last.status === "complete") await this.#send(id, next);
       else this.#return(id); // stopped, failed, cut short, or deleted
     }

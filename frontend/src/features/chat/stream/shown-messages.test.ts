@@ -29,6 +29,7 @@ const message = (
   finish_reason: null,
   usage: null,
   error: null,
+  client_message_id: null,
   tool_events: [],
 });
 const STORED = toShownMessages([

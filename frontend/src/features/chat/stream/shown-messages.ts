@@ -30,7 +30,7 @@ export function mergeLiveAnswer(
     return known.map((message) => (message.id === live.messageId ? updateStored(message, live) : message));
   }
   // An edit may still be refused: until it is stored, the message and the field that edits it stay.
-  if (live.kind === "follow" || (live.kind === "edit" && live.phase === "sending")) return known;
+  if (live.kind === "follow" || (live.kind === "edit" && isUnknown(live))) return known;
   const cut = live.replaces === null ? -1 : known.findIndex(({ id }) => id === live.replaces);
   const before = cut < 0 ? known : known.slice(0, cut);
   const hasQuestion = live.question !== null && !before.some(({ id }) => id === live.userMessageId);
@@ -40,6 +40,11 @@ export function mergeLiveAnswer(
 /** Whether the message can be changed: it is stored, and no answer is streaming. */
 export function isEditable(message: ShownMessage, live: LiveAnswer | null): boolean {
   return message.live === null && message.status !== "streaming" && !isUnderWay(live);
+}
+
+/** Whether the request is not known to be stored. */
+function isUnknown({ phase }: LiveAnswer): boolean {
+  return phase === "sending" || phase === "uncertain";
 }
 
 function updateStored(message: ShownMessage, live: LiveAnswer): ShownMessage {
@@ -66,7 +71,7 @@ function buildQuestion(live: LiveAnswer, before: readonly ShownMessage[]): Shown
     parent_id: before.at(-1)?.id ?? null,
     role: "user",
     content: live.question ?? "",
-    status: live.phase === "sending" ? "sending" : "complete",
+    status: isUnknown(live) ? "sending" : "complete",
     live: live.phase,
   };
 }
@@ -100,5 +105,6 @@ const EMPTY_MESSAGE = {
   usage: null,
   error: null,
   awaited: null,
+  client_message_id: null,
   tool_events: [],
 };

@@ -37,6 +37,7 @@ function answer(
       status,
       finish_reason: null,
       usage: null,
+      client_message_id: null,
       error: null,
       tool_events,
     },
