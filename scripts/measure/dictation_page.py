@@ -230,11 +230,13 @@ def measure_answers(
     """Speak each clip hands-free, and again with Enter at the end of speech, to the first words of the answer."""
     found: dict[str, Any] = {"prompts": len(clips), "load_before": os.getloadavg()[0]}
     for way in ("hands_free", "enter"):
-        rows = [
+        tried = [
             measure_answer(playwright, chromium, url, settings, clip, way)
             for clip in (clips[0], *clips)  # the first run loads engine and model
         ][1:]
-        found[way] = {
+        rows = [row for row in tried if row is not None]
+        found[way] = {"unanswered": len(tried) - len(rows)}
+        found[way] |= {
             name: summarize([row[name] for row in rows])
             | {"p95": percentile([row[name] for row in rows], 95)}
             for name in (
@@ -248,7 +250,8 @@ def measure_answers(
 
 def measure_answer(
     playwright: Playwright, chromium: str, url: str, settings: dict[str, Any], clip: Path, way: str
-) -> dict[str, float]:
+) -> dict[str, float] | None:
+    """None where no answer comes within a minute."""
     end_ms = find_speech_end_ms(clip)
     browser = playwright.chromium.launch(executable_path=chromium, args=name_flags(clip))
     try:
@@ -258,8 +261,11 @@ def measure_answer(
         page.get_by_role(
             "button", name=re.compile("^Hands-free: listen" if way != "enter" else "^Dictate$")
         ).click()
-        wait_for(lambda: page.evaluate("window.answeredAtMs !== undefined"), 180)
+        wait_for(lambda: page.evaluate("window.answeredAtMs !== undefined"), 60)
         opened_ms, heard_ms, answered_ms = page.evaluate("[openedAtMs, heardAtMs, answeredAtMs]")
+    except TimeoutError as error:
+        print(f"{clip.name}, {way}: {error}", file=sys.stderr)
+        return None
     finally:
         browser.close()
     end_ms += opened_ms

@@ -154,7 +154,7 @@ export const en = {
     voiceFailed: "The browser does not read aloud here.",
     ended: {
       microphone: "Hands-free has ended: the microphone or the server is gone. What you said is kept.",
-      refused: "Hands-free has ended: the text was not sent. It is in the field.",
+      refused: "Hands-free has ended: sending failed. What you said is kept.",
       failed: "Hands-free has ended: the answer failed. What you said is kept.",
     },
   },

@@ -157,7 +157,7 @@ export const es: Texts = {
     ended: {
       microphone:
         "Manos libres ha terminado: se perdió el micrófono o el servidor. Lo que dijiste se conserva.",
-      refused: "Manos libres ha terminado: el texto no se envió. Está en el campo.",
+      refused: "Manos libres ha terminado: falló el envío. Lo que dijiste se conserva.",
       failed: "Manos libres ha terminado: la respuesta falló. Lo que dijiste se conserva.",
     },
   },

@@ -424,7 +424,7 @@ it("sends what became final during an answer when that answer ends, and once", a
   await told(() => dictation.composer.dispatch({ type: "replaced", text: "Meanwhile." }));
   await told(() => chat.set(true, "refused"));
   expect(sent).toHaveBeenCalledOnce();
-  expect(screen.getByRole("alert")).toHaveTextContent("Hands-free has ended: the text was not sent");
+  expect(screen.getByRole("alert")).toHaveTextContent("Hands-free has ended: sending failed");
   expect(dictation.get().state.kind).toBe("idle");
 });
 

@@ -41,7 +41,7 @@ export class FakeSpeechEngine {
   }
 
   speak(utterance: FakeUtterance): void {
-    if (this.#isDeaf) return; // as Chromium right after a cancel
+    if (this.#isDeaf || utterance.volume === 0) return; // as Chromium right after a cancel
     this.said.push(utterance);
     this.#current = utterance;
     utterance.onstart?.();
