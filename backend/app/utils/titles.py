@@ -2,6 +2,8 @@
 
 import re
 
+from app.utils.folding import split_words
+
 TITLE_CHARS = 50
 """A title that is taken from a text has no more characters."""
 _READ_CHARS = 20 * TITLE_CHARS
@@ -11,6 +13,9 @@ MODEL_TITLE_CHARS = 80
 """What a model gives is no title if it is longer."""
 _MODEL_TITLE_WORDS = 12
 _LABEL = re.compile(r"^(?:title|name|título|nombre)\s*:\s*", re.IGNORECASE)
+_NO_TITLE = re.compile(r"[<>]|[.!?]\s+\w")
+"""Marks of the request, and the end of a sentence within: the model answers in place of naming."""
+_BEGIN_CHARS = 4
 _QUOTES = " \"'“”‘’«»„"
 
 _BARE_LINE = re.compile(
@@ -44,8 +49,20 @@ def read_title(answer: str) -> str | None:
     first = next((line for line in map(strip_markdown, answer.splitlines()) if line), "")
     title = _LABEL.sub("", first).strip(_QUOTES).rstrip(".").strip(_QUOTES)
     title = "".join(character for character in title if character.isprintable())
-    is_title = any(map(str.isalnum, title)) and len(title) <= MODEL_TITLE_CHARS
+    is_title = (
+        any(map(str.isalnum, title)) and len(title) <= MODEL_TITLE_CHARS and not _NO_TITLE.search(title)
+    )
     return title if is_title and len(title.split()) <= _MODEL_TITLE_WORDS else None
+
+
+def is_about(title: str, text: str) -> bool:
+    """Whether a title shares the beginning of a word with a text; one without long words, as in Chinese, may be so.
+
+    Very small models write titles about nothing that was said.
+    """
+    long = [word for word in split_words(title) if len(word) >= _BEGIN_CHARS and word.upper() != word]
+    begins = {word[:_BEGIN_CHARS] for word in long}
+    return not begins or any(word[:_BEGIN_CHARS] in begins for word in split_words(text))
 
 
 def _strip_line(line: str) -> str:

@@ -6,6 +6,7 @@ from playwright.async_api import expect
 
 from app.core.config import Settings
 from tests.browser.conftest import BROWSER, OpenPage
+from tests.browser.web_app import WebApp
 from tests.fakes.paced_upstream import make_pieces
 from tests.support.server import run_server
 
@@ -73,7 +74,6 @@ async def test_delete_and_undo(open_page: OpenPage) -> None:
     await expect(row).to_have_count(0)
     await app.button("Undo").click()
     await expect(row).to_be_visible()
-    await row.click()
     await expect(app.mine).to_contain_text("Throw this away")
     await row.hover()
     await app.button("Delete “Throw this away”").click()
@@ -82,6 +82,44 @@ async def test_delete_and_undo(open_page: OpenPage) -> None:
     await expect(app.page.get_by_role("heading", name="What's on your mind?")).to_be_visible()
     await expect(app.page.get_by_role("link", name="Settings")).to_be_visible()
     await expect(row).to_have_count(0)
+
+
+async def test_nothing_half_written_is_lost(open_page: OpenPage) -> None:
+    """An edit outlives the settings, a reload, and the same edit in another tab; the deletion there gives its text."""
+    app = await open_page()
+    app.expect_trouble("404")
+    await app.ask("Edit me later")
+    await app.has_answered()
+    address = app.page.url
+    field = app.page.get_by_role("textbox", name="Edit your message")
+    await app.button("Edit").click()
+    await expect(field).to_be_focused()
+    await field.fill("Half written")
+    await app.page.get_by_role("link", name="Settings").click()
+    await app.page.go_back()
+    await expect(field).to_have_value("Half written")
+    await app.page.reload()
+    await expect(field).to_have_value("Half written")
+
+    other = WebApp(await app.page.context.new_page(), address)
+    await other.load()
+    await other.button("Edit").click()
+    await other.page.get_by_role("textbox", name="Edit your message").fill("Edited over there")
+    await other.page.keyboard.press("Enter")
+    await other.has_answered()
+    await expect(app.page.get_by_text("a newer version of this message")).to_be_visible()
+    await expect(field).to_have_value("Half written")
+
+    await app.composer.fill("And a draft")
+    await other.conversation("Edit me later").hover()
+    await other.button("Delete “Edit me later”").click()
+    await expect(app.page.get_by_text("What you wrote is still in the field.")).to_be_visible()
+    await expect(app.button("Send")).to_have_count(0)
+    await expect(app.composer).to_have_value("Half written\nAnd a draft")
+    await app.button("Take the text to a new conversation").click()
+    await expect(app.page.get_by_role("heading", name="What's on your mind?")).to_be_visible()
+    await expect(app.composer).to_have_value("Half written\nAnd a draft")
+    await expect(app.button("Send")).to_be_enabled()
 
 
 async def test_markup_of_a_model_runs_nothing(open_page: OpenPage) -> None:

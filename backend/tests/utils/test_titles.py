@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.utils.titles import MODEL_TITLE_CHARS, TITLE_CHARS, make_title, read_title, strip_markdown
+from app.utils.titles import MODEL_TITLE_CHARS, TITLE_CHARS, is_about, make_title, read_title, strip_markdown
 
 
 @pytest.mark.parametrize(
@@ -66,12 +66,30 @@ def test_a_title_is_short_and_never_empty_where_there_is_a_text() -> None:
         ("海辺の三日間", "海辺の三日間"),
         ("", None),
         ("...", None),
+        ("<conversation>", None),
+        ("Espaço a la costa. Estadio en el aire", None),
+        ("Node.js or Deno", "Node.js or Deno"),
         ("I would call this conversation one that is about the sea, and about walking", None),
         ("x" * (MODEL_TITLE_CHARS + 1), None),
     ],
 )
 def test_what_a_model_gives_is_cleaned_or_refused(answer: str, title: str | None) -> None:
     assert read_title(answer) == title
+
+
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [
+        ("Explanation of hash maps", True),
+        ("Días de camínata", True),
+        ("海辺の三日間", True),
+        ("C++", True),
+        ("The stadium in the air", False),
+    ],
+)
+def test_a_title_is_about_what_was_said(title: str, expected: bool) -> None:
+    said = "Explain how a hash map works. Organiza tres dias de caminatas."
+    assert is_about(title, said) is expected
 
 
 @given(st.text(alphabet="ab *_`~[]()#>|-!\n", max_size=60))

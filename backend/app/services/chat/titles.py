@@ -14,7 +14,7 @@ from app.services.llm.context import ModelAsker, ResolvedModel
 from app.services.llm.models import ModelCatalog
 from app.storage import conversations, messages
 from app.storage.database import Database
-from app.utils.titles import make_title, read_title
+from app.utils.titles import is_about, make_title, read_title
 
 TITLE_S = 20.0
 """A title that takes longer is given up (s)."""
@@ -125,7 +125,9 @@ class Titles:
             return
         said = "\n\n".join(message.content[:_EXCERPT_CHARS] for message in branch[:2])
         title = read_title(await self._ask(model, said))
-        if title is None or title.casefold() in f"{_INSTRUCTIONS} {_REQUEST}".casefold():
+        if title is None or (kind == "local" and not is_about(title, said)):
+            return
+        if title.casefold() in f"{_INSTRUCTIONS} {_REQUEST}".casefold():
             return  # small models repeat what they are asked
         async with self._database.write() as session:
             await conversations.replace_title(session, user_id, conversation_id, conversation.title, title)

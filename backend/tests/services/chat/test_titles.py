@@ -115,10 +115,21 @@ async def test_a_model_on_this_machine_leaves_its_title_for_the_next_answer(
         with anyio.fail_after(20):
             while not model.asked:  # noqa: ASYNC110  # a fake sends no events
                 await anyio.sleep(0.01)
-        model.naming = pieces("Saludo")
+        model.naming = pieces("Un hola")
         again = await chat.answers.send(ana, id_, "more")
         await chat.collect_events(again.assistant.id)
-        assert await title_of(chat, id_) == "Saludo"
+        assert await title_of(chat, id_) == "Un hola"
+
+
+async def test_a_small_model_that_names_something_else_is_not_believed(
+    database: Database, storage_settings: Settings, ana: UUID
+) -> None:
+    model = NamingChat(pieces("The stadium in the air"), kind="local")
+    async with run_chat_services(database, storage_settings, ana, model, titles=True) as chat:
+        turn = await chat.send("Organiza tres días")
+        await chat.collect_events(turn.assistant.id)
+        assert await title_of(chat, turn.user.conversation_id) == "Organiza tres días"
+        assert model.asked == 1
 
 
 async def test_a_slow_title_is_given_up(

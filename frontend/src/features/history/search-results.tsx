@@ -77,10 +77,10 @@ function Group({ group, onOpen }: { group: ResultGroup; onOpen: () => void }) {
       <Link
         href={getGroupPath(newest)}
         onClick={onOpen}
-        className="flex min-h-9 items-center gap-1.5 rounded-lg px-3 text-sm font-medium hover:bg-raised"
+        className="flex min-h-9 items-center gap-1.5 rounded-lg px-3 py-1 text-sm font-medium hover:bg-raised"
       >
         <Icon size={14} aria-hidden className="shrink-0 text-muted" />
-        <span className="min-w-0 flex-1 truncate">
+        <span className="line-clamp-2 min-w-0 flex-1 break-words">
           {name === null ? (newest.title ?? t(text)) : <Snippet hit={name} />}
         </span>
         <span className="shrink-0 text-xs font-normal text-muted">
@@ -94,9 +94,11 @@ function Group({ group, onOpen }: { group: ResultGroup; onOpen: () => void }) {
               <Link
                 href={getPath(hit)}
                 onClick={onOpen}
-                className="line-clamp-2 rounded-lg py-1 pl-8 pr-3 text-sm text-muted hover:bg-raised hover:text-ink"
+                className="block rounded-lg py-1 pl-8 pr-3 text-sm text-muted hover:bg-raised hover:text-ink"
               >
-                <Snippet hit={hit} />
+                <span className="line-clamp-2">
+                  <Snippet hit={hit} />
+                </span>
               </Link>
             </li>
           ))}
