@@ -27,6 +27,7 @@ def main() -> None:
     result = {
         **campaign.tally,
         "most_lost_chars": campaign.most_lost_chars,
+        "most_lost_s": round(campaign.most_lost_s, 2),
         "took_s": round(time.monotonic() - started_s),
     }
     print(json.dumps(result, indent=2))

@@ -14,8 +14,8 @@ from app.storage import answers, approvals
 from app.storage.database import Database
 from app.storage.tool_events import ToolEvent, dump_tool_events
 
-SAVE_S = 2.0
-"""A checkpoint is due this long after the first unsaved character (s)."""
+SAVE_S = 0.35
+"""A checkpoint is due this long after the first unsaved character (s): a kill takes back half a second at most."""
 SAVE_CHARS = 1024
 """A checkpoint is due earlier with this many unsaved characters."""
 PAUSE_S = 0.2
