@@ -6,7 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 
 from app.api.accounts import UNAUTHORIZED
-from app.api.deps import CallerDep, ResourcesDep
+from app.api.deps import CallerDep, RequestKeyDep, ResourcesDep
+from app.api.responses import ID_REUSED
 from app.api.sse import cancel_on_disconnect
 from app.core.errors import NotFound
 from app.schemas.connections import (
@@ -73,11 +74,14 @@ async def list_connections(caller: CallerDep, resources: ResourcesDep) -> list[C
         201: {"description": "The new connection; its key is stored in encrypted form and never returned"},
         400: _BAD,
         **_REFUSED,
+        409: ID_REUSED,
         503: _STORAGE,
         **ANY_OTHER,
     },
 )
-async def make_connection(body: ConnectionIn, caller: CallerDep, resources: ResourcesDep) -> ConnectionOut:
+async def make_connection(
+    body: ConnectionIn, caller: CallerDep, resources: ResourcesDep, request_key: RequestKeyDep
+) -> ConnectionOut:
     """The address is checked, and not asked: `POST /api/connections/test` tries it first."""
     draft = ConnectionDraft(
         vendor=body.vendor,
@@ -87,7 +91,7 @@ async def make_connection(body: ConnectionIn, caller: CallerDep, resources: Reso
         model=body.model.strip(),
         models=_clean(body.models),
     )
-    return _describe(await resources.connections.add(caller, draft))
+    return _describe(await resources.connections.add(caller, draft, request_key))
 
 
 @router.post(

@@ -113,6 +113,19 @@ def test_a_key_that_is_replaced_or_deleted_is_not_used_again(
     assert len(upstream.fake.requests) == count
 
 
+def test_a_request_that_arrives_twice_connects_one_model(
+    http: httpx2.Client, upstream: BackgroundUpstream
+) -> None:
+    body, headers = {"base_url": upstream.base_url, "api_key": KEY}, {"Idempotency-Key": "of-one-press"}
+    made = [http.post("/api/connections", json=body, headers=headers) for _ in range(2)]
+    assert [each.status_code for each in made] == [201, 201]
+    assert made[0].json() == made[1].json()
+    assert len(http.get("/api/connections").json()) == 1
+    other = http.post("/api/connections", json={**body, "api_key": OTHER_KEY}, headers=headers)
+    assert other.status_code == 409
+    assert OTHER_KEY not in other.text
+
+
 def test_a_key_belongs_to_its_address(http: httpx2.Client, upstream: BackgroundUpstream) -> None:
     """Whoever may change a connection must not be able to have its key sent elsewhere."""
     where = f"/api/connections/{connect(http, upstream.base_url)['id']}"

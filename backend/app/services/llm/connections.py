@@ -18,6 +18,7 @@ from app.core.errors import (
     ServerFull,
     StorageUnavailable,
 )
+from app.core.idempotency import RequestKey
 from app.core.security import Caller
 from app.providers.llm.profile import ProfileProvider
 from app.providers.upstream.client import UpstreamClient
@@ -25,6 +26,7 @@ from app.providers.upstream.profiles import Profile, make_connected_profile
 from app.providers.upstream.transport import Resolver, resolve_host
 from app.providers.upstream.trial import Trial, try_upstream
 from app.providers.upstream.vendors import VENDORS
+from app.storage import idempotency
 from app.storage import model_connections as rows
 from app.storage.common import utc_now
 from app.storage.database import Database
@@ -143,12 +145,16 @@ class ModelConnections:
             found = await rows.list_own(session, caller.user_id)
         return [await self._describe(each) for each in found]
 
-    async def add(self, caller: Caller, draft: ConnectionDraft) -> Connection:
-        """Store a connection.
+    async def add(
+        self, caller: Caller, draft: ConnectionDraft, request_key: RequestKey | None = None
+    ) -> Connection:
+        """Store a connection; the same `request_key` stores no second one.
 
         Raises:
             BadRequest, BaseUrlNotAllowed: a value cannot be used.
             Forbidden: this user has as many connections as one may have.
+            IdReused: `request_key` was sent with another request.
+            NotFound: the connection that it made has been deleted.
             StorageUnavailable
         """
         profile = self._make_profile(VENDORS[draft.vendor].title, draft)
@@ -172,6 +178,11 @@ class ModelConnections:
         sealed = await self._seal(stored, draft.api_key)
         limit = self._settings.llm.connections
         async with self._database.write() as session:
+            if made := await idempotency.claim(session, caller.user_id, request_key):
+                before = await rows.find_own(session, caller.user_id, made)
+                if before is None:
+                    raise _make_unknown()
+                return await self._describe(before)
             if await rows.count_own(session, caller.user_id) >= limit:
                 raise Forbidden(
                     f"one user can connect {limit} models here (llm.connections); delete one first"
@@ -181,6 +192,7 @@ class ModelConnections:
             taken = {each.name for each in await rows.list_own(session, caller.user_id)}
             stored = replace(stored, sealed_key=sealed, name=_choose_name(stored.vendor, taken))
             await rows.add(session, stored)
+            await idempotency.note_made(session, caller.user_id, request_key, stored.id)
         return await self._describe(stored)
 
     async def change(self, caller: Caller, connection_id: UUID, changes: ConnectionChanges) -> Connection:

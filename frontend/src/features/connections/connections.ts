@@ -1,9 +1,11 @@
 /** Reads, tries, stores and deletes the models that the user has connected. */
 import { type QueryClient, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useRef } from "react";
 
 import type { ApiError } from "@/shared/api/client";
 import { keys } from "@/shared/api/queries";
 import type { Connection, ConnectionTrial } from "@/shared/api/types";
+import { createUuid } from "@/shared/lib/uuid";
 import { useServices } from "@/shared/services";
 
 import type { Vendor } from "./presets";
@@ -53,8 +55,15 @@ export function useStoredTrial(id: string) {
 export function useConnect() {
   const { api } = useServices();
   const client = useQueryClient();
+  // Not the client's own memory of unanswered requests: the key goes with the form.
+  const last = useRef({ request: "", id: "" });
   return useMutation<Connection, ApiError, NewConnection>({
-    mutationFn: (body) => api.json<Connection>("/api/connections", { method: "POST", body }),
+    mutationFn: (body) => {
+      const request = JSON.stringify(body);
+      if (last.current.request !== request) last.current = { request, id: createUuid() };
+      const headers = { "Idempotency-Key": last.current.id };
+      return api.json<Connection>("/api/connections", { method: "POST", body, headers });
+    },
     onSuccess: () => refresh(client),
     gcTime: 0,
   });

@@ -6095,7 +6095,10 @@ export interface operations {
     make_connection_api_connections_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description key that the client makes for this request, such as a UUID: for 24 hours the same request with the same key makes nothing new */
+                "idempotency-key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6161,6 +6164,24 @@ export interface operations {
                      *       "error": {
                      *         "code": "forbidden",
                      *         "message": "this needs somebody who has logged in; an API key is not enough",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The key or id was sent with another request, or an answer is under way in this conversation */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "id_reused",
+                     *         "message": "this `Idempotency-Key` was sent with another request; send this one with another key",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
