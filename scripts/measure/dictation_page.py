@@ -142,7 +142,9 @@ def run_server() -> Iterator[str]:
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     with tempfile.TemporaryDirectory(prefix="prompter-page-") as folder:
-        environment = {**os.environ, "PROMPTER_DATA_DIR": folder}
+        # An answer goes on without its page, and the next prompt would wait for its end.
+        short = {"PROMPTER_LLM__LLAMA_LOCAL__ANSWER_TOKENS": "16"}
+        environment = {**short, **os.environ, "PROMPTER_DATA_DIR": folder}
         command = [sys.executable, "-m", "app.cli", "serve", "--port", str(port)]
         server = subprocess.Popen(command, cwd=ROOT / "backend", env=environment, stderr=subprocess.DEVNULL)
         try:
