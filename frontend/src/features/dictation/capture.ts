@@ -88,15 +88,17 @@ export class Capture {
 
   async #openMicrophone(): Promise<void> {
     const { openMicrophone, settings, onLevel, onSound, onMicrophoneFailed } = this.#options;
+    let isDeaf = false;
     try {
       const microphone = await openMicrophone(settings.microphone, {
         onChunk: ({ pcm, level }) => {
           this.#session.sendAudio(pcm);
-          if (!this.#isOff) onLevel(level);
+          if (!this.#isOff && !isDeaf) onLevel(level); // a piece may be on its way still
         },
         onSound: (sound) => {
           if (this.#isOff) return;
-          if (sound !== "live") onLevel(0);
+          isDeaf = sound !== "live" && sound !== "opening";
+          if (isDeaf) onLevel(0);
           onSound(sound);
         },
         onLost: (failure) => {

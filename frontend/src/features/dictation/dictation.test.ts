@@ -185,6 +185,7 @@ describe("listening", () => {
       await settle();
       microphones.last.hear(new ArrayBuffer(3200));
       microphones.last.tell(trouble);
+      microphones.last.hear(new ArrayBuffer(3200)); // was on its way
       expect([sound(), dictation.level()]).toEqual([trouble, 0]);
       server.socket.drop(1006);
       await settle(3000);
