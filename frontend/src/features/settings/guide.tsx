@@ -1,5 +1,5 @@
 /** The guide of the first visit: the speech engine, the language model, the microphone. */
-import { Infinity as HandsFreeIcon } from "lucide-react";
+import { ChevronRight, Infinity as HandsFreeIcon } from "lucide-react";
 import { lazy, type ReactNode, Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
 
@@ -128,8 +128,15 @@ function BetterHearing() {
   const { t } = useTranslation();
   const [isOpen, setOpen] = useState(false);
   return (
-    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
-      <summary className="button-quiet min-h-11 w-fit cursor-pointer">{t("settings.hearing")}</summary>
+    <details className="group/better" onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary className="button-quiet min-h-11 w-fit cursor-pointer list-none [&::-webkit-details-marker]:hidden">
+        <ChevronRight
+          size={16}
+          aria-hidden
+          className="shrink-0 transition-transform group-open/better:rotate-90"
+        />
+        {t("settings.hearing")}
+      </summary>
       {isOpen && (
         <Suspense fallback={null}>
           <CheckpointList kind="whisper" />
