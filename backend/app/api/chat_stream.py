@@ -145,7 +145,12 @@ async def encode_deliveries(deliveries: AsyncGenerator[Delivery, None]) -> Async
                 name, data = _name_and_data(event)
                 yield encode_event(name, data, event_id=str(cursor))
         except PrompterError as error:
-            data = {"error": error.message, "code": error.code, "message_id": None}
+            data = {
+                "error": error.message,
+                "code": error.code,
+                "note": error.note.to_dict(),
+                "message_id": None,
+            }
             yield encode_event("error", data, event_id=str(cursor))
 
 
@@ -159,7 +164,12 @@ def _name_and_data(event: AnswerEvent) -> tuple[str, dict[str, Any]]:
     if isinstance(event, Status):
         return "status", {"state": event.state, "place": event.place, "waited_ms": event.waited_ms}
     if isinstance(event, Failed):
-        return "error", {"error": event.message, "code": event.code, "message_id": event.message_id}
+        return "error", {
+            "error": event.message,
+            "code": event.code,
+            "note": event.note.to_dict(),
+            "message_id": event.message_id,
+        }
     return "done", {
         "status": event.status,
         "message_id": event.message_id,

@@ -20,6 +20,7 @@ from app.core.errors import (
     NotFound,
     PrompterError,
 )
+from app.core.notes import Note
 from app.schemas.openai_errors import make_error_headers, make_openai_error, to_openai_error, to_openai_status
 from app.utils.validation import explain_details
 
@@ -68,9 +69,12 @@ _HTTP_ERRORS: dict[int, type[PrompterError]] = {
 """Status of an error of the web framework -> the error of the tree that has its code; `HttpError` for all others."""
 
 
-def make_error_body(code: str, message: str, request_id: str) -> dict[str, dict[str, str]]:
+def make_error_body(
+    code: str, message: str, request_id: str, note: Note | None = None
+) -> dict[str, dict[str, Any]]:
     """Make the body of an error outside /v1."""
-    return {"error": {"code": code, "message": message, "request_id": request_id}}
+    said = (note or Note(code)).to_dict()
+    return {"error": {"code": code, "message": message, "note": said, "request_id": request_id}}
 
 
 def make_error_response(error: PrompterError, scope: Scope) -> JSONResponse:
@@ -80,7 +84,7 @@ def make_error_response(error: PrompterError, scope: Scope) -> JSONResponse:
         return JSONResponse(
             to_openai_error(error), status_code=status, headers=make_error_headers(error, status)
         )
-    body = make_error_body(error.code, error.message, scope["state"]["request_id"])
+    body = make_error_body(error.code, error.message, scope["state"]["request_id"], error.note)
     return JSONResponse(body, status_code=error.status, headers=make_error_headers(error, error.status))
 
 

@@ -41,6 +41,8 @@ to go on. It never contains a key, audio, a transcript or a prompt.
 
 from typing import ClassVar, Literal
 
+from app.core.notes import NOTE_PARAMS, Note, NoteCode
+
 
 class PrompterError(Exception):
     """Base of all errors that a client can receive, and itself the error for a fault of the server.
@@ -54,9 +56,15 @@ class PrompterError(Exception):
     close_code: ClassVar[int | None] = None
 
     def __init__(
-        self, message: str = "", *, retry_after_s: float | None = None, param: str | None = None
+        self,
+        message: str = "",
+        *,
+        retry_after_s: float | None = None,
+        param: str | None = None,
+        note: Note | None = None,
     ) -> None:
         super().__init__(message)
+        self._note = note
         self.retry_after_s = retry_after_s
         """When to try again, if known (s); the header `Retry-After` over HTTP."""
         self.param = param
@@ -71,6 +79,15 @@ class PrompterError(Exception):
     def message(self) -> str:
         """The text for the client."""
         return str(self)
+
+    @property
+    def note(self) -> Note:
+        """What the web app says of it, in its user's language: at least the code."""
+        if self._note is not None:
+            return self._note
+        return Note(
+            self.code, {} if self.retry_after_s is None else {"seconds": max(1, round(self.retry_after_s))}
+        )
 
 
 class BadRequest(PrompterError):
@@ -291,10 +308,11 @@ class UpstreamError(PrompterError):
         *,
         retry_after_s: float | None = None,
         param: str | None = None,
+        note: Note | None = None,
         upstream_status: int | None = None,
         reason: UpstreamReason | None = None,
     ) -> None:
-        super().__init__(message, retry_after_s=retry_after_s, param=param)
+        super().__init__(message, retry_after_s=retry_after_s, param=param, note=note)
         self.upstream_status = upstream_status
         """The status of the upstream's answer, if there was one; kept under /v1."""
         self.reason = reason
@@ -334,3 +352,9 @@ def all_errors() -> list[type[PrompterError]]:
     for cls in found:
         found.extend(cls.__subclasses__())
     return found
+
+
+def list_notes() -> dict[str, list[str]]:
+    """Return every code that the server can say to a person, with the names of its parameters."""
+    errors = {error.code: ["seconds"] for error in all_errors()}
+    return errors | {str(code): sorted(NOTE_PARAMS.get(code, ())) for code in NoteCode}

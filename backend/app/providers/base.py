@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core.errors import BadRequest
+from app.core.notes import Note
 from app.schemas.providers import ProviderState
 
 Samples = NDArray[np.int16]
@@ -28,6 +29,14 @@ class ProviderStatus:
 
     state: ProviderState
     description: str
+    note: Note | None = None
+    """The description as a code, for readers of other languages."""
+    title: str = ""
+    """The product's name for people ("Ollama"); empty where the name of the provider is all there is."""
+    model: str | None = None
+    """The model for requests that name none; None where that is not known."""
+    host: str | None = None
+    """The other machine that does the work; None for the server's own."""
 
 
 # -- speech to text ---------------------------------------------------------------------------------------------

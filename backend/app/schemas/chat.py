@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, TypeAdapter
 
 from app.core.assistants import ApprovalDecision
+from app.schemas.errors import NoteOut
 
 ToolEventName = Literal["tool_call", "approval_required", "approval_decided", "tool_result", "tool_error"]
 """The tool events of an answer, in the stream and in the list of messages."""
@@ -103,6 +104,9 @@ class StoredErrorOut(BaseModel):
     """Why an answer did not complete."""
 
     code: str = Field(description="stable code from the table of errors; `stopped` if its user stopped it")
+    note: NoteOut | None = Field(
+        None, description="the message as a code with parameters; null in old answers"
+    )
     message: str = Field(description="what went wrong, and what to do about it")
 
 
@@ -332,6 +336,7 @@ class AnswerErrorEvent(BaseModel):
         description="what went wrong, and what to do about it", examples=["the upstream broke off"]
     )
     code: str = Field(description="stable code from the table of errors", examples=["upstream_error"])
+    note: NoteOut | None = Field(None, description="the error as a code with parameters")
     message_id: UUID | None = Field(description="id of the answer; null if it could not be read")
 
 

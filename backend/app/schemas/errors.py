@@ -4,6 +4,23 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from app.core.notes import Note
+
+
+class NoteOut(BaseModel):
+    """What the web app says in its user's language, as a code."""
+
+    code: str = Field(description="the code of an error, or a finer one", examples=["key_missing"])
+    params: dict[str, str | int | float] = Field(
+        default_factory=dict,
+        description="names and numbers for the sentence: no key, no prompt, nothing that was said",
+        examples=[{"host": "api.example.com"}],
+    )
+
+    @classmethod
+    def from_note(cls, note: Note) -> "NoteOut":
+        return cls(code=note.code, params=dict(note.params))
+
 
 class ErrorBody(BaseModel):
     """What was wrong, and how to go on."""
@@ -15,6 +32,7 @@ class ErrorBody(BaseModel):
             "openai_compat needs api_key; give it in `config`, or set PROMPTER_LLM__OPENAI_COMPAT__API_KEY"
         ],
     )
+    note: NoteOut | None = Field(None, description="the message as a code with parameters")
     request_id: str | None = Field(
         description="id of this request in the server's log", examples=["0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"]
     )

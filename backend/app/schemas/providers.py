@@ -4,6 +4,8 @@ from enum import StrEnum
 
 from pydantic import BaseModel, Field
 
+from app.schemas.errors import NoteOut
+
 
 class ProviderState(StrEnum):
     """All states of a provider."""
@@ -43,6 +45,16 @@ class ProviderOut(BaseModel):
     )
     status: ProviderState = Field(description="the state that it is in now", examples=["ready"])
     description: str = Field(description="what the provider is, or how to make it ready")
+    note: NoteOut | None = Field(None, description="the description as a code with parameters")
+    title: str = Field("", description="the product's name for people, where it has one", examples=["Ollama"])
+    model: str | None = Field(
+        None, description="the model for requests that name none, where it is known", examples=["base"]
+    )
+    host: str | None = Field(
+        None,
+        description="the other machine that does the work; null for the server's own",
+        examples=["10.0.0.7"],
+    )
     default: bool = Field(
         description="whether it answers requests that name no provider; none does that cannot"
     )

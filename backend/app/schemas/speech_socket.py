@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from app.core.discard_reasons import DiscardReason
 from app.core.endpointing_profiles import EndpointingProfile
+from app.schemas.errors import NoteOut
 
 OptionalEvent = Literal[
     "speech_started", "speech_stopped", "utterance_discarded", "eager_final", "turn_resumed", "ack", "status"
@@ -389,6 +390,7 @@ class Error(_Event):
     type: Literal["error"]
     code: str = Field(description="stable code, see the table of errors")
     message: str = Field(description="what was wrong and how to go on")
+    note: NoteOut | None = Field(None, description="the message as a code with parameters")
     fatal: bool = Field(description="whether the socket closes now")
     retry_after_s: float | None = Field(None, description="when to try again, where that is known (s)")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.core.config import Settings
+from app.core.notes import NoteCode
 from app.core.paths import resolve_path
 from app.weights.catalog import SMOLLM2_FILE
 from app.weights.gguf_header import is_whole_gguf
@@ -30,6 +31,7 @@ class MissingGguf:
     """Why no file is the default, and how to go on."""
 
     reason: str
+    code: NoteCode
 
 
 def list_gguf(settings: Settings) -> list[GgufFile]:
@@ -58,10 +60,13 @@ def find_default_gguf(settings: Settings) -> GgufFile | MissingGguf:
         return files[0]
     if files:
         return MissingGguf(
-            f"several GGUF files are there: {_join_names(files)}; set {SETTING} to one of them"
+            reason=f"several GGUF files are there: {_join_names(files)}; set {SETTING} to one of them",
+            code=NoteCode.SEVERAL_MODEL_FILES,
         )
     return MissingGguf(
-        f"run `prompter models pull smollm2`, put a GGUF file into {settings.models_dir}, or set {SETTING} to its path"
+        reason=f"run `prompter models pull smollm2`, put a GGUF file into {settings.models_dir}, "
+        f"or set {SETTING} to its path",
+        code=NoteCode.NO_MODEL_FILE,
     )
 
 
@@ -105,7 +110,9 @@ def _find_in_models_folder(folder: Path) -> Iterator[Path]:
 
 def _describe_missing(asked: str, files: list[GgufFile]) -> MissingGguf:
     there = f"; there are {_join_names(files)}" if files else ""
-    return MissingGguf(f"{SETTING} names {asked!r}, which is no GGUF file{there}")
+    return MissingGguf(
+        reason=f"{SETTING} names {asked!r}, which is no GGUF file{there}", code=NoteCode.MODEL_FILE_MISSING
+    )
 
 
 def _join_names(files: list[GgufFile]) -> str:

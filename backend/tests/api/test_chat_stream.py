@@ -132,7 +132,7 @@ async def test_a_failure_is_an_event_and_what_had_arrived_stays() -> None:
     for told in (events[1:], again):
         assert join_content(told) == "Hel"
         assert (told[-1].name, told[-1].data["code"]) == ("error", "engine_failed")
-        assert set(told[-1].data) == {"error", "code", "message_id"}
+        assert set(told[-1].data) == {"error", "code", "note", "message_id"}
     assert not any("of the prompt" in line for line in served.log)
 
 

@@ -205,7 +205,7 @@ async def test_a_base_url_without_v1(http: httpx2.AsyncClient, method: str, path
     response = await http.request(method, path)
     assert response.status_code == 404
     error = response.json()["error"]
-    assert set(error) == {"code", "message", "request_id"}
+    assert set(error) == {"code", "message", "note", "request_id"}
     assert ("add /v1 to the base URL" in error["message"]) == (path != "/api/models/")
 
 

@@ -139,7 +139,7 @@ async def test_failures_keep_their_status(
         response = await generate(client, stream=stream)
     body = response.json()
     assert (response.status_code, body["error"]["code"]) == (status, code)
-    assert set(body["error"]) == {"code", "message", "request_id"}
+    assert set(body["error"]) == {"code", "message", "note", "request_id"}
     for private in (KEY, PROMPT):
         assert private not in response.text
         assert private not in caplog.text

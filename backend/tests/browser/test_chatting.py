@@ -166,11 +166,12 @@ async def test_a_model_that_cannot_answer_is_told_before_it_is_asked(
     )
     with run_server(settings) as server:
         app = await open_page(server.url)
-        note = app.page.get_by_role("note", name="scripted")
-        await expect(note).to_contain_text("scripted (not set up)")
-        await expect(note).to_contain_text("No model answers right now.")
+        note = app.page.get_by_role("note", name="OpenAI")
+        await expect(note).to_contain_text("OpenAI (not set up)")
+        await expect(note).to_contain_text("No model answers right now. Its key is missing.")
+        await note.get_by_text("For whoever runs the server").click()
         await expect(note.locator("code")).to_have_text("PROMPTER_LLM__PROFILES__SCRIPTED__API_KEY")
         await app.page.goto(f"{server.url}/#/settings")
-        row = app.page.get_by_role("listitem").filter(has_text="scripted").first
+        row = app.page.get_by_role("listitem").filter(has_text="OpenAI").first
         await expect(row).to_contain_text("chosen")
         await expect(row).not_to_contain_text("in use")

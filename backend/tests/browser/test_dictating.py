@@ -103,7 +103,7 @@ async def test_what_was_typed_is_left_alone(open_page: OpenPage) -> None:
             break
         await app.composer.press("Control+z")
     await expect(app.composer).to_have_value(f"So {said(ENGLISH)}")
-    await app.button("Take back the last utterance").click()
+    await app.button("Take back what was said last").click()
     await expect(app.composer).to_have_value("So ")
 
 

@@ -44,7 +44,7 @@ def assert_our_error(response: httpx2.Response, status: int, code: str) -> None:
     assert response.headers["content-type"] == "application/json"
     assert set(response.json()) == {"error"}
     error = response.json()["error"]
-    assert set(error) == {"code", "message", "request_id"}
+    assert set(error) == {"code", "message", "note", "request_id"}
     assert error["code"] == code
     assert re.fullmatch(r"[0-9a-f]{32}", error["request_id"])
     assert error["request_id"] == response.headers["x-request-id"]

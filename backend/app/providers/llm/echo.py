@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncGenerator, Sequence
 
 from app.core.config import Settings
+from app.core.notes import Note, NoteCode
 from app.providers.base import ChatMessage, LlmChunk, LlmConfig, ProviderStatus, Usage
 from app.schemas.providers import ProviderState
 
@@ -22,9 +23,10 @@ class EchoProvider:
 
     async def status(self) -> ProviderStatus:
         return ProviderStatus(
-            ProviderState.READY,
-            "answers with what it was sent: no model; set PROMPTER_LLM__OPENAI_COMPAT__BASE_URL, __API_KEY "
+            state=ProviderState.READY,
+            description="answers with what it was sent: no model; set PROMPTER_LLM__OPENAI_COMPAT__BASE_URL, __API_KEY "
             "and __MODEL for real answers",
+            note=Note(NoteCode.REPEATS),
         )
 
     async def generate(

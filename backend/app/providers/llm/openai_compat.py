@@ -7,6 +7,7 @@ from typing import Any
 
 from app.core.config import Settings
 from app.core.errors import BadRequest, BaseUrlNotAllowed, MissingConfig
+from app.core.notes import Note, NoteCode
 from app.providers.base import ChatProvider, ChatRequest, ProviderStatus
 from app.providers.llm.profile import ProfileProvider
 from app.providers.upstream.addresses import Reach, decide_reach, parse_base_url
@@ -44,13 +45,19 @@ class OpenAiCompatProvider:
         if missing:
             names = ", ".join(_SETTING + name.upper() for name in missing)
             return ProviderStatus(
-                ProviderState.NOT_CONFIGURED,
-                f"any OpenAI-compatible service; set {names}, or send them in `config`",
+                state=ProviderState.NOT_CONFIGURED,
+                description=f"any OpenAI-compatible service; set {names}, or send them in `config`",
+                note=Note(NoteCode.KEY_MISSING if missing == ["api_key"] else NoteCode.NOT_SET_UP),
+                model=self._settings.llm.openai_compat.model or None,
             )
         try:
             return await self._own().status()
         except BaseUrlNotAllowed as error:
-            return ProviderStatus(ProviderState.NOT_CONFIGURED, f"{_SETTING}BASE_URL: {error.message}")
+            return ProviderStatus(
+                state=ProviderState.NOT_CONFIGURED,
+                description=f"{_SETTING}BASE_URL: {error.message}",
+                note=Note(NoteCode.SETTINGS_WRONG),
+            )
 
     async def models(self) -> list[str]:
         """What the upstream in the settings lists; the configured model where it lists none."""
@@ -113,7 +120,10 @@ class OpenAiCompatProvider:
             name for name, value in (("base_url", url), ("api_key", key), ("model", model)) if not value
         ]
         if missing:
-            raise MissingConfig(_explain_missing(missing, own_key_needed=bool(base_url and not key)))
+            raise MissingConfig(
+                _explain_missing(missing, own_key_needed=bool(base_url and not key)),
+                note=Note(NoteCode.KEY_MISSING if missing == ["api_key"] else NoteCode.NOT_SET_UP),
+            )
         base = parse_base_url(url, with_query=not base_url)
         vendor, near = guess_vendor(base), is_on_local_network(base)
         base = normalize_base_url(base, vendor)

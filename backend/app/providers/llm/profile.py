@@ -7,7 +7,9 @@ from typing import Any
 
 from app.core.config import Settings
 from app.core.errors import MissingConfig, ProviderNotReady
+from app.core.notes import Note, NoteCode
 from app.providers.base import ChatRequest, ProviderStatus
+from app.providers.upstream.addresses import is_loopback_host
 from app.providers.upstream.chat import ChatUpstream
 from app.providers.upstream.client import UpstreamClient
 from app.providers.upstream.probe import Probe
@@ -40,12 +42,30 @@ class ProfileProvider:
         self._state: _ProfileState | None = None
 
     async def status(self) -> ProviderStatus:
+        vendor = self._source.vendor
+        title = "" if vendor.name == "other" else vendor.title
         profile = await self._source.get_profile()
         if profile is None:
-            return ProviderStatus(ProviderState.UNREACHABLE, f"not found; {self._source.vendor.hint}")
+            return ProviderStatus(
+                state=ProviderState.UNREACHABLE,
+                description=f"not found; {vendor.hint}",
+                note=Note(NoteCode.NOT_RUNNING),
+                title=title,
+            )
         if profile.problem or profile.endpoint is None:
-            return ProviderStatus(ProviderState.NOT_CONFIGURED, profile.problem)
-        return await self._get_state(profile).probe.status()
+            return ProviderStatus(
+                state=ProviderState.NOT_CONFIGURED,
+                description=profile.problem,
+                note=Note(profile.problem_code),
+                title=title,
+                model=profile.model or None,
+            )
+        host = profile.endpoint.base.host
+        return replace(
+            await self._get_state(profile).probe.status(),
+            title=title,
+            host=None if is_loopback_host(host.strip("[]")) else host,
+        )
 
     async def models(self) -> list[str]:
         profile = await self._source.get_profile()
@@ -75,7 +95,10 @@ class ProfileProvider:
         """
         profile = await self._source.get_profile()
         if profile is None:
-            raise ProviderNotReady(f"provider {self.name!r} is not found; {self._source.vendor.hint}")
+            raise ProviderNotReady(
+                f"provider {self.name!r} is not found; {self._source.vendor.hint}",
+                note=Note(NoteCode.NOT_RUNNING),
+            )
         profile.require_endpoint()
         state = self._get_state(profile)
         model = request.model or profile.model
@@ -83,7 +106,8 @@ class ProfileProvider:
             listed = await state.probe.models()
             if not listed:
                 raise MissingConfig(
-                    f"provider {self.name!r} needs a model and lists none; load one there, or name one in the request"
+                    f"provider {self.name!r} needs a model and lists none; load one there, or name one in the request",
+                    note=Note(NoteCode.NO_MODEL_THERE, {"host": profile.require_endpoint().told_name}),
                 )
             model = listed[0]
         return await state.chat(), replace(request, model=model)

@@ -4,6 +4,7 @@ from typing import Literal
 
 from app.core.config import Settings
 from app.core.errors import UnknownModel
+from app.core.notes import Note, NoteCode
 from app.providers.base import ProviderStatus, SttCapabilities, SttConfig
 from app.schemas.providers import ProviderState
 
@@ -24,7 +25,9 @@ class CloudStubProvider:
 
     async def status(self) -> ProviderStatus:
         return ProviderStatus(
-            ProviderState.READY, "mock for building clients: counts chunks and recognises nothing"
+            state=ProviderState.READY,
+            description="mock for building clients: counts chunks and recognises nothing",
+            note=Note(NoteCode.RECOGNISES_NOTHING),
         )
 
     def models(self) -> list[str]:

@@ -7,6 +7,7 @@ import anyio.to_thread
 
 from app.core.config import Settings
 from app.core.errors import BaseUrlNotAllowed, ProviderNotReady, UnknownModel
+from app.core.notes import Note, NoteCode
 from app.providers.base import Hypothesis, ProviderStatus, Samples, SttCapabilities, SttConfig, Transcript
 from app.providers.upstream.addresses import Reach, parse_base_url
 from app.providers.upstream.client import Endpoint, UpstreamClient, make_redactor
@@ -38,7 +39,12 @@ class OpenAiCompatSttProvider:
         try:
             endpoint = self._endpoint()
         except ProviderNotReady as error:
-            return ProviderStatus(ProviderState.NOT_CONFIGURED, error.message)
+            return ProviderStatus(
+                state=ProviderState.NOT_CONFIGURED,
+                description=error.message,
+                note=Note(NoteCode.NOT_SET_UP),
+                title=self._own.model,
+            )
         if self._probe is None:
             self._probe = Probe(self._client, endpoint, self._own.model)
         return await self._probe.status()

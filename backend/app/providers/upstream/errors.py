@@ -26,6 +26,7 @@ from app.core.errors import (
     UpstreamTruncated,
     UpstreamUnauthorized,
 )
+from app.core.notes import Note, NoteCode
 from app.providers.upstream.codec import EventTooLong
 from app.providers.upstream.tool_call_normalizer import TooManyToolCalls
 from app.providers.upstream.transport import Reply, UnknownHost
@@ -61,7 +62,8 @@ def upstream_errors(host: str, *, answer_begun: bool = False) -> Iterator[None]:
         ) from error
     except _TIMEOUTS as error:
         raise UpstreamTimeout(
-            f"the upstream {host!r} did not answer in time; try again, or raise the limit"
+            f"the upstream {host!r} did not answer in time; try again, or raise the limit",
+            note=Note(NoteCode.NOT_ANSWERED_IN_TIME, {"host": host}),
         ) from error
     except _BROKEN as error:
         if answer_begun:
@@ -70,13 +72,16 @@ def upstream_errors(host: str, *, answer_begun: bool = False) -> Iterator[None]:
             f"the upstream {host!r} cannot be reached or broke off ({type(error).__name__}); "
             "check base_url and that it runs",
             reason=_find_reason(error),
+            note=Note(NoteCode.NOT_REACHED, {"host": host}),
         ) from error
     except EventTooLong as error:
         raise UpstreamError(f"the upstream {host!r} sent an event without end") from error
     except TooManyToolCalls as error:
         raise UpstreamError(f"the upstream {host!r} sent tool calls without end") from error
     except (httpcore2.UnsupportedProtocol, httpx2.InvalidURL) as error:
-        raise UpstreamError(f"the upstream {host!r} cannot be asked; check base_url") from error
+        raise UpstreamError(
+            f"the upstream {host!r} cannot be asked; check base_url", note=Note(NoteCode.SETTINGS_WRONG)
+        ) from error
 
 
 def _find_reason(error: BaseException) -> UpstreamReason | None:
@@ -94,7 +99,8 @@ def _find_reason(error: BaseException) -> UpstreamReason | None:
 def make_truncated_error(host: str) -> UpstreamTruncated:
     """Return the error of an answer that ended before it was finished."""
     return UpstreamTruncated(
-        f"the upstream {host!r} broke off: its answer is incomplete (upstream_truncated); ask again"
+        f"the upstream {host!r} broke off: its answer is incomplete (upstream_truncated); ask again",
+        note=Note(NoteCode.ANSWER_CUT, {"host": host}),
     )
 
 
@@ -104,6 +110,7 @@ def make_no_api_error(host: str) -> UpstreamError:
         f"the upstream {host!r} answered with a page or a text: there is no API there; check base_url, which usually "
         "ends in /v1",
         reason="no_api",
+        note=Note(NoteCode.NO_API_THERE, {"host": host}),
     )
 
 
@@ -219,7 +226,7 @@ class Refusal:
         if self.status in (401, 403):
             # The upstream's own words often quote half of the key.
             text = f"{where} did not accept the API key (status {self.status}); check api_key"
-            return UpstreamUnauthorized(text, **details)
+            return UpstreamUnauthorized(text, note=Note(NoteCode.KEY_REFUSED, {"host": host}), **details)
         if is_context_overflow(self.status, self.words):
             text = (
                 f"{where} says that this is more than its model can read; send less, or give it more context"
@@ -227,7 +234,8 @@ class Refusal:
             return ContextTooLong(text + words)
         if 300 <= self.status < 400:
             text = f"{where} redirects (status {self.status}), which is not followed; give its final address"
-            return UpstreamError(text, reason="redirects", **details)
+            note = Note(NoteCode.NO_API_THERE, {"host": host})
+            return UpstreamError(text, reason="redirects", note=note, **details)
         numbered = f" (status {self.status})" if status else ""
         if is_loading(self.status, self.words):
             details.setdefault("retry_after_s", _RETRY_WHEN_LOADING_S)
@@ -239,7 +247,10 @@ class Refusal:
         else:
             hint = "; base_url usually ends in /v1" if self.status == 404 else ""
             text = f"{where} answered with status {self.status}{hint}{words}"
-        return (UpstreamRateLimited if self.status == 429 else UpstreamError)(text, **details)
+        if self.status == 429:
+            return UpstreamRateLimited(text, **details)
+        refused = Note(NoteCode.REFUSED_THERE, {"host": host, "status": self.status})
+        return UpstreamError(text, note=refused, **details)
 
 
 async def read_refusal(reply: Reply, redactor: Redactor) -> Refusal | None:

@@ -8,6 +8,7 @@ import anyio
 import orjson
 
 from app.core.errors import BaseUrlNotAllowed, PrompterError, UpstreamError
+from app.core.notes import Note, NoteCode
 from app.providers.base import ProviderStatus
 from app.providers.upstream.addresses import BaseUrl
 from app.providers.upstream.client import Endpoint, UpstreamClient, make_redactor
@@ -111,7 +112,12 @@ class Probe:
                 return self._result_without_list(endpoints[-1].base)
         except (UpstreamError, BaseUrlNotAllowed) as error:
             hint = f"; {self._vendor.hint}" if self._vendor.is_local else ""
-            status = ProviderStatus(ProviderState.UNREACHABLE, error.message + hint)
+            status = ProviderStatus(
+                state=ProviderState.UNREACHABLE,
+                description=error.message + hint,
+                note=error.note,
+                model=self._model or None,
+            )
             return ProbeResult(status, failure=error)
 
     def _list_candidates(self) -> list[Endpoint]:
@@ -130,24 +136,33 @@ class Probe:
         if refusal.status in _NO_LIST_STATUSES:
             return None
         failure = refusal.to_error(endpoint.told_name)
-        return ProbeResult(
-            ProviderStatus(_state_of_refusal(refusal), failure.message), base=endpoint.base, failure=failure
+        status = ProviderStatus(
+            state=_state_of_refusal(refusal),
+            description=failure.message,
+            note=failure.note,
+            model=self._model or None,
         )
+        return ProbeResult(status, base=endpoint.base, failure=failure)
 
     def _result_of_list(self, base: BaseUrl, ids: list[str]) -> ProbeResult:
         host, model = self._endpoint.told_name, self._model
         if not ids and not self._models:
             hint = f"; {self._vendor.hint}" if self._vendor.is_local else "; load one there"
-            return ProbeResult(
-                ProviderStatus(ProviderState.NO_MODEL, f"the upstream {host!r} has no model{hint}"), (), base
-            )
+            return ProbeResult(self._no_model(host, f"the upstream {host!r} has no model{hint}"), (), base)
         doubt = "" if model in ids else ", which does not list that name"
         what = (
             f"{model!r} at {host!r}{doubt}"
             if model
             else f"{_describe_models(self._models or ids)} at {host!r}"
         )
-        return ProbeResult(ProviderStatus(ProviderState.READY, what), self._models or tuple(ids), base)
+        models = self._models or tuple(ids)
+        status = ProviderStatus(
+            state=ProviderState.READY,
+            description=what,
+            note=Note(NoteCode.NAME_NOT_LISTED if model and doubt else NoteCode.ANSWERS),
+            model=model or models[0],
+        )
+        return ProbeResult(status, models, base)
 
     def _result_without_list(self, base: BaseUrl) -> ProbeResult:
         """Return the result of an upstream that lists no models; it may answer prompts all the same."""
@@ -156,9 +171,20 @@ class Probe:
         if not models:
             words = f"{host!r} lists no models; check base_url, or say which there are: model, models"
             failure = make_no_api_error(host) if self._found_page else None
-            return ProbeResult(ProviderStatus(ProviderState.NO_MODEL, words), (), base, failure)
+            return ProbeResult(self._no_model(host, words), (), base, failure)
         what = f"{self._model or models[0]!r} at {host!r}, which does not list its models"
-        return ProbeResult(ProviderStatus(ProviderState.READY, what), models, base)
+        status = ProviderStatus(
+            state=ProviderState.READY,
+            description=what,
+            note=Note(NoteCode.ANSWERS),
+            model=self._model or models[0],
+        )
+        return ProbeResult(status, models, base)
+
+    @staticmethod
+    def _no_model(host: str, description: str) -> ProviderStatus:
+        note = Note(NoteCode.NO_MODEL_THERE, {"host": host})
+        return ProviderStatus(state=ProviderState.NO_MODEL, description=description, note=note)
 
     async def _check_loaded(self, endpoint: Endpoint, result: ProbeResult) -> ProbeResult:
         """Ask llama.cpp whether its model is loaded: it lists the model earlier, and its `/health` knows."""
@@ -169,9 +195,13 @@ class Probe:
             refusal = await read_refusal(reply, make_redactor(endpoint))
         if refusal is None or refusal.status != 503:
             return result
-        return replace(
-            result, status=ProviderStatus(ProviderState.LOADING, refusal.to_error(root.told_name).message)
+        status = replace(
+            result.status,
+            state=ProviderState.LOADING,
+            description=refusal.to_error(root.told_name).message,
+            note=Note(NoteCode.LOADING),
         )
+        return replace(result, status=status)
 
 
 def _state_of_refusal(refusal: Refusal) -> ProviderState:

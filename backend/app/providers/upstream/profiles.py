@@ -7,6 +7,7 @@ from typing import Protocol
 
 from app.core.config import LlmProfile, Settings, VendorName
 from app.core.errors import BadRequest, BaseUrlNotAllowed, MissingConfig
+from app.core.notes import Note, NoteCode
 from app.providers.upstream.addresses import BaseUrl, Reach, decide_reach, is_loopback_host, parse_base_url
 from app.providers.upstream.client import Endpoint
 from app.providers.upstream.vendors import VENDORS, Vendor
@@ -41,6 +42,8 @@ class Profile:
     """Whether discovery found it on this machine; no setting names it."""
     problem: str = ""
     """Which setting is missing or wrong; empty where none is."""
+    problem_code: NoteCode = NoteCode.NOT_SET_UP
+    """The problem for people."""
 
     @property
     def is_local(self) -> bool:
@@ -58,7 +61,7 @@ class Profile:
             MissingConfig: a setting is missing or wrong.
         """
         if self.endpoint is None or self.problem:
-            raise MissingConfig(self.problem)
+            raise MissingConfig(self.problem, note=Note(self.problem_code))
         return self.endpoint
 
 
@@ -214,7 +217,7 @@ def _read_openai_compat(settings: Settings) -> _ProfileSettings:
 
 
 def _build_profile(own: _ProfileSettings, settings: Settings) -> Profile:
-    endpoint, problem = _build_endpoint(own)
+    endpoint, problem, problem_code = _build_endpoint(own)
     limits = settings.llm
     near = own.vendor.is_local or (endpoint is not None and is_on_local_network(endpoint.base))
     first_byte_s = limits.local_first_byte_timeout_s if near else limits.first_byte_timeout_s
@@ -229,20 +232,24 @@ def _build_profile(own: _ProfileSettings, settings: Settings) -> Profile:
         idle_timeout_s=own.timeouts.idle_timeout_s or limits.idle_timeout_s,
         keeps_think_tags=own.keeps_think_tags,
         problem=problem,
+        problem_code=problem_code,
     )
 
 
-def _build_endpoint(own: _ProfileSettings) -> tuple[Endpoint | None, str]:
-    """Return the endpoint, and the problem that keeps it from being used."""
+def _build_endpoint(own: _ProfileSettings) -> tuple[Endpoint | None, str, NoteCode]:
+    """Return the endpoint, and the problem that keeps it from being used, in words and as a code."""
     values = {"base_url": own.base_url, "api_key": own.api_key, "model": own.model}
     missing = [own.setting + name.upper() for name in own.required if not values[name]]
     if not own.base_url:
-        return None, f"set {', '.join(missing)}"
+        return None, f"set {', '.join(missing)}", NoteCode.NOT_SET_UP
     if not (own.api_key.isascii() and own.api_key.isprintable()):
-        return None, f"{own.setting}API_KEY holds a character that no key has; copy it again"
+        problem = f"{own.setting}API_KEY holds a character that no key has; copy it again"
+        return None, problem, NoteCode.SETTINGS_WRONG
     try:
         base = normalize_base_url(parse_base_url(own.base_url, with_query=True), own.vendor)
     except BaseUrlNotAllowed as error:
-        return None, f"{own.setting}BASE_URL: {error.message}"
+        return None, f"{own.setting}BASE_URL: {error.message}", NoteCode.SETTINGS_WRONG
     endpoint = Endpoint(base, own.api_key, Reach.OPERATOR, own.vendor.keeps_connections)
-    return endpoint, f"set {', '.join(missing)}; {own.vendor.hint}" if missing else ""
+    problem = f"set {', '.join(missing)}; {own.vendor.hint}" if missing else ""
+    is_key_alone = missing == [own.setting + "API_KEY"]
+    return endpoint, problem, NoteCode.KEY_MISSING if is_key_alone else NoteCode.NOT_SET_UP

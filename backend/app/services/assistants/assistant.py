@@ -7,6 +7,7 @@ from typing import Any
 
 from app.core.config import Settings
 from app.core.errors import BadRequest, ModelNotFound, ProviderNotReady, UpstreamError
+from app.core.notes import Note, NoteCode
 from app.providers.agent.events import ToolUpdate
 from app.providers.agent.loader import Runner, describe_missing, is_installed, load_runner
 from app.providers.agent.task import AgentTask, AgentTool, ClientTools, Delta, RunEnd, RunLimits
@@ -130,7 +131,10 @@ class AssistantChat:
     def _add_hint(self, error: UpstreamError) -> UpstreamError:
         hint = f"the assistant {self._assistant.name!r} needs a model that can call tools: give it one as its `model`"
         return type(error)(
-            f"{error.message}; {hint}", param=error.param, upstream_status=error.upstream_status
+            f"{error.message}; {hint}",
+            param=error.param,
+            note=Note(NoteCode.CALLS_NO_TOOLS),
+            upstream_status=error.upstream_status,
         )
 
     def _tell_omitted(self, names: Sequence[str]) -> None:
@@ -141,9 +145,14 @@ class AssistantChat:
     async def _make_task(self, request: ChatRequest, context: RunContext) -> AgentTask:
         name, definition = self._assistant.name, self._assistant.definition
         if self._assistant.problem:
-            raise ProviderNotReady(f"assistant {name!r} cannot be used: {self._assistant.problem}")
+            raise ProviderNotReady(
+                f"assistant {name!r} cannot be used: {self._assistant.problem}",
+                note=Note(NoteCode.SETTINGS_WRONG),
+            )
         if not is_installed():
-            raise ProviderNotReady(f"assistant {name!r} needs {describe_missing()}")
+            raise ProviderNotReady(
+                f"assistant {name!r} needs {describe_missing()}", note=Note(NoteCode.PACKAGE_MISSING)
+            )
         model = await self.resolve_model()
         tools = await self._bind_tools(request, context)
         tools, brought = _join_tools(name, request.body, tools, model)

@@ -6,8 +6,10 @@ import anyio
 
 from app.core.config import Settings
 from app.core.errors import ModelNotFound, PrompterError
+from app.core.notes import Note, NoteCode
 from app.providers.agent.loader import describe_missing, is_installed
 from app.providers.base import ProviderStatus
+from app.schemas.errors import NoteOut
 from app.schemas.providers import AssistantOut, LlmProviderOut, ProviderState
 from app.services.assistants.assistant import AssistantChat, AssistantDeps, find_tool_problem
 from app.services.assistants.definitions import ConfiguredAssistant, load_assistants
@@ -55,7 +57,9 @@ class Assistants:
 
         async def probe(assistant: ConfiguredAssistant) -> None:
             found[assistant.name] = ProviderStatus(
-                ProviderState.UNREACHABLE, "its model did not answer in time"
+                state=ProviderState.UNREACHABLE,
+                description="its model did not answer in time",
+                note=Note(NoteCode.STATE_UNKNOWN),
             )
             with anyio.move_on_after(_PROBE_S):
                 found[assistant.name] = await self._get_status(assistant, states, resolve)
@@ -69,6 +73,10 @@ class Assistants:
                 type=TYPE,
                 status=found[assistant.name].state,
                 description=found[assistant.name].description,
+                note=_to_wire(found[assistant.name].note),
+                title=assistant.title,
+                model=found[assistant.name].model,
+                host=found[assistant.name].host,
                 default=False,
                 assistant=AssistantOut(title=assistant.title, description=assistant.definition.description),
             )
@@ -82,27 +90,48 @@ class Assistants:
         self, assistant: ConfiguredAssistant, states: dict[str, LlmProviderOut], resolve: ResolveModel
     ) -> ProviderStatus:
         if assistant.problem:
-            return ProviderStatus(ProviderState.NOT_CONFIGURED, assistant.problem)
+            return _misconfigured(assistant.problem)
         if not is_installed():
-            return ProviderStatus(ProviderState.NOT_INSTALLED, f"assistants need {describe_missing()}")
+            return ProviderStatus(
+                state=ProviderState.NOT_INSTALLED,
+                description=f"assistants need {describe_missing()}",
+                note=Note(NoteCode.PACKAGE_MISSING),
+            )
         try:
             await self._deps.toolsets.list_tools(assistant.name, assistant.definition)
             model = await resolve(assistant.definition.model or None)
         except ModelNotFound as error:
             wanted = assistant.definition.model
-            return ProviderStatus(ProviderState.NO_MODEL, f"its model {wanted!r}: {error.message}")
+            return ProviderStatus(
+                state=ProviderState.NO_MODEL,
+                description=f"its model {wanted!r}: {error.message}",
+                note=Note(NoteCode.ASSISTANT_MODEL_MISSING, {"model": wanted}),
+            )
         except PrompterError as error:
-            return ProviderStatus(ProviderState.NOT_CONFIGURED, error.message)
+            return _misconfigured(error.message)
         purpose = assistant.definition.description or assistant.title
         provider = states.get(model.provider)
         if provider is None:
-            return ProviderStatus(
-                ProviderState.NOT_CONFIGURED, "its model is an assistant; give it a model's id"
-            )
+            return _misconfigured("its model is an assistant; give it a model's id")
         if problem := find_tool_problem(assistant, model):
-            return ProviderStatus(ProviderState.NOT_CONFIGURED, problem)
-        if provider.status != ProviderState.READY:
-            return ProviderStatus(
-                provider.status, f"{purpose}; its model {model.id!r}: {provider.description}"
-            )
-        return ProviderStatus(ProviderState.READY, f"{purpose}; asks {model.id!r}")
+            return _misconfigured(problem, NoteCode.CALLS_NO_TOOLS)
+        is_ready = provider.status == ProviderState.READY
+        return ProviderStatus(
+            state=provider.status,
+            description=f"{purpose}; asks {model.id!r}"
+            if is_ready
+            else f"{purpose}; its model {model.id!r}: {provider.description}",
+            note=Note(NoteCode.ANSWERS)
+            if is_ready
+            else Note(NoteCode.ASSISTANT_MODEL_NOT_READY, {"model": model.model or model.id}),
+            model=model.model or model.id,
+            host=provider.host,
+        )
+
+
+def _misconfigured(problem: str, code: NoteCode = NoteCode.SETTINGS_WRONG) -> ProviderStatus:
+    return ProviderStatus(state=ProviderState.NOT_CONFIGURED, description=problem, note=Note(code))
+
+
+def _to_wire(note: Note | None) -> NoteOut | None:
+    return None if note is None else NoteOut.from_note(note)

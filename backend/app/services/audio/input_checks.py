@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from app.core.notes import NoteCode
+
 BLOCKS = 3
 """Seconds in a row that must show a problem before it is named."""
 SILENT_BLOCKS = 5
@@ -22,19 +24,19 @@ CLIPPED_SHARE = 0.02
 class InputHint:
     """What is wrong with the audio, and how to mend it."""
 
-    code: str
+    code: NoteCode
     message: str
 
 
 FLOATS = InputHint(
-    "not_pcm16",
+    NoteCode.NOT_PCM16,
     "this looks like 32-bit floats, not like 16-bit PCM: multiply by 32767 and send signed 16-bit integers",
 )
 TEXT = InputHint(
-    "not_pcm16",
+    NoteCode.NOT_PCM16,
     "this looks like text, not like 16-bit PCM: binary messages carry plain samples, without JSON or base64",
 )
-SILENCE = InputHint("no_signal", "the audio holds nothing but zeros: is the microphone muted?")
+SILENCE = InputHint(NoteCode.NO_SIGNAL, "the audio holds nothing but zeros: is the microphone muted?")
 PACE_S = 4.0
 """Time over which the pace of arriving audio is measured."""
 PACES = 3
@@ -43,7 +45,7 @@ PACE_NEAR = 0.04
 RATES_HZ = (8000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 """The rates at which microphones record."""
 
-CLIPPING = InputHint("clipping", "the audio is clipped at full scale: turn the microphone down")
+CLIPPING = InputHint(NoteCode.CLIPPING, "the audio is clipped at full scale: turn the microphone down")
 
 
 class InputChecks:
@@ -121,7 +123,7 @@ class PaceCheck:
             return None
         self._is_told = True
         return InputHint(
-            "wrong_rate",
+            NoteCode.WRONG_RATE,
             f"the audio comes at {found} samples a second, but {self._rate_hz} were declared: if a microphone records"
             f" it, send sample_rate {found}, or resample",
         )

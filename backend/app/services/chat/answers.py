@@ -262,7 +262,8 @@ class Answers:
                 message = await self._read_answer(user_id, message.id)
             except NotFound as error:
                 reason = "the conversation of this answer has been deleted"
-                yield Delivery(cursor, Failed(message_id=message.id, code=error.code, message=reason))
+                failed = Failed(message_id=message.id, code=error.code, message=reason, note=error.note)
+                yield Delivery(cursor, failed)
                 return
 
     # -- approve

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from app.core.errors import BadRequest
+from app.core.notes import Note
 from app.storage.tool_events import ToolEvent
 
 __all__ = [
@@ -96,6 +97,7 @@ class Failed:
     message_id: UUID
     code: str
     message: str
+    note: Note
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,20 @@
 """How an answer ends: its stored status and error, and the last event that its readers get."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
 from app.core.errors import Interrupted, NotFound, PrompterError, UpstreamTimeout
 from app.core.logging import report_fault
+from app.core.notes import Note, NoteCode
 from app.services.chat.events import AnswerEnd, Done, Failed
 from app.storage.messages import Message
 
 logger = logging.getLogger(__name__)
 
-STOPPED = "stopped"
+STOPPED = NoteCode.STOPPED.value
 """The code in the stored `error` of an answer that its user stopped. Readers get `done`, not an error."""
 
 EndReason = Literal["stopped", "shutdown", "deleted", "called_dead"]
@@ -38,6 +40,8 @@ class Outcome:
     status: Literal["complete", "interrupted", "failed"] = "complete"
     code: str = ""
     message: str = ""
+    note: Note | None = None
+    """None where nothing is known but the code."""
 
     @property
     def is_complete(self) -> bool:
@@ -48,13 +52,16 @@ class Outcome:
         return self.code == STOPPED
 
     @property
-    def error(self) -> dict[str, str] | None:
+    def error(self) -> dict[str, Any] | None:
         """The `error` to store with the answer."""
-        return {"code": self.code, "message": self.message} if self.code else None
+        if not self.code:
+            return None
+        note = self.note or Note(self.code)
+        return {"code": self.code, "message": self.message, "note": note.to_dict()}
 
     @classmethod
     def from_error(cls, error: PrompterError) -> "Outcome":
-        return cls("failed", error.code, error.message)
+        return cls(status="failed", code=error.code, message=error.message, note=error.note)
 
     @classmethod
     def from_fault(cls, error: BaseException) -> "Outcome":
@@ -88,7 +95,12 @@ class Outcome:
 def make_end(message_id: UUID, outcome: Outcome, result: ModelResult) -> AnswerEnd:
     """The last event of an answer."""
     if not (outcome.is_complete or outcome.is_stopped):
-        return Failed(message_id=message_id, code=outcome.code, message=outcome.message)
+        return Failed(
+            message_id=message_id,
+            code=outcome.code,
+            message=outcome.message,
+            note=outcome.note or Note(outcome.code),
+        )
     return Done(
         message_id=message_id,
         status="stopped" if outcome.is_stopped else "completed",
@@ -110,6 +122,7 @@ def load_end(message: Message) -> AnswerEnd | None:
             status=message.status,
             code=error.get("code", Interrupted.code),
             message=error.get("message", "the answer was cut short; what had arrived is here"),
+            note=_load_note(error.get("note")),
         )
     result = ModelResult(
         model=message.model,
@@ -118,3 +131,8 @@ def load_end(message: Message) -> AnswerEnd | None:
         usage=message.usage,
     )
     return make_end(message.id, outcome, result)
+
+
+def _load_note(stored: Mapping[str, Any] | None) -> Note | None:
+    """The note of a stored error; older ones have none."""
+    return None if stored is None else Note(stored["code"], stored["params"])

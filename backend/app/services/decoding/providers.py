@@ -16,10 +16,12 @@ from app.core.errors import (
     UnknownModel,
     UnknownProvider,
 )
+from app.core.notes import Note, NoteCode
 from app.core.supervision import reraise_cancellation
 from app.providers.base import ProviderStatus, SttConfig, SttProvider
 from app.providers.boundary import ProviderBoundary
 from app.providers.registry import CannotBuild, LazyRegistry, Registration, list_stt_registrations
+from app.schemas.errors import NoteOut
 from app.schemas.providers import ProviderState, SttCapabilitiesOut, SttProviderOut
 from app.services.decoding.admission import LINGER_S
 from app.services.decoding.engine_costs import EngineCosts
@@ -89,7 +91,9 @@ class SttProviders:
         if model is None or len(_models(provider)) == 1:  # another model may know another language
             await self._check_languages(provider, langs)
         if status.state is not ProviderState.READY and not self._startable(status, model):
-            raise ProviderNotReady(f"provider {name!r} is not ready ({status.state}): {status.description}")
+            raise ProviderNotReady(
+                f"provider {name!r} is not ready ({status.state}): {status.description}", note=status.note
+            )
         return SelectedEngine(provider, None)
 
     async def admit(self, provider: SttProvider, model: str | None) -> int:
@@ -258,12 +262,18 @@ class SttProviders:
             with anyio.fail_after(PROBE_TIMEOUT_S):
                 return await provider.status()
         except TimeoutError:
-            return ProviderStatus(ProviderState.UNREACHABLE, f"gave no state within {PROBE_TIMEOUT_S:g} s")
+            return ProviderStatus(
+                state=ProviderState.UNREACHABLE,
+                description=f"gave no state within {PROBE_TIMEOUT_S:g} s",
+                note=Note(NoteCode.STATE_UNKNOWN),
+            )
         except BaseException as error:  # noqa: BLE001  # one engine must not break the list
             reraise_cancellation(error)
             logger.warning("speech provider %r gave no state: %s", provider.name, type(error).__name__)
             return ProviderStatus(
-                ProviderState.UNREACHABLE, f"its state could not be read ({type(error).__name__})"
+                state=ProviderState.UNREACHABLE,
+                description=f"its state could not be read ({type(error).__name__})",
+                note=Note(NoteCode.STATE_UNKNOWN),
             )
 
     @staticmethod
@@ -273,6 +283,10 @@ class SttProviders:
             type=provider.type,
             status=status.state,
             description=status.description,
+            note=None if status.note is None else NoteOut.from_note(status.note),
+            title=status.title,
+            model=status.model,
+            host=status.host,
             default=provider.name == default,
             models=_models(provider),
             capabilities=SttCapabilitiesOut.model_validate(asdict(provider.capabilities)),
@@ -288,6 +302,7 @@ class SttProviders:
             type="unknown",
             status=ProviderState.NOT_INSTALLED,
             description=f"could not be loaded: {reason}",
+            note=NoteOut(code=NoteCode.PACKAGE_BROKEN),
             default=False,
             models=[],
             capabilities=no_capabilities,

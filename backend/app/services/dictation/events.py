@@ -12,6 +12,7 @@ import orjson
 
 from app.core.discard_reasons import DiscardReason
 from app.core.errors import PrompterError
+from app.core.notes import NoteDict
 from app.providers.base import SAMPLE_RATE_HZ, SttConfig, Transcript
 from app.schemas.speech_socket import OPTIONAL_EVENTS
 from app.services.audio.input_checks import InputHint
@@ -213,6 +214,7 @@ class ErrorEvent(_Numbered):
     type: Literal["error"]
     code: str
     message: str
+    note: NoteDict
     fatal: bool
     retry_after_s: NotRequired[float]
 
@@ -272,7 +274,13 @@ def resumed_event(next_audio_seq: int, *, stopping: bool) -> ResumedEvent:
 
 
 def error_event(error: PrompterError, *, fatal: bool) -> ErrorEvent:
-    event: ErrorEvent = {"type": "error", "code": error.code, "message": error.message, "fatal": fatal}
+    event: ErrorEvent = {
+        "type": "error",
+        "code": error.code,
+        "message": error.message,
+        "note": error.note.to_dict(),
+        "fatal": fatal,
+    }
     if error.retry_after_s is not None:
         event["retry_after_s"] = round(error.retry_after_s, 1)
     return event

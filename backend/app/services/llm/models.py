@@ -13,8 +13,10 @@ import anyio.abc
 
 from app.core.config import Settings
 from app.core.errors import ModelNotFound, PrompterError, StorageUnavailable
+from app.core.notes import Note, NoteCode
 from app.core.supervision import reraise_cancellation
 from app.providers.base import ChatProvider, ProviderStatus
+from app.schemas.errors import NoteOut
 from app.schemas.providers import USABLE, ConnectionRefOut, LlmProviderOut, ProviderState
 from app.services.llm.context import ResolvedModel, ResolveModel
 from app.services.llm.providers import FALLBACK, PROBE_S, LlmProviders
@@ -339,7 +341,11 @@ class _ConnectedState:
     def __init__(self, connected: ConnectedModel, *, is_chosen: bool) -> None:
         self._connected = connected
         self._is_chosen = is_chosen
-        self._status = ProviderStatus(ProviderState.UNREACHABLE, f"gave no state within {PROBE_S:.0f} s")
+        self._status = ProviderStatus(
+            state=ProviderState.UNREACHABLE,
+            description=f"gave no state within {PROBE_S:.0f} s",
+            note=Note(NoteCode.STATE_UNKNOWN),
+        )
 
     async def ask(self) -> None:
         with anyio.move_on_after(PROBE_S):
@@ -353,6 +359,9 @@ class _ConnectedState:
             type=connected.chat.type,
             status=status.state,
             description=status.description,
+            note=None if status.note is None else NoteOut.from_note(status.note),
+            title=connected.title,
+            model=status.model,
             default=self._is_chosen and status.state in USABLE,
             chosen=self._is_chosen,
             connection=ConnectionRefOut(title=connected.title, own=connected.is_own),

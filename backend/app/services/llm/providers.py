@@ -7,6 +7,7 @@ import anyio
 
 from app.core.config import Settings
 from app.core.errors import ProviderNotReady, UnknownProvider
+from app.core.notes import Note, NoteCode
 from app.core.supervision import reraise_cancellation
 from app.providers.base import ChatProvider, LlmProvider, NamedProvider, ProviderStatus
 from app.providers.registry import (
@@ -17,6 +18,7 @@ from app.providers.registry import (
     list_llm_registrations,
 )
 from app.providers.upstream.profiles import NAMED_IN_REQUEST
+from app.schemas.errors import NoteOut
 from app.schemas.providers import USABLE, LlmProviderOut, ProviderState
 from app.services.llm.text_only import TextOnlyChat
 
@@ -95,6 +97,10 @@ class LlmProviders:
                 type=kind,
                 status=status.state,
                 description=status.description,
+                note=None if status.note is None else NoteOut.from_note(status.note),
+                title=status.title,
+                model=status.model,
+                host=status.host,
                 default=name == chosen and status.state in USABLE,
                 chosen=name == chosen,
             )
@@ -115,7 +121,8 @@ class LlmProviders:
         except CannotBuild as error:
             raise ProviderNotReady(
                 f"provider {name!r} of {error.origin!r} cannot be loaded "
-                f"({type(error.error).__name__}); install it again"
+                f"({type(error.error).__name__}); install it again",
+                note=Note(NoteCode.PACKAGE_BROKEN),
             ) from error
 
     async def _status(self, name: str) -> tuple[str, ProviderStatus]:
@@ -127,12 +134,24 @@ class LlmProviders:
                 kind = provider.type
                 status = await provider.status()
         except TimeoutError:
-            status = ProviderStatus(ProviderState.UNREACHABLE, f"gave no state within {PROBE_S:.0f} s")
+            status = ProviderStatus(
+                state=ProviderState.UNREACHABLE,
+                description=f"gave no state within {PROBE_S:.0f} s",
+                note=Note(NoteCode.STATE_UNKNOWN),
+            )
         except UnknownProvider as error:
-            status = ProviderStatus(ProviderState.NOT_CONFIGURED, error.message)
+            status = ProviderStatus(
+                state=ProviderState.NOT_CONFIGURED, description=error.message, note=error.note
+            )
         except ProviderNotReady as error:
-            status = ProviderStatus(ProviderState.NOT_INSTALLED, error.message)
+            status = ProviderStatus(
+                state=ProviderState.NOT_INSTALLED, description=error.message, note=error.note
+            )
         except BaseException as error:  # noqa: BLE001  # a provider of others must not break the list
             reraise_cancellation(error)
-            status = ProviderStatus(ProviderState.UNREACHABLE, f"its check failed ({type(error).__name__})")
+            status = ProviderStatus(
+                state=ProviderState.UNREACHABLE,
+                description=f"its check failed ({type(error).__name__})",
+                note=Note(NoteCode.STATE_UNKNOWN),
+            )
         return kind, status

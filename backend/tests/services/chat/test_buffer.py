@@ -8,6 +8,7 @@ import anyio.lowlevel
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.core.notes import Note
 from app.services.chat.buffer import MOST_EVENT_CHARS, AnswerBuffer, SurrogateJoiner, TextBuffer
 from app.services.chat.events import (
     AnswerEvent,
@@ -21,7 +22,7 @@ from app.services.chat.events import (
 )
 from app.utils.ids import new_id
 
-END = Failed(message_id=new_id(), code="interrupted", message="the end")
+END = Failed(message_id=new_id(), code="interrupted", message="the end", note=Note("interrupted"))
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
@@ -73,7 +74,9 @@ async def test_a_reader_hears_all_however_late_it_comes() -> None:
 async def test_only_the_first_end_counts() -> None:
     buffer = AnswerBuffer()
     buffer.close(END)
-    buffer.close(Failed(message_id=END.message_id, code="internal_error", message="another"))
+    buffer.close(
+        Failed(message_id=END.message_id, code="internal_error", message="another", note=Note("interrupted"))
+    )
     assert [type(event) for event in await everything(buffer, Cursor())] == [Failed]
     assert buffer.end is END
 

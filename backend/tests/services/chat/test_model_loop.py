@@ -34,7 +34,11 @@ async def test_a_model_that_is_gone_leaves_the_message(
         assert "no model of this name" in end.message
         asked, answer = await chat.messages(turn.user.conversation_id)
         assert (asked.content, answer.status, answer.content) == ("hello", "failed", "")
-        assert answer.error == {"code": "model_not_found", "message": end.message}
+        assert answer.error == {
+            "code": "model_not_found",
+            "message": end.message,
+            "note": {"code": "model_not_found", "params": {}},
+        }
 
 
 async def test_an_answer_that_never_ends_is_cut(

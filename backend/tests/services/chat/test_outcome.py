@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from app.core.errors import UpstreamError
+from app.core.notes import Note
 from app.services.chat.events import Done, Failed
 from app.services.chat.outcome import STOPPED, EndReason, ModelResult, Outcome, load_end, make_end
 from app.storage.messages import Message
@@ -53,7 +54,11 @@ def test_a_reason_has_a_status_and_a_code(reason: EndReason, status: str, code: 
     outcome = Outcome.from_reason(reason)
     assert (outcome.status, outcome.code, outcome.is_complete) == (status, code, False)
     assert outcome.is_stopped is (reason == "stopped")
-    assert outcome.error == {"code": code, "message": outcome.message}
+    assert outcome.error == {
+        "code": code,
+        "message": outcome.message,
+        "note": {"code": code, "params": {}},
+    }
 
 
 def test_a_time_limit_names_its_setting() -> None:
@@ -94,7 +99,9 @@ def test_stopped_is_done_and_broken_off_is_failed() -> None:
     assert isinstance(stopped, Done)
     assert (stopped.status, stopped.model) == ("stopped", None)
     broken = make_end(id_, Outcome.from_error(UpstreamError("it broke off")), RESULT)
-    assert broken == Failed(message_id=id_, code="upstream_error", message="it broke off")
+    assert broken == Failed(
+        message_id=id_, code="upstream_error", message="it broke off", note=Note("upstream_error")
+    )
 
 
 def test_a_row_without_its_reason() -> None:

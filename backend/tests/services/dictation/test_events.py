@@ -218,5 +218,6 @@ def test_an_event_is_one_json_text() -> None:
         "type": "error",
         "code": "engine_failed",
         "message": "broken",
+        "note": {"code": "engine_failed", "params": {}},
         "fatal": True,
     }

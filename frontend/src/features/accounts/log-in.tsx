@@ -4,6 +4,7 @@ import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import type { ApiError } from "@/shared/api/client";
+import { wordError } from "@/shared/lib/notes";
 import { Mark } from "@/shared/ui/brand";
 
 import { useLogIn } from "./use-me";
@@ -93,7 +94,7 @@ function LogInError({ error }: { error: ApiError }) {
   };
   return (
     <p id="log-in-error" role="alert" className="text-sm text-danger">
-      {known[error.code] ?? t("accounts.failed", { reason: error.message })}
+      {known[error.code] ?? t("accounts.failed", { reason: wordError(t, error) })}
     </p>
   );
 }

@@ -2,6 +2,7 @@
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 
+import { wordError } from "@/shared/lib/notes";
 import { Select } from "@/shared/ui/fields";
 
 import { type KeyScope, useCreateKey } from "./api-keys";
@@ -37,7 +38,7 @@ export function NewKeyForm({ onDone }: { onDone: () => void }) {
       <LifetimeField days={days} onChange={setDays} />
       {create.error && (
         <p role="alert" className="text-danger">
-          {create.error.message}
+          {wordError(t, create.error)}
         </p>
       )}
       <div className="flex justify-end gap-2">

@@ -171,7 +171,9 @@ describe("ChatPage", () => {
     server.refuseNext({ status: 413, code: "message_too_big", message: "send less at a time" });
     const { user, field } = open(server);
     await user.type(field(), "far too much{Enter}");
-    expect(await screen.findByRole("alert")).toHaveTextContent("That did not work. Send less at a time");
+    expect(await screen.findByRole("alert")).toHaveTextContent(
+      "That did not work. This is too long to be sent at once. Send it in parts.",
+    );
     await waitFor(() => expect(field()).toHaveValue("far too much"));
     await user.click(screen.getByRole("button", { name: "Dismiss" }));
     await waitFor(() => expect(screen.queryByRole("alert")).toBeNull());
@@ -258,10 +260,10 @@ describe("ChatPage", () => {
     const { user, history, navigate, field } = open(server);
     const release = server.hold("POST /api/conversations");
     await user.type(field(), "hi{Enter}");
-    expect(screen.getByRole("button", { name: "Waiting for the server …" })).toBeDisabled();
+    expect(screen.getByRole("button", { name: "Waiting for the server…" })).toBeDisabled();
     act(() => navigate("/c/nowhere"));
     await user.type(field(), "and another");
-    expect(screen.queryByRole("button", { name: "Waiting for the server …" })).toBeNull();
+    expect(screen.queryByRole("button", { name: "Waiting for the server…" })).toBeNull();
     release();
     await waitFor(() => expect(server.messages.map(({ content }) => content)).toEqual(["hi", "echo: hi"]));
     expect(history.at(-1)).toBe("/c/nowhere");

@@ -49,7 +49,7 @@ export function useProblem(conversationId: string | null) {
       return true;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      setProblem({ code: error.code, message: error.message });
+      setProblem({ code: error.code, message: error.message, note: error.note });
       return false;
     }
   }, []);

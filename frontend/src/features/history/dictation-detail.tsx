@@ -9,6 +9,7 @@ import { download } from "@/shared/api/download";
 import { keys } from "@/shared/api/queries";
 import type { StoredDictationDetail } from "@/shared/api/types";
 import { formatTimecode } from "@/shared/lib/formats";
+import { wordError } from "@/shared/lib/notes";
 import { useServices } from "@/shared/services";
 import { CopyButton } from "@/shared/ui/copy-button";
 import { Notice } from "@/shared/ui/notice";
@@ -67,7 +68,7 @@ function Actions({ dictation }: { dictation: StoredDictationDetail }) {
   const attempt = (act: () => Promise<void>) => () =>
     void act().catch((error: unknown) => {
       if (!(error instanceof ApiError)) throw error;
-      toasts.show({ text: error.message, tone: "error" });
+      toasts.show({ text: wordError(t, error), tone: "error" });
     });
   const remove = attempt(async () => {
     await api.response(`/api/dictations/${dictation.id}`, { method: "DELETE" });

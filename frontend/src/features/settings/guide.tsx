@@ -11,6 +11,7 @@ import {
   useModelIds,
   useSpeechEngines,
 } from "@/shared/api/providers";
+import { nameProvider, nameWhat } from "@/shared/lib/provider-names";
 import { useSettings } from "@/shared/services";
 import { Choice } from "@/shared/ui/fields";
 import { Modal } from "@/shared/ui/modal";
@@ -104,7 +105,10 @@ function EngineStep() {
           <Choice
             label={t("settings.engine")}
             value={settings.sttProvider}
-            options={[["", t("settings.serverChoice")], ...usable.map(({ name }) => [name, name] as const)]}
+            options={[
+              ["", t("settings.serverChoice")],
+              ...usable.map((item) => [item.name, nameProvider(t, item)] as const),
+            ]}
             onChange={(sttProvider) => change({ sttProvider, sttModel: "" })}
           />
         )}
@@ -116,7 +120,7 @@ function EngineStep() {
   const text = inUse.status === "ready" ? "settings.guideEngineReady" : "settings.guideEngineLoading";
   return (
     <>
-      <ProviderList label={t(text, { name: inUse.name })} items={[inUse]} />
+      <ProviderList label={t(text, { name: nameWhat(t, inUse) })} items={[inUse]} />
       <SpokenLanguages supported={inUse.capabilities.languages} />
       <BetterHearing />
     </>
@@ -157,7 +161,7 @@ function ModelStep() {
       {!onlyEcho && inUse && (
         <ProviderList
           label={t(isUsable(inUse) ? "settings.guideModelReady" : "settings.guideModelMissing", {
-            name: inUse.name,
+            name: nameWhat(t, inUse),
           })}
           items={[inUse]}
         />

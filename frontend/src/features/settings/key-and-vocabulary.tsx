@@ -2,7 +2,9 @@
 import { useId, useState } from "react";
 import { useTranslation } from "react-i18next";
 
+import type { SttProvider } from "@/shared/api/types";
 import { nameKey } from "@/shared/lib/keyboard";
+import { nameWhat } from "@/shared/lib/provider-names";
 import { useSettings } from "@/shared/services";
 
 import { parseVocabulary } from "./speech-lists";
@@ -52,12 +54,19 @@ export function PushToTalkField() {
   );
 }
 
-export function VocabularyField() {
+/** @param engine what hears; null where it is not known */
+export function VocabularyField({ engine }: { engine: SttProvider | null }) {
   const { t } = useTranslation();
   const [settings, change] = useSettings();
   const [typed, setTyped] = useState(settings.vocabulary.join("\n"));
   const id = useId();
   const { hasDropped } = parseVocabulary(typed);
+  const hint =
+    engine === null
+      ? t("settings.vocabularyUnknown")
+      : t(engine.capabilities.vocabulary ? "settings.vocabularyHint" : "settings.vocabularyIgnored", {
+          engine: nameWhat(t, engine),
+        });
   return (
     <div className="grid gap-1.5 sm:grid-cols-[14rem_1fr] sm:gap-4">
       <label htmlFor={id} className="text-sm sm:pt-2">
@@ -81,7 +90,7 @@ export function VocabularyField() {
           role={hasDropped ? "alert" : undefined}
           className={`mt-1 text-xs ${hasDropped ? "text-warn" : "text-muted"}`}
         >
-          {t(hasDropped ? "settings.tooManyTerms" : "settings.vocabularyHint")}
+          {hasDropped ? t("settings.tooManyTerms") : hint}
         </p>
       </div>
     </div>

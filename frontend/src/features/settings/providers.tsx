@@ -4,8 +4,10 @@ import { useTranslation } from "react-i18next";
 
 import { isUsable, STATE_TEXTS } from "@/shared/api/providers";
 import type { LlmProvider, ProviderState, SttProvider } from "@/shared/api/types";
+import { wordNote } from "@/shared/lib/notes";
+import { nameProvider } from "@/shared/lib/provider-names";
 import { useSettings } from "@/shared/services";
-import { WithCode } from "@/shared/ui/notice";
+import { TechnicalDetails } from "@/shared/ui/notice";
 
 type AnyProvider = LlmProvider | SttProvider;
 
@@ -97,17 +99,12 @@ export function ProviderList({ label, items }: ProviderListProps) {
   );
 }
 
-/** A connected model has a name for people. */
-function nameProvider(item: AnyProvider): string {
-  return ("connection" in item && item.connection?.title) || item.name;
-}
-
 function Provider({ item }: { item: AnyProvider }) {
   const { t } = useTranslation();
   return (
     <li className="px-4 py-3 text-sm">
       <div className="flex flex-wrap items-center gap-x-3 gap-y-1">
-        <span className="font-medium">{nameProvider(item)}</span>
+        <span className="font-medium">{nameProvider(t, item)}</span>
         <span className="inline-flex items-center gap-1.5 text-xs text-muted">
           <span aria-hidden className={`size-2 rounded-full ${STATE_COLOURS[item.status]}`} />
           {t(STATE_TEXTS[item.status])}
@@ -123,9 +120,8 @@ function Provider({ item }: { item: AnyProvider }) {
           </span>
         )}
       </div>
-      <p lang="en" className="mt-1 break-words text-muted">
-        <WithCode text={item.description} />
-      </p>
+      {item.note && <p className="mt-1 break-words text-muted">{wordNote(t, item.note)}</p>}
+      {(!item.note || !isUsable(item)) && <TechnicalDetails text={item.description} />}
       {"capabilities" in item && item.capabilities.network && (
         <p className="mt-1 text-xs text-warn">{t("settings.network")}</p>
       )}

@@ -1,5 +1,5 @@
 /** Settings are shown, changed and remembered; the guide leads through and is not shown again. */
-import { screen, waitFor } from "@testing-library/react";
+import { screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
@@ -26,6 +26,7 @@ const engine = (name: string, status: string, more = {}) => ({
     status,
     description: `about ${name}; run \`make ${name}\``,
     default: false,
+    title: "",
     models: [],
     capabilities: can,
   },
@@ -39,8 +40,12 @@ beforeEach(() => {
     .on("GET /providers/stt", () =>
       json({
         items: [
-          engine("whisper", "no_model", { models: ["base"] }),
+          engine("whisper", "ready", {
+            ...{ title: "Whisper", model: "base", models: ["base", "small"] },
+            note: { code: "hears", params: { languages: 100, percent: 5 } },
+          }),
           engine("sphinx", "ready", { default: true }),
+          engine("loud", "no_model", { note: { code: "no_checkpoint", params: {} } }),
         ],
       }),
     )
@@ -65,16 +70,16 @@ const page = () => show(<SettingsPage microphone={null} account={null} />);
 
 test("choices are kept", async () => {
   page();
-  await screen.findByRole("option", { name: "whisper" });
-  await userEvent.selectOptions(screen.getByLabelText("Speech engine"), "whisper");
-  await userEvent.selectOptions(screen.getByLabelText("Model of the engine"), "base");
+  await screen.findByRole("option", { name: "Whisper base, on this computer, 100 languages" });
+  await userEvent.selectOptions(screen.getByLabelText("You are heard by"), "whisper");
+  await userEvent.selectOptions(screen.getByLabelText("Size of its model"), "small");
   await userEvent.click(screen.getByRole("radio", { name: "Light" }));
-  await userEvent.click(screen.getByRole("switch", { name: "Echo cancellation" }));
+  await userEvent.click(screen.getByRole("switch", { name: "Do not hear my own loudspeakers" }));
   await userEvent.type(screen.getByLabelText("Words you use"), "Ana{Enter}PROMPTer");
   expect(kept()).toMatchObject({
     ...{
       sttProvider: "whisper",
-      sttModel: "base",
+      sttModel: "small",
       theme: "light",
       echoCancellation: false,
       vocabulary: ["Ana", "PROMPTer"],
@@ -88,14 +93,14 @@ test("languages that are spoken: one, several, any", async () => {
   const check = (name: string) => screen.getByRole("checkbox", { name });
   expect(check("Any language")).toBeChecked();
   expect(screen.getByRole("group", { name: "I speak" })).toHaveAccessibleDescription(
-    "Each utterance may be in any language.",
+    "You can change the language with each sentence.",
   );
   await userEvent.click(check("Spanish"));
   expect(kept().spokenLangs).toEqual(["es"]);
-  expect(screen.getByText("Everything is taken to be in this language.")).toBeVisible();
+  expect(screen.getByText("Everything is understood as this language.")).toBeVisible();
   await userEvent.click(check("English"));
   await userEvent.click(screen.getByRole("button", { name: "More languages" }));
-  const search = screen.getByRole("searchbox", { name: "Search a language" });
+  const search = screen.getByRole("searchbox", { name: "Search for a language" });
   expect(search).toHaveFocus();
   await userEvent.type(search, "deut");
   await userEvent.click(screen.getByRole("button", { name: /German/ }));
@@ -113,11 +118,19 @@ test("languages that are spoken: one, several, any", async () => {
 test("what hears is shown; what does not work is folded, and says what to do", async () => {
   page();
   const inUse = await screen.findByRole("list", { name: "What turns your speech into text" });
-  expect(inUse).toHaveTextContent(/sphinx.*ready.*in use/);
-  expect(inUse).not.toHaveTextContent("whisper");
-  expect(screen.getByText("make whisper")).not.toBeVisible();
+  expect(inUse).toHaveTextContent(/Sphinx.*ready.*in use/);
+  expect(inUse).toHaveTextContent("About 5 words in 100 are wrong");
+  expect(inUse).not.toHaveTextContent("Loud");
+  expect(screen.getByText(/has not been downloaded yet/)).not.toBeVisible();
   await userEvent.click(screen.getByText("What could do it too"));
-  const todo = screen.getByText("make whisper");
+  expect(screen.getByText(/has not been downloaded yet/)).toBeVisible();
+  const todo = screen.getByText("make loud");
+  expect(todo).not.toBeVisible();
+  await userEvent.click(
+    within(screen.getByRole("list", { name: "What could do it too" })).getByText(
+      "For whoever runs the server",
+    ),
+  );
   expect(todo).toBeVisible();
   expect(todo.tagName).toBe("CODE");
 });
@@ -125,9 +138,9 @@ test("what hears is shown; what does not work is folded, and says what to do", a
 test("test engines are shown only to whoever asks for them", async () => {
   page();
   const answering = await screen.findByRole("list", { name: "What can answer now" });
-  expect(answering).not.toHaveTextContent("parrot");
+  expect(answering).not.toHaveTextContent("Parrot");
   await userEvent.click(screen.getByRole("switch", { name: "Show test engines" }));
-  expect(screen.getByRole("list", { name: "What can answer now" })).toHaveTextContent("parrot");
+  expect(screen.getByRole("list", { name: "What can answer now" })).toHaveTextContent("Parrot");
 });
 
 test("the key to speak is pressed to be chosen, and Escape keeps the old one", async () => {
@@ -143,9 +156,9 @@ test("the key to speak is pressed to be chosen, and Escape keeps the old one", a
 
 test("the guide leads through three steps, once", async () => {
   show(<Guide microphone={<p>speak now</p>} />);
-  expect(await screen.findByRole("list", { name: "sphinx turns your speech into text." })).toBeVisible();
+  expect(await screen.findByRole("list", { name: "Sphinx turns your speech into text." })).toBeVisible();
   await userEvent.click(screen.getByRole("button", { name: "Next" }));
-  expect(await screen.findByText(/echo only repeats/)).toBeVisible();
+  expect(await screen.findByText(/answers only repeat/)).toBeVisible();
   await userEvent.click(screen.getByRole("button", { name: "Next" }));
   expect(screen.getByText("speak now")).toBeVisible();
   await userEvent.click(screen.getByRole("button", { name: "Start speaking" }));

@@ -3,8 +3,11 @@ import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 
 import { SILENCE_MS } from "@/shared/api/endpointing";
-import { useSpeechEngines } from "@/shared/api/providers";
+import { isUsable, useSpeechEngines } from "@/shared/api/providers";
 import type { SttProvider } from "@/shared/api/types";
+import { nameFromIdentifier } from "@/shared/lib/model-names";
+import { wordNote } from "@/shared/lib/notes";
+import { nameProvider, nameWhat } from "@/shared/lib/provider-names";
 import { ENDPOINTING_PROFILES, type EndpointingProfile } from "@/shared/lib/settings";
 import { useSettings } from "@/shared/services";
 import { Choice, Section, Switch } from "@/shared/ui/fields";
@@ -39,8 +42,9 @@ export function SpeechSection({ microphone }: { microphone: ReactNode }) {
         value={settings.endpointing}
         options={ENDPOINTING_PROFILES.map((profile) => [profile, describeProfile(profile)] as const)}
         onChange={(endpointing) => change({ endpointing })}
+        hint={t("settings.profileHint")}
       />
-      <VocabularyField />
+      <VocabularyField engine={findHearing(engines.data?.items, settings.sttProvider)} />
       {microphone}
       <Switch
         label={t("settings.echo")}
@@ -75,29 +79,37 @@ export function SpeechSection({ microphone }: { microphone: ReactNode }) {
   );
 }
 
+/** What hears: the engine that is chosen, else the server's. */
+function findHearing(engines: readonly SttProvider[] | undefined, chosen: string): SttProvider | null {
+  return engines?.find((engine) => (chosen === "" ? engine.default : engine.name === chosen)) ?? null;
+}
+
 /** Spoken language, engine and model: which languages and models are offered depends on the engine. */
 function EngineFields({ engines }: { engines: readonly SttProvider[] }) {
   const { t } = useTranslation();
-  const [{ sttProvider, sttModel }, change] = useSettings();
-  const chosen = engines.find((engine) =>
-    sttProvider === "" ? engine.default : engine.name === sttProvider,
+  const [{ sttProvider, sttModel, showsMocks }, change] = useSettings();
+  const chosen = findHearing(engines, sttProvider) ?? undefined;
+  const inUse = engines.find((engine) => engine.default);
+  const offered = engines.filter(
+    (engine) => engine.name === sttProvider || (isUsable(engine) && (showsMocks || engine.type !== "mock")),
   );
-  const names = engines.filter((engine) => engine.name !== "auto").map((engine) => engine.name);
-  const defaultName = engines.find((engine) => engine.default)?.name;
-  const serverChoice =
-    defaultName === undefined ? t("settings.serverChoice") : t("settings.engineNow", { name: defaultName });
-  const offered = sttProvider === "" ? names : [...new Set([...names, sttProvider])];
+  const options: (readonly [string, string])[] = [
+    ["", inUse ? t("settings.chosenByServer", { name: nameWhat(t, inUse) }) : t("settings.serverChoice")],
+    ...offered.map((engine) => [engine.name, nameProvider(t, engine)] as const),
+  ];
+  if (sttProvider !== "" && chosen === undefined)
+    options.push([sttProvider, nameFromIdentifier(sttProvider)]);
   return (
     <>
       <SpokenLanguages supported={chosen?.capabilities.languages ?? null} />
       <Choice
         label={t("settings.engine")}
         value={sttProvider}
-        options={[["", serverChoice], ...offered.map((name) => [name, name] as const)]}
+        options={options}
         onChange={(name) => change({ sttProvider: name, sttModel: "" })}
-        {...(chosen && chosen.status !== "ready" ? { hint: chosen.description } : {})}
+        {...(chosen?.note && chosen.status !== "ready" ? { hint: wordNote(t, chosen.note) } : {})}
       />
-      {sttProvider !== "" && chosen !== undefined && chosen.models.length > 0 && (
+      {sttProvider !== "" && chosen !== undefined && chosen.models.length > 1 && (
         <Choice
           label={t("settings.engineModel")}
           value={sttModel}

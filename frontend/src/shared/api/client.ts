@@ -1,4 +1,5 @@
 /** HTTP requests to the server: adds the token, renews it once on 401, turns refusals into ApiError. */
+import { isNote, type Note } from "../lib/notes";
 import { createUuid } from "../lib/uuid";
 import type { AuthSession } from "./session";
 
@@ -93,6 +94,8 @@ export class ApiError extends Error {
     readonly requestId: string | null = null,
     /** Seconds to wait before the next try, where the server said so. */
     readonly retryAfterS: number | null = null,
+    /** What to say of it in the page's language; older servers send none. */
+    readonly note: Note | null = null,
   ) {
     super(message);
     this.name = "ApiError";
@@ -111,7 +114,7 @@ export class ApiError extends Error {
 
 /** Read a refusal. The page of a proxy or an empty body becomes an error that can be shown, too. */
 export async function readRefusal(response: Response): Promise<ApiError> {
-  let refusal: { code?: unknown; message?: unknown; request_id?: unknown } = {};
+  let refusal: { code?: unknown; message?: unknown; note?: unknown; request_id?: unknown } = {};
   try {
     const body: unknown = await response.json();
     if (typeof body === "object" && body !== null && "error" in body && typeof body.error === "object") {
@@ -127,5 +130,6 @@ export async function readRefusal(response: Response): Promise<ApiError> {
     response.status,
     typeof refusal.request_id === "string" ? refusal.request_id : null,
     Number.isFinite(wait) ? wait : null,
+    isNote(refusal.note) ? refusal.note : null,
   );
 }

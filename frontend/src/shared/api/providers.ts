@@ -52,21 +52,8 @@ export function useAssistants(): readonly Assistant[] {
   return useMemo(() => listAssistants(data?.items), [data]);
 }
 
-/** The names for people of the models that somebody has connected, by provider. */
-export function useConnectionTitles(): ReadonlyMap<string, string> {
-  const { data } = useProviderList();
-  return useMemo(
-    () =>
-      new Map(
-        data?.items.flatMap(({ name, connection }) =>
-          connection ? [[name, connection.title] as const] : [],
-        ),
-      ),
-    [data],
-  );
-}
-
-function useProviderList() {
+/** The providers of language models as they were some seconds ago: for names, not for states. */
+export function useProviderList() {
   const { api } = useServices();
   return useQuery({
     queryKey: keys.languageModels,
@@ -82,39 +69,53 @@ export interface Assistant {
   title: string;
   description: string;
   status: ProviderState;
-  /** What to do where it is not ready, in the server's words. */
+  /** What to do where it is not ready, as a code and in the server's words for whoever runs it. */
+  note: LlmProvider["note"];
   hint: string;
 }
 
 export function listAssistants(providers: readonly LlmProvider[] | undefined): Assistant[] {
-  return (providers ?? []).flatMap(({ name, status, description, assistant }) =>
-    assistant
-      ? [{ id: name, title: assistant.title, description: assistant.description, status, hint: description }]
-      : [],
+  return (providers ?? []).flatMap(({ name, status, description, note, assistant }) =>
+    assistant === null || assistant === undefined
+      ? []
+      : [
+          {
+            id: name,
+            title: assistant.title,
+            description: assistant.description,
+            status,
+            note,
+            hint: description,
+          },
+        ],
   );
 }
 
 /** What answers in a conversation, ready or not. */
 export interface Answering extends Assistant {
   isAssistant: boolean;
+  /** Null for an assistant. */
+  provider: LlmProvider | null;
 }
 
 /** What answers to a model's id, where that is known; an empty id stands for the server's choice. */
 function findAnswering(model: string, providers: readonly LlmProvider[] | undefined): Answering | null {
   const assistant = listAssistants(providers).find(({ id }) => id === model);
-  if (assistant) return { ...assistant, isAssistant: true };
+  if (assistant) return { ...assistant, isAssistant: true, provider: null };
   const found = providers?.find((item) =>
     model === "" ? item.chosen : item.name === model || model.startsWith(`${item.name}/`),
   );
   if (!found || found.assistant) return null;
-  const { name, status, description, connection } = found;
+  const { name, status, description, note } = found;
   return {
     id: name,
-    title: connection?.title ?? name,
+    title: name,
     description: "",
     status,
+    note,
     hint: description,
     isAssistant: false,
+    provider: found,
   };
 }
 

@@ -2407,6 +2407,11 @@ export interface components {
              */
             message: string;
             /**
+             * @description the message as a code with parameters
+             * @default null
+             */
+            note: components["schemas"]["NoteOut"] | null;
+            /**
              * Retry After S
              * @description when to try again, where that is known (s)
              * @default null
@@ -2445,6 +2450,8 @@ export interface components {
              * @example openai_compat needs api_key; give it in `config`, or set PROMPTER_LLM__OPENAI_COMPAT__API_KEY
              */
             message: string;
+            /** @description the message as a code with parameters */
+            note?: components["schemas"]["NoteOut"] | null;
             /**
              * Request Id
              * @description id of this request in the server's log
@@ -3053,16 +3060,37 @@ export interface components {
              */
             description: string;
             /**
+             * Host
+             * @description the other machine that does the work; null for the server's own
+             * @example 10.0.0.7
+             */
+            host?: string | null;
+            /**
+             * Model
+             * @description the model for requests that name none, where it is known
+             * @example base
+             */
+            model?: string | null;
+            /**
              * Name
              * @description the name by which requests ask for it
              * @example pocketsphinx
              */
             name: string;
+            /** @description the description as a code with parameters */
+            note?: components["schemas"]["NoteOut"] | null;
             /**
              * @description the state that it is in now
              * @example ready
              */
             status: components["schemas"]["ProviderState"];
+            /**
+             * Title
+             * @description the product's name for people, where it has one
+             * @default
+             * @example Ollama
+             */
+            title: string;
             /**
              * Type
              * @description the kind of provider: embedded, local, cloud, mock …
@@ -3412,6 +3440,28 @@ export interface components {
              *     ]
              */
             scopes: ("stt" | "llm" | "chat" | "metrics")[];
+        };
+        /**
+         * NoteOut
+         * @description What the web app says in its user's language, as a code.
+         */
+        NoteOut: {
+            /**
+             * Code
+             * @description the code of an error, or a finer one
+             * @example key_missing
+             */
+            code: string;
+            /**
+             * Params
+             * @description names and numbers for the sentence: no key, no prompt, nothing that was said
+             * @example {
+             *       "host": "api.example.com"
+             *     }
+             */
+            params?: {
+                [key: string]: string | number;
+            };
         };
         /**
          * OpenAiErrorBody
@@ -4240,6 +4290,8 @@ export interface components {
              * @description what went wrong, and what to do about it
              */
             message: string;
+            /** @description the message as a code with parameters; null in old answers */
+            note?: components["schemas"]["NoteOut"] | null;
         };
         /**
          * StoredFinalOut
@@ -4408,6 +4460,18 @@ export interface components {
              */
             description: string;
             /**
+             * Host
+             * @description the other machine that does the work; null for the server's own
+             * @example 10.0.0.7
+             */
+            host?: string | null;
+            /**
+             * Model
+             * @description the model for requests that name none, where it is known
+             * @example base
+             */
+            model?: string | null;
+            /**
              * Models
              * @description the models that `start.config.model` can name
              * @example [
@@ -4421,11 +4485,20 @@ export interface components {
              * @example pocketsphinx
              */
             name: string;
+            /** @description the description as a code with parameters */
+            note?: components["schemas"]["NoteOut"] | null;
             /**
              * @description the state that it is in now
              * @example ready
              */
             status: components["schemas"]["ProviderState"];
+            /**
+             * Title
+             * @description the product's name for people, where it has one
+             * @default
+             * @example Ollama
+             */
+            title: string;
             /**
              * Type
              * @description the kind of provider: embedded, local, cloud, mock …

@@ -1,21 +1,26 @@
-/** A message about something that went wrong, and the server's hints with their code set apart. */
+/** A message about something that went wrong, and the server's own words for whoever runs it. */
 import { RefreshCw, TriangleAlert } from "lucide-react";
 import { useTranslation } from "react-i18next";
 
 interface NoticeProps {
   title?: string;
   text: string;
+  /** The server's own words. */
+  detail?: string | undefined;
   onRetry?: (() => void) | null;
 }
 
-export function Notice({ title, text, onRetry }: NoticeProps) {
+export function Notice({ title, text, detail = "", onRetry }: NoticeProps) {
   const { t } = useTranslation();
   return (
     <div className="mt-3 flex flex-wrap items-center gap-x-3 gap-y-2 rounded-lg border border-warn/50 bg-warn/10 px-3 py-2 text-sm">
       <TriangleAlert size={16} aria-hidden className="shrink-0 text-warn" />
-      <p className="min-w-0 flex-1 basis-48 break-words">
-        {title && <strong className="font-semibold">{title}.</strong>} {capitalize(text)}
-      </p>
+      <div className="min-w-0 flex-1 basis-48 break-words">
+        <p>
+          {title && <strong className="font-semibold">{title}.</strong>} {text}
+        </p>
+        <TechnicalDetails text={detail} />
+      </div>
       {onRetry && (
         <button type="button" className="button" onClick={onRetry}>
           <RefreshCw size={16} aria-hidden />
@@ -26,9 +31,18 @@ export function Notice({ title, text, onRetry }: NoticeProps) {
   );
 }
 
-/** Capitalize a message of the server, which begins in lower case. */
-export function capitalize(text: string): string {
-  return text.charAt(0).toLocaleUpperCase() + text.slice(1);
+/** The server's own words, folded: they name settings and commands, in English. */
+export function TechnicalDetails({ text }: { text: string }) {
+  const { t } = useTranslation();
+  if (text === "") return null;
+  return (
+    <details className="mt-1 text-xs text-muted">
+      <summary className="w-fit cursor-pointer py-1">{t("noteParts.details")}</summary>
+      <p lang="en" className="mt-1 break-words">
+        <WithCode text={text} />
+      </p>
+    </details>
+  );
 }
 
 /** Text between backticks, and names of settings. */
@@ -40,7 +54,7 @@ export function WithCode({ text }: { text: string }) {
     place % 3 === 0 || part === undefined ? (
       part
     ) : (
-      <code key={place} className="break-words rounded bg-raised px-1 py-0.5 text-xs text-ink">
+      <code key={place} className="[overflow-wrap:anywhere] rounded bg-raised px-1 py-0.5 text-xs text-ink">
         {part}
       </code>
     ),

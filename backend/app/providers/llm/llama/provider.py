@@ -12,6 +12,7 @@ import anyio.to_thread
 from app.core.config import Settings
 from app.core.errors import ModelNotFound, ProviderNotReady, UpstreamError, UpstreamTruncated
 from app.core.extras import advise_extra
+from app.core.notes import Note, NoteCode
 from app.providers.base import ChatRequest, ProviderStatus
 from app.providers.joining import join_chunks
 from app.providers.llm.llama.answer import limit_time, limit_tokens
@@ -25,6 +26,7 @@ from app.schemas.providers import ProviderState
 from app.weights.gguf import GgufFile, MissingGguf, find_default_gguf, list_gguf
 
 _PACKAGE = "xllamacpp"
+_TITLE = "llama.cpp"
 _NOTICE_S = 0.2
 
 
@@ -44,23 +46,45 @@ class LlamaLocalProvider:
     async def status(self) -> ProviderStatus:
         """Which model there is, and whether it is loaded. Asking loads nothing."""
         if not _installed():
-            return ProviderStatus(ProviderState.NOT_INSTALLED, _describe_missing())
+            return ProviderStatus(
+                state=ProviderState.NOT_INSTALLED,
+                description=_describe_missing(),
+                note=Note(NoteCode.PACKAGE_MISSING),
+                title=_TITLE,
+            )
         if file := self.server.loading:
-            return ProviderStatus(ProviderState.LOADING, f"llama.cpp is loading {file.name!r}")
-        file_or_none = await self._find_default()
-        if isinstance(file_or_none, MissingGguf):
-            return ProviderStatus(ProviderState.NO_MODEL, file_or_none.reason)
+            return ProviderStatus(
+                state=ProviderState.LOADING,
+                description=f"llama.cpp is loading {file.name!r}",
+                note=Note(NoteCode.LOADING),
+                title=_TITLE,
+                model=file.name,
+            )
+        found = await self._find_default()
+        if isinstance(found, MissingGguf):
+            return ProviderStatus(
+                state=ProviderState.NO_MODEL,
+                description=found.reason,
+                note=Note(found.code),
+                title=_TITLE,
+            )
         if wait_s := self.server.broken_for_s:
             return ProviderStatus(
-                ProviderState.UNREACHABLE,
-                f"llama.cpp ended again and again; it may start again in {wait_s:.0f} s",
+                state=ProviderState.UNREACHABLE,
+                description=f"llama.cpp ended again and again; it may start again in {wait_s:.0f} s",
+                note=Note(NoteCode.ENDED_AGAIN, {"seconds": max(1, round(wait_s))}),
+                title=_TITLE,
+                model=found.name,
             )
         loaded = self.server.loaded
         what = f"{loaded.name!r} is loaded" if loaded else "it loads at the first prompt"
-        size_gb = file_or_none.size_bytes / 1e9
+        size_gb = found.size_bytes / 1e9
         return ProviderStatus(
-            ProviderState.READY,
-            f"llama.cpp on this machine, {file_or_none.path.name!r} ({size_gb:.1f} GB); {what}",
+            state=ProviderState.READY,
+            description=f"llama.cpp on this machine, {found.path.name!r} ({size_gb:.1f} GB); {what}",
+            note=Note(NoteCode.ANSWERS if loaded else NoteCode.LOADS_WHEN_ASKED),
+            title=_TITLE,
+            model=found.name,
         )
 
     async def models(self) -> list[str]:
@@ -116,11 +140,11 @@ class LlamaLocalProvider:
     async def _find_file(self, model: str) -> GgufFile:
         """The listed file of this name: a client cannot make the server open any other."""
         if not _installed():
-            raise ProviderNotReady(_describe_missing())
+            raise ProviderNotReady(_describe_missing(), note=Note(NoteCode.PACKAGE_MISSING))
         if not model:
             default = await self._find_default()
             if isinstance(default, MissingGguf):
-                raise ProviderNotReady(default.reason)
+                raise ProviderNotReady(default.reason, note=Note(default.code))
             return default
         files = await anyio.to_thread.run_sync(list_gguf, self._settings)
         for file in files:

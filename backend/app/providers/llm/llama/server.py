@@ -13,6 +13,7 @@ import anyio
 
 from app.core.config import Settings
 from app.core.errors import ProviderNotReady, UpstreamLoading
+from app.core.notes import Note, NoteCode
 from app.providers.base import OnWait, Wait, ignore_wait
 from app.providers.llm.llama.process import LlamaProcess, LoadFailed
 from app.weights.gguf import GgufFile
@@ -170,7 +171,8 @@ class LlamaServer:
         except LoadFailed as error:
             raise ProviderNotReady(
                 f"llama.cpp cannot load {str(file.path)!r}: it is no model that it knows, or memory is short; "
-                "PROMPTER_LOG_LEVEL=debug shows its own words"
+                "PROMPTER_LOG_LEVEL=debug shows its own words",
+                note=Note(NoteCode.MODEL_FILE_UNUSABLE),
             ) from error
 
     async def _start_process(self, file: GgufFile) -> LlamaProcess:
@@ -202,6 +204,7 @@ class LlamaServer:
             f"llama.cpp ended {FAILURES} times in {FAILURES_WITHIN_S:g} s with {file.name!r}; ask again in "
             f"{wait_s:.0f} s, or start the server with PROMPTER_LOG_LEVEL=debug to see its own words",
             retry_after_s=wait_s,
+            note=Note(NoteCode.ENDED_AGAIN, {"seconds": max(1, round(wait_s))}),
         )
 
 

@@ -8,10 +8,13 @@ from collections.abc import Callable
 from app.core.config import Settings
 from app.core.errors import ProviderNotReady, UnknownModel
 from app.core.extras import advise_extra
+from app.core.notes import Note, NoteCode
 from app.providers.base import ProviderStatus, SttCapabilities, SttConfig
 from app.providers.stt.pocketsphinx.pool import WorkerPool
 from app.providers.stt.pocketsphinx.stream import LANGUAGE, MODEL, SphinxSession
 from app.schemas.providers import ProviderState
+
+_TITLE = "PocketSphinx"
 
 
 def describe_missing() -> str:
@@ -48,12 +51,24 @@ class PocketSphinxProvider:
 
     async def status(self) -> ProviderStatus:
         if self._find_spec("pocketsphinx") is None:
-            return ProviderStatus(ProviderState.NOT_INSTALLED, describe_missing())
+            return ProviderStatus(
+                state=ProviderState.NOT_INSTALLED,
+                description=describe_missing(),
+                note=Note(NoteCode.PACKAGE_MISSING),
+                title=_TITLE,
+            )
         if self._starting.locked():
-            return ProviderStatus(ProviderState.LOADING, "loading its model into the worker processes")
+            return ProviderStatus(
+                state=ProviderState.LOADING,
+                description="loading its model into the worker processes",
+                note=Note(NoteCode.LOADING),
+                title=_TITLE,
+            )
         return ProviderStatus(
-            ProviderState.READY,
-            "offline English with partials while you speak; rough: two to four words in ten are wrong",
+            state=ProviderState.READY,
+            description="offline English with partials while you speak; rough: two to four words in ten are wrong",
+            note=Note(NoteCode.HEARS_ROUGHLY, {"languages": 1}),
+            title=_TITLE,
         )
 
     def models(self) -> list[str]:
@@ -61,7 +76,7 @@ class PocketSphinxProvider:
 
     async def start(self) -> None:
         if self._find_spec("pocketsphinx") is None:
-            raise ProviderNotReady(describe_missing())
+            raise ProviderNotReady(describe_missing(), note=Note(NoteCode.PACKAGE_MISSING))
         async with self._starting:
             if self._pool is None:
                 pool = WorkerPool(self._size, self._decoders)

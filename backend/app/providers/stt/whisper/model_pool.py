@@ -13,6 +13,7 @@ from anyio.to_thread import run_sync
 
 from app.core.config import Settings
 from app.core.errors import ProviderNotReady
+from app.core.notes import Note, NoteCode
 from app.providers.base import SAMPLE_RATE_HZ
 from app.providers.stt.whisper.device import (
     DeviceChoice,
@@ -124,7 +125,7 @@ class ModelPool:
 
     async def _load(self, checkpoint: Checkpoint) -> None:
         if reason := self.failure(checkpoint):
-            raise ProviderNotReady(reason)
+            raise ProviderNotReady(reason, note=Note(NoteCode.CHECKPOINT_UNUSABLE))
         self._make_room(checkpoint)
         self.loading = checkpoint.name
         try:
@@ -149,7 +150,8 @@ class ModelPool:
             if idle is None:
                 raise ProviderNotReady(
                     f"no room for checkpoint {checkpoint.name!r} beside those in use; ask for one of"
-                    f" {', '.join(map(repr, self._loaded))}, or try again later"
+                    f" {', '.join(map(repr, self._loaded))}, or try again later",
+                    note=Note(NoteCode.NO_ROOM),
                 )
             del self._loaded[idle]
 
@@ -169,14 +171,20 @@ def load(checkpoint: Checkpoint, settings: Settings, query: DeviceQuery | None =
     try:
         loaded = _load_where_it_runs(checkpoint, settings, query or _import_query())
     except ImportError as error:
-        raise ProviderNotReady(f"faster-whisper cannot be imported ({error}); install it again") from error
+        raise ProviderNotReady(
+            f"faster-whisper cannot be imported ({error}); install it again",
+            note=Note(NoteCode.PACKAGE_BROKEN),
+        ) from error
     except (RuntimeError, ValueError, OSError) as error:
         logger.warning("checkpoint %r cannot be loaded: %s", checkpoint.name, error)
         raise ProviderNotReady(
-            f"{failed}: its files are damaged, or made for another version; fetch it again"
+            f"{failed}: its files are damaged, or made for another version; fetch it again",
+            note=Note(NoteCode.CHECKPOINT_UNUSABLE),
         ) from error
     if loaded is None:
-        raise ProviderNotReady(f"{failed}: its weights hold no numbers; fetch it again")
+        raise ProviderNotReady(
+            f"{failed}: its weights hold no numbers; fetch it again", note=Note(NoteCode.CHECKPOINT_UNUSABLE)
+        )
     level = logging.WARNING if loaded.choice.notice else logging.INFO
     logger.log(level, "checkpoint %r computes %s", checkpoint.name, loaded.choice)
     return loaded

@@ -13,6 +13,7 @@ import anyio
 
 from app.core.config import Settings
 from app.core.errors import EngineFailed, LanguageNotSupported, ProviderNotReady, UnknownModel
+from app.core.notes import Note, NoteCode
 from app.providers.base import (
     ProviderStatus,
     SttCapabilities,
@@ -49,6 +50,7 @@ PARTIAL_TERMS = 8
 """Terms of the vocabulary for partials: each term costs time in every decode."""
 
 PULL = "run `prompter models pull base`"
+_TITLE = "Whisper"
 
 
 class WhisperLocalProvider:
@@ -68,16 +70,35 @@ class WhisperLocalProvider:
         """The state now. Imports and loads nothing."""
         if find_spec("faster_whisper") is None or find_spec("ctranslate2") is None:
             return ProviderStatus(
-                ProviderState.NOT_INSTALLED, "local Whisper; install faster-whisper to use it"
+                state=ProviderState.NOT_INSTALLED,
+                description="local Whisper; install faster-whisper to use it",
+                note=Note(NoteCode.PACKAGE_MISSING),
+                title=_TITLE,
             )
         default = await self._find_default()
         if default is None:
-            return ProviderStatus(ProviderState.NO_MODEL, self._no_default())
+            return ProviderStatus(
+                state=ProviderState.NO_MODEL,
+                description=self._no_default(),
+                note=Note(NoteCode.NO_CHECKPOINT),
+                title=_TITLE,
+            )
         if reason := self._pool.failure(default):
-            return ProviderStatus(ProviderState.NO_MODEL, reason)
-        state = ProviderState.LOADING if self._pool.loading == default.name else ProviderState.READY
+            return ProviderStatus(
+                state=ProviderState.NO_MODEL,
+                description=reason,
+                note=Note(NoteCode.CHECKPOINT_UNUSABLE),
+                title=_TITLE,
+                model=default.name,
+            )
         choice = self._pool.choice(default)
-        return ProviderStatus(state, ", ".join(filter(None, (_describe(default), str(choice or "")))))
+        return ProviderStatus(
+            state=ProviderState.LOADING if self._pool.loading == default.name else ProviderState.READY,
+            description=", ".join(filter(None, (_describe(default), str(choice or "")))),
+            note=Note(NoteCode.HEARS, _measure(default)),
+            title=_TITLE,
+            model=default.name,
+        )
 
     def models(self) -> list[str]:
         """As `SttProvider.models`: those that the last `status`, `start` or `open_session` found."""
@@ -91,7 +112,7 @@ class WhisperLocalProvider:
         if default is not None:
             await self._pool.load(default)
         elif not self.models():
-            raise ProviderNotReady(self._no_default())
+            raise ProviderNotReady(self._no_default(), note=Note(NoteCode.NO_CHECKPOINT))
 
     async def open_session(self, config: SttConfig) -> "WhisperSession":
         """Begin a session. Loads its checkpoint where that is not the default.
@@ -148,7 +169,7 @@ class WhisperLocalProvider:
         if config.model is None:
             if default := self._shelf.default:
                 return default
-            raise ProviderNotReady(self._no_default())
+            raise ProviderNotReady(self._no_default(), note=Note(NoteCode.NO_CHECKPOINT))
         known = {checkpoint.name: checkpoint for checkpoint in self._shelf.checkpoints}
         if config.model not in known:
             raise UnknownModel(
@@ -292,6 +313,17 @@ def _to_result(decoded: DecodeResult, decode_ms: float) -> WindowResult:
 def _capabilities(default: Checkpoint | None) -> SttCapabilities:
     languages = None if default is None or default.multilingual else ("en",)
     return SttCapabilities(languages, streaming=True, words=True, vocabulary=True, network=False)
+
+
+def _measure(checkpoint: Checkpoint) -> dict[str, str | int | float]:
+    """What a person can expect of a checkpoint, in numbers."""
+    measured: dict[str, str | int | float] = {
+        "languages": 100 if checkpoint.multilingual else 1,
+        "size_mb": checkpoint.size_bytes >> 20,
+    }
+    if percent := find_error_percent(checkpoint.name):
+        measured["percent"] = percent
+    return measured
 
 
 def _describe(checkpoint: Checkpoint) -> str:

@@ -4,6 +4,8 @@ import { GitFork, RefreshCw } from "lucide-react";
 import { useTranslation } from "react-i18next";
 
 import { chooseLocale } from "@/shared/lib/formats";
+import { nameModel } from "@/shared/lib/model-names";
+import { wordError } from "@/shared/lib/notes";
 import { CopyButton } from "@/shared/ui/copy-button";
 import { Notice } from "@/shared/ui/notice";
 import { nameQueued } from "@/shared/ui/queued";
@@ -101,21 +103,19 @@ function UsageNote({ message }: { message: ShownMessage }) {
   const usage = message.usage as TokenUsage | null;
   const read = usage?.prompt_tokens ?? 0;
   const written = usage?.completion_tokens ?? 0;
-  const count = usage?.total_tokens ?? read + written;
   const detail = t(usage?.estimated ? "chat.tokensEstimated" : "chat.tokensDetail", { read, written });
   const time = message.timestamp ? new Date(message.timestamp) : null;
   return (
     <p className="flex min-w-0 flex-wrap px-2 gap-x-2 text-xs text-muted">
       {message.model && (
         <span className="max-w-48 truncate" title={message.model}>
-          {message.model.slice(message.model.indexOf("/") + 1)}
+          {nameModel(message.model)}
         </span>
       )}
-      {count > 0 && (
+      {written > 0 && (
         <span title={detail}>
-          {usage?.estimated ? "≈ " : ""}
-          {t("chat.tokens", { count })}
-          <span className="sr-only">, {detail}</span>
+          {t(usage?.estimated ? "chat.tokensAbout" : "chat.tokens", { count: written })}
+          <span className="sr-only">. {detail}</span>
         </span>
       )}
       {time && (
@@ -147,7 +147,14 @@ function AnswerNotice({ message, onRetry, onResume }: AnswerNoticeProps) {
   if (error?.code === "stopped")
     return <p className="mt-2 text-sm text-muted">{t("chat.problems.stopped")}</p>;
   if (error || status === "failed" || status === "interrupted")
-    return <Notice title={t("chat.problems.title")} text={error?.message ?? ""} onRetry={onRetry} />;
+    return (
+      <Notice
+        title={t("chat.problems.title")}
+        text={wordError(t, error ?? { code: "interrupted" })}
+        detail={error?.message}
+        onRetry={onRetry}
+      />
+    );
   if (status !== "complete") return null;
   if (message.finish_reason === "length") return <Notice text={t("chat.problems.length")} />;
   if (message.content !== "" || message.reasoning) return null;

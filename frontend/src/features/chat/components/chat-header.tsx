@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 
 import { ApiError } from "@/shared/api/client";
 import { download } from "@/shared/api/download";
+import { wordError } from "@/shared/lib/notes";
 import { useServices } from "@/shared/services";
 import { Menu } from "@/shared/ui/menu";
 import { PageHeader } from "@/shared/ui/page-header";
@@ -42,7 +43,7 @@ function ExportMenu({ conversationId }: { conversationId: string }) {
       `conversation.${ending}`,
     ).catch((error: unknown) => {
       if (!(error instanceof ApiError)) throw error;
-      toasts.show({ text: t("chat.exportFailed", { reason: error.message }), tone: "error" });
+      toasts.show({ text: t("chat.exportFailed", { reason: wordError(t, error) }), tone: "error" });
     });
   const items = [
     { label: t("chat.exportMarkdown"), run: save("markdown", "md") },

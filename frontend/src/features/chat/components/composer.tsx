@@ -3,7 +3,7 @@ import { ArrowUp, ListPlus, LoaderCircle, Square, TriangleAlert, X } from "lucid
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 
-import { capitalize } from "@/shared/ui/notice";
+import { wordError } from "@/shared/lib/notes";
 
 import type { Problem } from "../stream/live-answer";
 
@@ -139,7 +139,7 @@ export function UncertainNote() {
 export function Refusal({ problem, onDismiss }: { problem: Problem; onDismiss: () => void }) {
   const { t } = useTranslation();
   const known = OWN_TEXTS[problem.code];
-  const text = known ? t(known) : capitalize(problem.message);
+  const text = known ? t(known) : wordError(t, problem);
   return (
     <div className="mx-auto mb-2 w-full max-w-3xl px-3 sm:px-4">
       <div

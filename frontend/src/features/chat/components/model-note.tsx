@@ -1,9 +1,12 @@
 /** A note about what answers: an assistant's purpose in a new conversation, or why a model cannot answer. */
 import { Bot, TriangleAlert } from "lucide-react";
 import { useTranslation } from "react-i18next";
+import { Link } from "wouter";
 
 import { STATE_TEXTS, useAnswering } from "@/shared/api/providers";
-import { WithCode } from "@/shared/ui/notice";
+import { wordNote } from "@/shared/lib/notes";
+import { nameWhat } from "@/shared/lib/provider-names";
+import { TechnicalDetails } from "@/shared/ui/notice";
 
 interface Props {
   model: string;
@@ -15,7 +18,8 @@ export function ModelNote({ model, isNew }: Props) {
   const { t } = useTranslation();
   const answering = useAnswering(model);
   if (!answering) return null;
-  const { title, description, status, hint, isAssistant } = answering;
+  const { description, status, note, hint, isAssistant, provider } = answering;
+  const title = provider ? nameWhat(t, provider) : answering.title;
   const isReady = status === "ready" || (status === "loading" && !isAssistant);
   if (isReady && !(isNew && isAssistant)) return null;
   return (
@@ -37,13 +41,16 @@ export function ModelNote({ model, isNew }: Props) {
         </span>
       </p>
       {!isReady && (
-        <p className="mt-1 pl-[26px]">
-          {!isAssistant && `${t("chat.noAnswers")} `}
-          {t("tools.whatToDo")}{" "}
-          <span lang="en" className="break-words">
-            <WithCode text={hint} />
-          </span>
-        </p>
+        <div className="mt-1 pl-[26px]">
+          <p className="break-words">
+            {!isAssistant && `${t("chat.noAnswers")} `}
+            {note && wordNote(t, note)}{" "}
+            <Link href="/settings" className="text-accent underline underline-offset-2">
+              {t("dictation.toSettings")}
+            </Link>
+          </p>
+          <TechnicalDetails text={hint} />
+        </div>
       )}
     </div>
   );

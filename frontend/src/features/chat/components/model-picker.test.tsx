@@ -17,17 +17,21 @@ const provider = (name: string, more = {}) => ({
     type: "local",
     status: "ready" as const,
     description: `about ${name}`,
+    title: "",
     default: false,
     chosen: false,
     assistant: null,
   },
   ...more,
 });
+const ECHO = provider("echo", { type: "mock" });
+const OLLAMA = provider("ollama", { title: "Ollama", model: "qwen3:8b", chosen: true });
 const LOFT = provider("loft-chat", { assistant: { title: "LOFT", description: "Looks up orders" } });
 const BARE = provider("bot", {
   assistant: { title: "The bot", description: "" },
   status: "not_installed",
   description: "assistants need pydantic-ai: install it with `prompter extras add tools`",
+  note: { code: "package_missing", params: {} },
 });
 
 let server: FakeApi;
@@ -36,7 +40,7 @@ beforeEach(() => {
   services = createTestServices();
   server = new FakeApi()
     .on("GET /api/models", () => json(["echo", "bot", "loft-chat", "ollama/qwen3:8b"]))
-    .on("GET /providers/llm", () => json({ items: [provider("echo"), LOFT, BARE] }));
+    .on("GET /providers/llm", () => json({ items: [ECHO, OLLAMA, LOFT, BARE] }));
   vi.stubGlobal("fetch", server.fetch);
 });
 afterEach(() => {
@@ -53,12 +57,12 @@ it("groups them apart from models", async () => {
     within(group)
       .getAllByRole("option")
       .map(({ textContent }) => textContent),
-  ).toEqual(["LOFT: Looks up orders", "The bot (not installed)"]);
-  await screen.findByRole("option", { name: "qwen3:8b" });
+  ).toEqual(["LOFT: Looks up orders"]); // not the bot, which cannot run
+  await screen.findAllByRole("option", { name: "Qwen 3 8B" });
   expect(screen.getAllByRole("group").map((one) => one.getAttribute("label"))).toEqual([
+    "The usual one",
+    "Ollama, on this computer",
     "Assistants",
-    "echo",
-    "ollama",
   ]);
   await userEvent.selectOptions(screen.getByRole("combobox", { name: "Model" }), "LOFT: Looks up orders");
   expect(chosen).toHaveBeenCalledWith("loft-chat");
@@ -67,7 +71,7 @@ it("groups them apart from models", async () => {
 it("offers them as models where the list of providers cannot be read", async () => {
   server.on("GET /providers/llm", () => refusal(404, "not_found"));
   show(<ModelPicker model="loft-chat" onChoose={() => undefined} />);
-  expect(await screen.findByRole("group", { name: "loft-chat" })).toBeInTheDocument();
+  expect(await screen.findByRole("option", { name: "Loft" })).toBeInTheDocument();
   expect(screen.getByRole("combobox")).toHaveValue("loft-chat");
 });
 
@@ -82,12 +86,14 @@ it("says in every conversation what to install", async () => {
   show(<ModelNote model="bot" isNew={false} />);
   const note = await screen.findByRole("note", { name: "The bot" });
   expect(note).toHaveTextContent("The bot (not installed)");
+  expect(note).toHaveTextContent("A part of it is not installed on the server.");
   expect(within(note).getByText("prompter extras add tools").tagName).toBe("CODE");
 });
 
 const KEYLESS = provider("scripted", {
   status: "not_configured",
   description: "set PROMPTER_LLM__PROFILES__SCRIPTED__API_KEY",
+  note: { code: "key_missing", params: {} },
   chosen: true,
 });
 
@@ -96,8 +102,9 @@ it.each(["", "scripted", "scripted/some-model"])(
   async (model) => {
     server.on("GET /providers/llm", () => json({ items: [provider("echo"), KEYLESS] }));
     show(<ModelNote model={model} isNew={false} />);
-    const note = await screen.findByRole("note", { name: "scripted" });
-    expect(note).toHaveTextContent("scripted (not set up)No model answers right now. What to do:");
+    const note = await screen.findByRole("note", { name: "Scripted" });
+    expect(note).toHaveTextContent("Scripted (not set up)No model answers right now. Its key is missing.");
+    expect(within(note).getByRole("link", { name: "Open settings" })).toBeVisible();
     expect(within(note).getByText("PROMPTER_LLM__PROFILES__SCRIPTED__API_KEY").tagName).toBe("CODE");
   },
 );
@@ -115,4 +122,26 @@ it("counts no assistant as a model that answers", () => {
   expect(isEchoOnly(["echo", "loft-chat"], assistants)).toBe(true);
   expect(isEchoOnly(["echo", "loft-chat", "ollama/qwen3"], assistants)).toBe(false);
   expect(listAssistants(undefined)).toEqual([]);
+});
+
+it("shows which model answers where none is chosen, and no test engine", async () => {
+  show(<ModelPicker model="" onChoose={() => undefined} />);
+  const menu = screen.getByRole("combobox", { name: "Model" });
+  await vi.waitFor(() => expect(menu).toHaveDisplayValue("Qwen 3 8B"));
+  expect(screen.queryByRole("option", { name: "Echo" })).toBeNull();
+  services.settings.change({ showsMocks: true });
+  expect(await screen.findByRole("option", { name: "Echo" })).toBeInTheDocument();
+});
+
+it("says that there is no model where answers only repeat", async () => {
+  server.on("GET /providers/llm", () => json({ items: [{ ...ECHO, chosen: true }] }));
+  show(<ModelPicker model="" onChoose={() => undefined} />);
+  await vi.waitFor(() => expect(screen.getByRole("combobox")).toHaveDisplayValue("No model yet"));
+});
+
+it("goes on naming what was chosen, though it cannot run or is gone", async () => {
+  const { rerender } = show(<ModelPicker model="bot" onChoose={() => undefined} />);
+  await vi.waitFor(() => expect(screen.getByRole("combobox")).toHaveDisplayValue("The bot"));
+  rerender(<ModelPicker model="lm_studio/gemma-2-9b-it" onChoose={() => undefined} />);
+  await vi.waitFor(() => expect(screen.getByRole("combobox")).toHaveDisplayValue("Gemma 2 9B"));
 });

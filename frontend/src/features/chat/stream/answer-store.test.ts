@@ -107,7 +107,7 @@ describe("AnswerStore", () => {
     const { answers } = given([new ApiError("message_too_big", "send less", 413)], []);
     expect(await answers.send("c", "too much")).toBe(false);
     expect(answers.get("c")).toBeNull();
-    expect(answers.refusal("c")).toEqual({ code: "message_too_big", message: "send less" });
+    expect(answers.refusal("c")).toMatchObject({ code: "message_too_big", message: "send less" });
     answers.dismiss("c");
     expect(answers.refusal("c")).toBeNull();
   });

@@ -230,7 +230,7 @@ export class AnswerStore {
 
   /** Handle a refusal or a lost server. Resolves to whether the text is stored all the same. */
   async #handleFailure(id: string, active: ActiveAnswer, error: ApiError): Promise<boolean> {
-    const problem = { code: error.code, message: error.message };
+    const problem = { code: error.code, message: error.message, note: error.note };
     const { messageId, kind } = active.live;
     if (messageId === null && kind !== "follow" && error.isUncertain)
       return this.#resolveUncertain(id, active);

@@ -1,5 +1,6 @@
 /** Parses the events of an answer from the wire into the types of this app. */
 import type { ToolEvent } from "@/shared/api/types";
+import { isNote, type Note } from "@/shared/lib/notes";
 
 import type { SseEvent } from "./sse";
 
@@ -38,7 +39,7 @@ export type ChatEvent =
   | { type: "tool"; event: ToolEvent["event"]; data: ToolEvent["data"] }
   | { type: "awaited"; awaited: AnswerAwaited }
   | AnswerDone
-  | { type: "error"; message: string; code: string };
+  | { type: "error"; message: string; code: string; note: Note | null };
 
 /** Null for an event that is unknown or cannot be read. */
 export function parseChatEvent({ event, data: json }: SseEvent): ChatEvent | null {
@@ -62,7 +63,12 @@ export function parseChatEvent({ event, data: json }: SseEvent): ChatEvent | nul
     case "done":
       return parseDone(data);
     case "error":
-      return { type: "error", message: text(data.error), code: text(data.code) };
+      return {
+        type: "error",
+        message: text(data.error),
+        code: text(data.code),
+        note: isNote(data.note) ? data.note : null,
+      };
     default:
       return null;
   }

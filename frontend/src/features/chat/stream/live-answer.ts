@@ -1,5 +1,6 @@
 /** The state of an answer that is streaming, and how each event changes it. Pure. */
 import type { ToolEvent } from "@/shared/api/types";
+import type { Note } from "@/shared/lib/notes";
 
 import { countCharacters } from "../tools/tool-calls";
 import type { AnswerEvent } from "./answer-stream";
@@ -15,7 +16,9 @@ export type AnswerPhase = "sending" | "uncertain" | "waiting" | "streaming" | "l
 
 export interface Problem {
   code: string;
+  /** The server's own words, in English. */
   message: string;
+  note?: Note | null;
 }
 
 export interface LiveAnswer {
@@ -97,7 +100,11 @@ export function applyAnswerEvent(before: LiveAnswer, event: AnswerEvent): LiveAn
         finishReason: event.finishReason,
       };
     case "error":
-      return { ...live, phase: "ended", problem: { code: event.code, message: event.message } };
+      return {
+        ...live,
+        phase: "ended",
+        problem: { code: event.code, message: event.message, note: event.note },
+      };
   }
 }
 

@@ -102,7 +102,7 @@ describe("a call", () => {
   it("does not call a tool of somebody else what ours does", () => {
     const events = [newToolEvent("tool_call", { toolset: "plugin" })];
     renderWith(createTestServices(), <Answer message={answer("", events, "streaming")} />);
-    expect(folded()).toHaveTextContent("Uses a toolget_order_detailsrunning …");
+    expect(folded()).toHaveTextContent("Uses a toolget_order_detailsrunning…");
   });
 
   it.each([
@@ -116,7 +116,7 @@ describe("a call", () => {
     renderWith(createTestServices(), <Answer message={answer("", [CALL, error])} />);
     expect(folded()).toHaveTextContent(said);
     await userEvent.click(screen.getByText("get_order_details"));
-    expect(await screen.findByRole("group", { name: "Reason" })).toHaveTextContent("The shop <b>is</b> shut");
+    expect(await screen.findByRole("group", { name: "Reason" })).toHaveTextContent("the shop <b>is</b> shut");
   });
 });
 
@@ -133,12 +133,12 @@ describe("a tool that asks", () => {
     await press(button);
     await press(button);
     expect(server.requests.map(({ body }) => body)).toEqual([{ approved }]);
-    expect(card).toHaveTextContent("Sending to the server …");
+    expect(card).toHaveTextContent("Sending to the server…");
   });
 
   it.each([
     ["approval_over", 409, "decided already, or came too late"],
-    ["not_found", 404, "That did not work: it is not_found"],
+    ["not_found", 404, "That did not work. It is no longer there."],
   ])("says what the server refused (%s)", async (code, status, said) => {
     server.on(PATH, () => refusal(status, code));
     renderWith(createTestServices(), <Answer message={answer("", [CALL, ASKED], "streaming")} />);

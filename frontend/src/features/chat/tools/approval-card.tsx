@@ -5,6 +5,7 @@ import { useTranslation } from "react-i18next";
 
 import { ApiError } from "@/shared/api/client";
 import { formatCountdown } from "@/shared/lib/formats";
+import { wordError } from "@/shared/lib/notes";
 import { useServices } from "@/shared/services";
 
 import type { ShownMessage } from "../stream/shown-messages";
@@ -106,7 +107,7 @@ function DecisionError({ error }: { error: ApiError | null }) {
   const known = { approval_over: t("tools.ask.over"), unreachable: t("tools.ask.unreachable") };
   return (
     <p role="alert" className="text-danger">
-      {known[error.code as keyof typeof known] ?? t("tools.ask.failed", { reason: error.message })}
+      {known[error.code as keyof typeof known] ?? t("tools.ask.failed", { reason: wordError(t, error) })}
     </p>
   );
 }

@@ -14,7 +14,6 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { chooseLocale } from "@/shared/lib/formats";
-import { capitalize } from "@/shared/ui/notice";
 
 import { DataBlock, isEmptyObject } from "./data-block";
 import { escapeInvisible } from "./json-text";
@@ -84,7 +83,7 @@ function Details({ call }: { call: ToolCall }) {
       {call.result === "" && <p className="text-xs text-muted">{t("tools.noResult")}</p>}
       {call.result && <DataBlock label={t("tools.result")} value={call.result} />}
       {call.isTruncated && <p className="text-xs text-warn">{t("tools.truncated")}</p>}
-      {call.error && <DataBlock label={t("tools.error")} value={capitalize(call.error.message)} />}
+      {call.error && <DataBlock label={t("tools.error")} value={call.error.message} />}
     </div>
   );
 }

@@ -1,4 +1,5 @@
 /** Why a dictation failed, in kinds that a user can act on, and what follows the end of a socket. Pure. */
+import type { Note } from "@/shared/lib/notes";
 
 export type FailureKind =
   | "no_permission"
@@ -26,6 +27,8 @@ export interface Failure {
   kind: FailureKind;
   /** What the server, or the browser, says about it and advises; empty where it says nothing. */
   detail: string;
+  /** The explanation as a code, which the page words. */
+  note?: Note | null;
 }
 
 const KIND_BY_CODE: Record<string, FailureKind> = {
@@ -42,8 +45,8 @@ const KIND_BY_CODE: Record<string, FailureKind> = {
 };
 
 /** The failure behind an error code of the speech socket. */
-export function toFailure(code: string, detail: string): Failure {
-  return { kind: KIND_BY_CODE[code] ?? "refused", detail };
+export function toFailure(code: string, detail: string, note?: Note | null): Failure {
+  return { kind: KIND_BY_CODE[code] ?? "refused", detail, note: note ?? { code } };
 }
 
 /** How a socket ended. */
@@ -52,7 +55,7 @@ export interface SocketEnd {
   code: number;
   reason: string;
   /** The server's last fatal error. */
-  error: { code: string; message: string } | null;
+  error: { code: string; message: string; note?: Note | null | undefined } | null;
 }
 
 /** Whether a fault of the server ended the socket. The server may keep the dictation. */
@@ -74,7 +77,7 @@ export function chooseRecovery(end: SocketEnd, canResume: boolean): "resume" | "
 
 /** The failure of a socket after which nothing can follow. */
 export function explainEnd(end: SocketEnd): Failure {
-  if (end.error !== null) return toFailure(end.error.code, end.error.message);
+  if (end.error !== null) return toFailure(end.error.code, end.error.message, end.error.note);
   if (end.reason === "resumed_elsewhere") return { kind: "taken_over", detail: "" };
   if (end.code === 1013) return { kind: "busy", detail: "" };
   if (end.code === 1008) return { kind: "not_allowed", detail: "" };

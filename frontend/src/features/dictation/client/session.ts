@@ -158,7 +158,7 @@ export class DictationSession {
       case "stopped":
         return this.#handleStopped();
       case "error":
-        return this.#handleError(event.code, event.message);
+        return this.#handleError(event);
     }
     const prefix = `${this.#options.id}.${this.#startCount}`;
     const transcriptEvent = toTranscriptEvent(
@@ -191,9 +191,10 @@ export class DictationSession {
     this.#resumeToken = "";
   }
 
-  #handleError(code: string, message: string): void {
+  #handleError({ code, message, note }: Extract<ServerEvent, { type: "error" }>): void {
     if (this.#isLive) return; // one message was refused; the dictation goes on
-    if (code !== "resume_refused") return this.#finish({ kind: "failed", failure: toFailure(code, message) });
+    if (code !== "resume_refused")
+      return this.#finish({ kind: "failed", failure: toFailure(code, message, note) });
     this.#resumeToken = "";
     this.#socket?.send(this.#startMessage());
   }

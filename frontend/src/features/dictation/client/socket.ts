@@ -86,7 +86,7 @@ export class SpeechSocket {
     const event = JSON.parse(data) as ServerEvent;
     if (event.type === "ready" || event.type === "resumed") this.#isWatched = true;
     if (event.type === "error" && event.fatal) {
-      this.#error = { code: event.code, message: event.message };
+      this.#error = { code: event.code, message: event.message, note: event.note };
       return; // the close follows
     }
     this.#options.onEvent(event);

@@ -9,8 +9,9 @@ import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 
 import { nameKey } from "@/shared/lib/keyboard";
+import { wordNote } from "@/shared/lib/notes";
 import { useSettings } from "@/shared/services";
-import { WithCode } from "@/shared/ui/notice";
+import { TechnicalDetails } from "@/shared/ui/notice";
 import { nameQueued } from "@/shared/ui/queued";
 
 import type { Failure } from "../client/failure";
@@ -150,6 +151,9 @@ const FIXED_IN_SETTINGS: ReadonlySet<Failure["kind"]> = new Set([
   "refused",
 ]);
 
+/** Kinds that do not say by themselves what to do. */
+const EXPLAINED: ReadonlySet<Failure["kind"]> = new Set(["not_ready", "refused"]);
+
 function FailureNotice({ failure, dictation }: { failure: Failure; dictation: Dictation }) {
   const { t } = useTranslation();
   return (
@@ -160,11 +164,10 @@ function FailureNotice({ failure, dictation }: { failure: Failure; dictation: Di
       <TriangleAlert size={18} className="mt-0.5 shrink-0 text-danger" aria-hidden />
       <div className="min-w-0 flex-1">
         <p>{t(`dictation.failures.${failure.kind}`)}</p>
-        {failure.detail !== "" && (
-          <p lang="en" className="mt-1 break-words text-xs text-muted">
-            <WithCode text={failure.detail} />
-          </p>
+        {failure.note && EXPLAINED.has(failure.kind) && (
+          <p className="mt-1 break-words">{wordNote(t, failure.note)}</p>
         )}
+        <TechnicalDetails text={failure.detail} />
         <div className="mt-2 flex gap-2">
           {failure.kind === "new_version" ? (
             <button type="button" className="button" onClick={() => location.reload()}>

@@ -2,14 +2,9 @@
 import { Info, X } from "lucide-react";
 import { useTranslation } from "react-i18next";
 
-import type { ServerHint } from "../client/messages";
+import { wordNote } from "@/shared/lib/notes";
 
-/** The hints that this page knows. The message of any other is shown as the server wrote it. */
-const TEXTS = {
-  too_quiet: "dictation.tooQuiet",
-  clipping: "dictation.hints.clipping",
-  not_pcm16: "dictation.hints.notPcm16",
-} as const;
+import type { ServerHint } from "../client/messages";
 
 interface SoundHintProps {
   hint: ServerHint | null;
@@ -18,15 +13,12 @@ interface SoundHintProps {
 
 export function SoundHint({ hint, onDismiss }: SoundHintProps) {
   const { t } = useTranslation();
-  const text = hint === null ? undefined : (TEXTS as Partial<Record<string, Text>>)[hint.code];
   return (
     <div aria-live="polite" data-testid="sound-hint">
       {hint !== null && (
         <div className="mt-2 flex items-start gap-2 rounded-xl border border-warn/40 bg-warn/10 p-3 text-sm">
           <Info size={18} className="mt-0.5 shrink-0 text-warn" aria-hidden />
-          <p className="min-w-0 flex-1 break-words" lang={text === undefined ? "en" : undefined}>
-            {text === undefined ? hint.message : t(text)}
-          </p>
+          <p className="min-w-0 flex-1 break-words">{wordNote(t, hint, t("dictation.badSound"))}</p>
           <button
             type="button"
             className="button-quiet -my-1"
@@ -40,5 +32,3 @@ export function SoundHint({ hint, onDismiss }: SoundHintProps) {
     </div>
   );
 }
-
-type Text = (typeof TEXTS)[keyof typeof TEXTS];
