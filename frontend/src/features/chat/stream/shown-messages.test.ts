@@ -96,3 +96,13 @@ describe("shownMessages", () => {
     expect(isEditable(first, { ...newLiveAnswer({ kind: "send" }), phase: "ended" })).toBe(true);
   });
 });
+
+describe("a request that may have arrived", () => {
+  it("shows no answer being written", () => {
+    const known = toShownMessages([]);
+    const shown = (live: Parameters<typeof newLiveAnswer>[0]) =>
+      mergeLiveAnswer(known, newLiveAnswer({ ...live, phase: "uncertain" })).map(({ role }) => role);
+    expect(shown({ kind: "send", question: "hello" })).toEqual(["user"]);
+    expect(shown({ kind: "regenerate", replaces: "a" })).toEqual([]);
+  });
+});

@@ -31,10 +31,17 @@ export function mergeLiveAnswer(
   }
   // An edit may still be refused: until it is stored, the message and the field that edits it stay.
   if (live.kind === "follow" || (live.kind === "edit" && isUnknown(live))) return known;
+  // Where it is not known whether the request arrived, nothing is being written.
+  const isAsked = live.phase !== "uncertain";
+  if (!isAsked && live.question === null) return known;
   const cut = live.replaces === null ? -1 : known.findIndex(({ id }) => id === live.replaces);
   const before = cut < 0 ? known : known.slice(0, cut);
   const hasQuestion = live.question !== null && !before.some(({ id }) => id === live.userMessageId);
-  return [...before, ...(hasQuestion ? [buildQuestion(live, before)] : []), buildAnswer(live)];
+  return [
+    ...before,
+    ...(hasQuestion ? [buildQuestion(live, before)] : []),
+    ...(isAsked ? [buildAnswer(live)] : []),
+  ];
 }
 
 /** Whether the message can be changed: it is stored, and no answer is streaming. */
