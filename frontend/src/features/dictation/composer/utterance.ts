@@ -1,6 +1,7 @@
 /** Updates by the engine: an utterance is inserted at the caret, rewritten in place, and finished. Pure. */
 
 import { pushUndoStep, removeSettledText, shiftSpan } from "./edit";
+import { fitCapital, fitFullStop } from "./fit";
 import { moveMarks } from "./marks";
 import {
   type ComposerModel,
@@ -141,7 +142,7 @@ function rewriteSpan(model: ComposerModel, span: Span, update: Hypothesis): Comp
   const words = splitWords(update.text);
   const from = skippedWords === 0 ? 0 : (words[skippedWords]?.start ?? update.text.length);
   const rest = update.text.slice(from);
-  const rewritten = rest.trim();
+  const rewritten = fitToPlace(model, span, rest.trim(), from > 0);
   const before = model.text.slice(0, span.live);
   const behind = model.text.slice(span.end);
   const lead = needsSpace(before.slice(-1), rewritten) ? " " : "";
@@ -158,9 +159,26 @@ function rewriteSpan(model: ComposerModel, span: Span, update: Hypothesis): Comp
       update.marks,
       from,
       span.live + lead.length - from - (rest.length - rest.trimStart().length),
+      span.live + lead.length + rewritten.length,
     ),
   };
   return replaceSpanText(model, span, next, before + inserted + behind);
+}
+
+/**
+ * What was said, as it fits the text around it. Between utterances it stays as the engine gave it: an open
+ * one has no full stop yet, and the engine knows best where its sentences end.
+ *
+ * @param isBegun the user has taken over the first words
+ */
+function fitToPlace(model: ComposerModel, span: Span, text: string, isBegun: boolean): string {
+  const others = model.spans.filter(({ key, start, end }) => key !== span.key && end > start);
+  const isDirect = (from: number, to: number): boolean =>
+    from <= to && model.text.slice(from, to).trim() === "";
+  const isLater = others.some(({ end }) => isDirect(end, span.start));
+  const isFollowed = others.some(({ start }) => isDirect(span.end, start));
+  const fitted = isBegun || isLater ? text : fitCapital(text, model.text.slice(0, span.live));
+  return isFollowed ? fitted : fitFullStop(fitted, model.text.slice(span.end));
 }
 
 /** Replace a span and shift everything after it. */
@@ -197,9 +215,13 @@ function growSpan(span: Span, by: number): Span {
 }
 
 /** The marks of a final in the text: those of words that the user has taken over are left out. */
-function placeMarks(marks: readonly Mark[], from: number, shift: number): Mark[] {
+function placeMarks(marks: readonly Mark[], from: number, shift: number, textEnd: number): Mark[] {
   const kept = marks.filter((mark) => mark.start >= from);
-  return kept.map((mark) => ({ ...mark, start: mark.start + shift, end: mark.end + shift }));
+  return kept.map((mark) => ({
+    ...mark,
+    start: Math.min(mark.start + shift, textEnd),
+    end: Math.min(mark.end + shift, textEnd),
+  }));
 }
 
 /** Make the utterance final. One without text is removed, also from the history. */
