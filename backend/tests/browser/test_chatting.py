@@ -79,7 +79,7 @@ async def test_delete_and_undo(open_page: OpenPage) -> None:
     await app.button("Delete “Throw this away”").click()
     await expect(row).to_have_count(0)
     await app.page.reload()  # leaving the page is the end of regret
-    await expect(app.page.get_by_role("heading", name="What's on your mind?")).to_be_visible()
+    await expect(app.page.get_by_role("heading", name="What’s on your mind?")).to_be_visible()
     await expect(app.page.get_by_role("link", name="Settings")).to_be_visible()
     await expect(row).to_have_count(0)
 
@@ -117,7 +117,7 @@ async def test_nothing_half_written_is_lost(open_page: OpenPage) -> None:
     await expect(app.button("Send")).to_have_count(0)
     await expect(app.composer).to_have_value("Half written\nAnd a draft")
     await app.button("Take the text to a new conversation").click()
-    await expect(app.page.get_by_role("heading", name="What's on your mind?")).to_be_visible()
+    await expect(app.page.get_by_role("heading", name="What’s on your mind?")).to_be_visible()
     await expect(app.composer).to_have_value("Half written\nAnd a draft")
     await expect(app.button("Send")).to_be_enabled()
 
@@ -146,7 +146,7 @@ async def test_search_finds_and_opens(open_page: OpenPage) -> None:
     await app.ask("Where is the xylophone")
     await app.has_answered()
     await app.page.keyboard.press("Control+Shift+O")
-    await expect(app.page.get_by_role("heading", name="What's on your mind?")).to_be_visible()
+    await expect(app.page.get_by_role("heading", name="What’s on your mind?")).to_be_visible()
     await app.page.keyboard.press("Control+k")
     await expect(app.page.get_by_role("searchbox")).to_be_focused()
     await app.page.keyboard.type("xylophone")

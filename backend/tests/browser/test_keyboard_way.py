@@ -56,7 +56,7 @@ async def test_a_conversation_and_its_place(open_page: OpenPage) -> None:
     await expect(app.composer).to_be_focused()
 
     await press("Control+Shift+O")
-    await expect(app.page.get_by_role("heading", name="What's on your mind?")).to_be_visible()
+    await expect(app.page.get_by_role("heading", name="What’s on your mind?")).to_be_visible()
     row = app.conversation("Keyboards only")
     await app.tab_to(row)
     await press("F2")
