@@ -78,7 +78,7 @@ describe("a draft", () => {
     composer.dispatch({ type: "caret_moved", caret: { start: 11, end: 11 } });
     composer.begin("d2");
     composer.dispatch({ type: "final", key: "d2.1:1", text: "Here." });
-    expect(text()).toBe("left before Here.");
+    expect(text()).toBe("left before here.");
   });
 
   it("returns to its conversation where it could not be sent, not to the one that is shown by then", () => {
