@@ -93,7 +93,7 @@ async def test_a_spoken_question_is_looked_up(open_page: OpenPage, shop: str) ->
     """Chosen, dictated, sent; the call is shown, the answer streams, and both are there after a reload."""
     app = await open_page(shop, says=SPOKEN, axe=True, reduced_motion="reduce")
     menu = app.page.get_by_role("combobox", name="Model")
-    await expect(menu.locator("optgroup").first).to_have_attribute("label", "Assistants")
+    await expect(menu.locator("optgroup[label=Assistants] option[value=loft-chat]")).to_have_count(1)
     await menu.select_option("loft-chat")
     await expect(app.page.get_by_role("note", name="LOFT")).to_contain_text("consulta clientes, pedidos")
     await app.button("Dictate").click()
@@ -176,14 +176,20 @@ async def test_decided_once_for_all_pages(open_page: OpenPage, shop: str) -> Non
 
 
 async def test_not_installed(open_page: OpenPage, shop: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It stands in the menu all the same, and says what to install, before it is asked and after."""
+    """It is offered no more; where it was chosen before, it says what to install, before it is asked and after."""
     for module in (assistant, registry):
         monkeypatch.setattr(module, "is_installed", lambda: False)
     app = await open_page(shop)
     menu = app.page.get_by_role("combobox", name="Model")
-    await expect(menu.locator("option[value=loft-chat]")).to_contain_text("LOFT (not installed)")
-    await menu.select_option("loft-chat")
-    await expect(app.page.get_by_role("note", name="LOFT")).to_contain_text("prompter extras add tools")
+    await expect(menu.locator("option")).not_to_have_count(0)
+    await expect(menu.locator("option[value=loft-chat]")).to_have_count(0)
+    app = await open_page(shop, settings={"chatModel": "loft-chat"})
+    menu = app.page.get_by_role("combobox", name="Model")
+    await expect(menu).to_have_value("loft-chat")
+    note = app.page.get_by_role("note", name="LOFT")
+    await expect(note).to_contain_text("LOFT (not installed)")
+    await note.get_by_text("For whoever runs the server").click()
+    await expect(note.locator("code")).to_have_text("prompter extras add tools")
     await app.ask(QUESTION)
     await app.has_answered()
     await expect(app.answers).to_contain_text("prompter extras add tools")
