@@ -1,8 +1,10 @@
 """Building the web app: one clear line for what is missing, nothing to do the second time, and never a half page."""
 
 import ast
+import gzip
 import importlib.util
 import os
+import re
 import runpy
 import shutil
 import subprocess
@@ -148,7 +150,19 @@ def test_a_package_without_the_web_app_says_so(
     assert ("has no web app" in capsys.readouterr().err) is not has_page
 
 
-def test_the_built_page_carries_the_licences_of_its_parts() -> None:
+# -- the page that was built
+
+MOST_BYTES_AT_FIRST = 230_000
+"""Scripts and styles, compressed as the server sends them, before one can speak and send."""
+AT_FIRST = re.compile(
+    r'<(?:script[^>]* src|link rel="(?:modulepreload|stylesheet)"[^>]* href)="/assets/([^"]+)"'
+)
+STATIC_IMPORT = re.compile(r'(?:\bfrom|\bimport)\s*"\./([^"]+)"')
+
+
+@pytest.fixture
+def built() -> Path:
+    """The page as it was built from these sources."""
     spec = importlib.util.spec_from_file_location("web", SCRIPT)
     assert spec is not None
     assert spec.loader is not None
@@ -156,7 +170,30 @@ def test_the_built_page_carries_the_licences_of_its_parts() -> None:
     spec.loader.exec_module(web)
     if not web.STAMP.exists() or web.STAMP.read_text() != web.hash_sources():
         pytest.skip("the web app is not built from these sources: make web")
-    text = (web.BUILT / "licenses.md").read_text(encoding="utf-8")
+    return Path(web.BUILT)
+
+
+def test_the_first_load_of_the_page_is_small(built: Path) -> None:
+    """It is counted as a Spanish browser has it, which loads the texts of its language too."""
+    assets = built / "assets"
+    left = AT_FIRST.findall((built / "index.html").read_text("utf-8"))
+    left += [path.name for path in assets.glob("es-*.js")]
+    sizes: dict[str, int] = {}
+    while left:
+        name = left.pop()
+        if name not in sizes:
+            content = (assets / name).read_bytes()
+            sizes[name] = len(gzip.compress(content, 9))
+            left += STATIC_IMPORT.findall(content.decode())
+    kinds = [
+        next((kind for kind in ("index-", "es-", "theme") if name.startswith(kind)), "") for name in sizes
+    ]
+    assert {"index-", "es-", "theme"} <= set(kinds), f"not all that is loaded was found: {sorted(sizes)}"
+    assert sum(sizes.values()) <= MOST_BYTES_AT_FIRST, sorted(sizes.items(), key=lambda one: -one[1])
+
+
+def test_the_built_page_carries_the_licences_of_its_parts(built: Path) -> None:
+    text = (built / "licenses.md").read_text(encoding="utf-8")
     for part in ("react-dom", "highlight.js", "lucide-react", "i18next", "tailwindcss"):
         entry = text.partition(f"## {part} ")[2].partition("\n## ")[0]
         assert "opyright" in entry, part

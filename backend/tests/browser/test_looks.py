@@ -1,5 +1,6 @@
 """What the page looks like to others: in Spanish, on a telephone, to axe; by its states, light and dark."""
 
+import re
 from typing import Any
 
 import pytest
@@ -30,6 +31,65 @@ async def test_spanish_browsers_get_spanish(open_page: OpenPage) -> None:
     await app.page.get_by_text("English", exact=True).click()
     await expect(app.page.get_by_role("heading", name="Settings", exact=True)).to_be_visible()
     assert await app.page.evaluate("document.documentElement.lang") == "en"
+
+
+async def test_texts_that_do_not_load_leave_the_page_in_english_and_can_be_asked_for_again(
+    open_page: OpenPage,
+) -> None:
+    app = await open_page(locale="es-ES")
+    await expect(app.button("Dictar")).to_be_visible()
+    app.expect_trouble("ERR_FAILED")
+    await app.page.route("**/assets/es-*.js", lambda route: route.abort())
+    await app.page.reload()
+    await expect(app.button("Dictate")).to_be_visible()
+    await expect(app.page.get_by_text("could not load its texts")).to_be_visible()
+    assert await app.page.evaluate("document.documentElement.lang") == "en"
+    await app.composer.fill("Hola")
+    await app.page.unroute("**/assets/es-*.js")
+    await app.button("Try again").click()
+    await expect(app.button("Dictar")).to_be_visible()
+    await expect(app.composer).to_have_value("Hola")
+
+
+async def test_a_part_that_does_not_load_says_so_and_can_be_asked_for_again(open_page: OpenPage) -> None:
+    """The rest of the page stays as it is: one can write, send, and read the answer."""
+    app = await open_page()
+    app.expect_trouble("ERR_FAILED")
+    parts = re.compile(r"/assets/(settings-route|dictations-page|formatted-blocks)-[^/]*\.js")
+    await app.page.route(parts, lambda route: route.abort())
+    await app.page.reload()
+    await app.ask("Please show me a showpiece")
+    await app.has_answered()
+    await expect(app.button("Shown without formatting. Try again")).to_be_visible()
+    await expect(app.answers.last).to_contain_text("| --- |")
+    await app.composer.fill("half a thought")
+    for page, title in (("settings", "Settings"), ("dictations", "Dictations")):
+        await app.page.goto(f"{app.url}/#/{page}")
+        await expect(app.page.get_by_role("region", name=title)).to_contain_text("did not load")
+    await app.page.unroute(parts)
+    await app.button("Try again").click()
+    await expect(app.page.get_by_text("did not load")).to_have_count(0)
+    await expect(app.page.get_by_role("heading", name="Dictations")).to_be_visible()
+    await app.page.goto(f"{app.url}/#/settings")
+    await expect(app.page.get_by_role("radio", name="Light")).to_be_attached()
+    await app.conversation("Please show me a showpiece").first.click()
+    await expect(app.page.get_by_role("table")).to_be_visible()
+    await expect(app.composer).to_have_value("half a thought")
+
+
+async def test_what_the_first_load_left_out_is_there_when_the_server_is_gone(open_page: OpenPage) -> None:
+    """It came while the browser was idle."""
+    app = await open_page()
+    async with app.page.expect_request_finished(lambda request: "/assets/checkpoint-list-" in request.url):
+        await app.page.reload()  # the last part of all
+    app.expect_trouble("ERR_INTERNET_DISCONNECTED|WebSocket")
+    await app.page.context.set_offline(True)
+    await app.page.goto(f"{app.url}/#/settings")
+    await expect(app.page.get_by_role("radio", name="Light")).to_be_attached()
+    await app.page.goto(f"{app.url}/#/dictations")
+    await expect(app.page.get_by_role("heading", name="Dictations")).to_be_visible()
+    await expect(app.page.get_by_text("did not load")).to_have_count(0)
+    await app.page.context.set_offline(False)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

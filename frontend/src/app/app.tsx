@@ -1,4 +1,5 @@
 /** The root of the app: creates what lives as long as the page; services and routes are around it. */
+import i18next from "i18next";
 import { Component, type ReactNode, useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import { Router } from "wouter";
@@ -15,7 +16,7 @@ import {
 import { createDeletions, DeletionsContext } from "@/features/history/deletions-context";
 import type { PendingDeletions } from "@/features/history/pending-deletions";
 import { chooseLanguage, startI18n } from "@/i18n/i18n";
-import { createServices, type Services, ServicesProvider, useSettings } from "@/shared/services";
+import { createServices, type Services, ServicesProvider, useServices, useSettings } from "@/shared/services";
 import { Toaster } from "@/shared/ui/toaster";
 
 import { useNewVersion } from "./new-version";
@@ -62,6 +63,8 @@ export function App({ root }: { root: AppRoot }) {
   );
 }
 
+const MISSING_LANGUAGE_MS = 60_000;
+
 /** Applies theme and language, and offers a new version of the page. */
 function Appearance() {
   const [{ theme, uiLanguage }] = useSettings();
@@ -76,8 +79,25 @@ function Appearance() {
     system.addEventListener("change", apply);
     return () => system.removeEventListener("change", apply);
   }, [theme]);
-  useEffect(() => void startI18n(chooseLanguage(uiLanguage, navigator.languages)), [uiLanguage]);
+  useChosenLanguage(uiLanguage);
   return null;
+}
+
+/** Applies the chosen language; one whose texts do not load is said, and can be tried again. */
+function useChosenLanguage(uiLanguage: string): void {
+  const { toasts } = useServices();
+  useEffect(() => {
+    const apply = (): Promise<void> =>
+      startI18n(chooseLanguage(uiLanguage, navigator.languages)).catch(() => {
+        toasts.show({
+          text: i18next.t("common.languageMissing"),
+          tone: "error",
+          action: { label: i18next.t("common.retry"), run: () => void apply() },
+          stayMs: MISSING_LANGUAGE_MS,
+        });
+      });
+    void apply();
+  }, [uiLanguage, toasts]);
 }
 
 /** Shows a sentence and a button where a component has failed, instead of an empty page. */

@@ -1,22 +1,24 @@
 /** Chooses the page for an address, and hands each page the parts that it needs from other features. */
-import { lazy, Suspense } from "react";
+import { useTranslation } from "react-i18next";
 import { Route, Switch } from "wouter";
 
-import { KeysSection } from "@/features/accounts/keys-section";
-import { useMe } from "@/features/accounts/use-me";
 import { ChatPage } from "@/features/chat/chat-page";
 import { ConnectCard } from "@/features/connections/connect-card";
-import { MicrophoneTest } from "@/features/dictation/components/microphone-test";
 import { useDictationComposer } from "@/features/dictation/components/use-dictation-composer";
-import { DictationsPage } from "@/features/history/dictations-page";
-import { Guide } from "@/features/settings/guide";
-import { SettingsPage } from "@/features/settings/settings-page";
+import { useSettings } from "@/shared/services";
+import { lazyPart, PartStandIn, type StandInProps } from "@/shared/ui/lazy-part";
+import { Modal } from "@/shared/ui/modal";
+import { PageHeader } from "@/shared/ui/page-header";
 
-const ConnectionsSection = lazy(async () => ({
-  default: (await import("@/features/connections/connections-section")).ConnectionsSection,
-}));
+// What is not needed to see the field, to speak and to send.
+const SettingsRoute = lazyPart(async () => (await import("./settings-route")).SettingsRoute, SettingsFrame);
+const DictationsPage = lazyPart(
+  async () => (await import("@/features/history/dictations-page")).DictationsPage,
+  DictationsFrame,
+);
+/** The guide of the first visit, or of who wants to see it again. */
+export const FirstVisit = lazyPart(async () => (await import("./first-visit")).FirstVisit, GuideFrame);
 
-const microphone = <MicrophoneTest />;
 const connect = (model: string, onModel: (model: string) => void) => (
   <ConnectCard model={model} onModel={onModel} />
 );
@@ -56,18 +58,36 @@ function ChatRoute({
   );
 }
 
-function SettingsRoute() {
-  const me = useMe();
-  const account = me.data?.mode === "accounts" && me.data.via === "session" ? <KeysSection /> : null;
-  const canShare = me.data?.mode === "accounts" && me.data.role === "admin";
-  const connections = (
-    <Suspense fallback={null}>
-      <ConnectionsSection canShare={canShare} />
-    </Suspense>
+/** A page that is not loaded yet: its title, and the way to the sidebar. */
+function PageFrame({ title, retry }: { title: string } & StandInProps) {
+  return (
+    <section aria-label={title} className="flex min-h-0 flex-1 flex-col">
+      <PageHeader>
+        <h1 className="px-1 text-sm font-semibold">{title}</h1>
+      </PageHeader>
+      <div className="mx-auto w-full max-w-3xl p-4 sm:p-6">
+        <PartStandIn retry={retry} />
+      </div>
+    </section>
   );
-  return <SettingsPage microphone={microphone} connections={connections} account={account} />;
 }
 
-export function FirstVisit() {
-  return <Guide microphone={microphone} />;
+function SettingsFrame({ retry }: StandInProps) {
+  return <PageFrame title={useTranslation().t("settings.title")} retry={retry} />;
+}
+
+function DictationsFrame({ retry }: StandInProps) {
+  return <PageFrame title={useTranslation().t("history.dictations.title")} retry={retry} />;
+}
+
+/** The guide is not missed while it loads; a guide that does not load can be skipped. */
+function GuideFrame({ retry }: StandInProps) {
+  const { t } = useTranslation();
+  const [, change] = useSettings();
+  if (retry === null) return null;
+  return (
+    <Modal title={t("settings.guideTitle")} onClose={() => change({ guided: true })}>
+      <PartStandIn retry={retry} />
+    </Modal>
+  );
 }

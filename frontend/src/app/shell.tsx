@@ -49,7 +49,7 @@ export function Shell() {
         </Drawer>
       )}
       {isSheetOpen && <ShortcutsSheet onClose={() => setSheetOpen(false)} />}
-      <FirstVisit />
+      {!settings.guided && <FirstVisit />}
     </SidebarContext>
   );
 }

@@ -42,6 +42,9 @@ export const en = {
     somethingFailed: "Something on this page failed.",
     reload: "Load the page again",
     newVersion: "The server has a newer version of this page.",
+    partMissing:
+      "This part of the page did not load: the server is away, or has a newer version of the page.",
+    languageMissing: "The page could not load its texts in the language that you chose.",
     keyboard: "Keyboard shortcuts",
     keyTalk: "Hold to speak, outside text or in the empty field",
     keySend: "Send",
@@ -185,6 +188,7 @@ export const en = {
   },
 
   chat: {
+    unformatted: "Shown without formatting. Try again",
     noAnswers: "No model answers right now.",
     region: "Conversation",
     newTitle: "New conversation",

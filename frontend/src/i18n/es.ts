@@ -42,6 +42,9 @@ export const es: Texts = {
     somethingFailed: "Algo falló en esta página.",
     reload: "Volver a cargar la página",
     newVersion: "El servidor tiene una versión más nueva de esta página.",
+    partMissing:
+      "Esta parte de la página no se cargó: el servidor no responde o tiene una versión más nueva de la página.",
+    languageMissing: "La página no pudo cargar sus textos en el idioma elegido.",
     keyboard: "Atajos de teclado",
     keyTalk: "Mantener para hablar, fuera de un texto o con el campo vacío",
     keySend: "Enviar",
@@ -187,6 +190,7 @@ export const es: Texts = {
   },
 
   chat: {
+    unformatted: "Sin formato. Reintentar",
     noAnswers: "Ahora mismo no responde ningún modelo.",
     region: "Conversación",
     newTitle: "Nueva conversación",

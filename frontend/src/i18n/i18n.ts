@@ -1,9 +1,8 @@
-/** The page's languages: the chosen one, else the browser's first that we have, else English. */
+/** The languages of the page: the chosen one, else the first of the browser that we have, else English. */
 import i18next from "i18next";
 import { initReactI18next } from "react-i18next";
 
 import { en } from "./en";
-import { es } from "./es";
 
 export const LANGUAGES = ["en", "es"] as const;
 export type Language = (typeof LANGUAGES)[number];
@@ -17,18 +16,29 @@ export function chooseLanguage(chosen: string, preferred: readonly string[]): La
   return "en";
 }
 
-/** Begin, or change the language. */
+/** English is always there: it is the language of a page whose other texts do not load. */
+const LOADS = { es: async () => (await import("./es")).es };
+let wanted: Language = "en";
+
+/**
+ * Begin, or change the language. Of several changes at once the last one counts.
+ *
+ * @throws TypeError the texts could not be loaded; the page keeps the language that it has
+ */
 export async function startI18n(language: Language): Promise<void> {
-  document.documentElement.lang = language;
-  if (i18next.isInitialized) {
-    await i18next.changeLanguage(language);
-    return;
+  wanted = language;
+  if (!i18next.isInitialized) {
+    await i18next.use(initReactI18next).init({
+      lng: "en",
+      fallbackLng: "en",
+      resources: { en: { translation: en } },
+      interpolation: { escapeValue: false }, // React escapes
+      initAsync: false,
+    });
   }
-  await i18next.use(initReactI18next).init({
-    lng: language,
-    fallbackLng: "en",
-    resources: { en: { translation: en }, es: { translation: es } },
-    interpolation: { escapeValue: false }, // React escapes
-    initAsync: false,
-  });
+  if (language !== "en" && !i18next.hasResourceBundle(language, "translation"))
+    i18next.addResourceBundle(language, "translation", await LOADS[language]());
+  if (wanted !== language) return;
+  document.documentElement.lang = language;
+  await i18next.changeLanguage(language);
 }

@@ -12,6 +12,7 @@ import { ConversationView } from "./components/conversation-view";
 import { type Draft, PlainField, usePlainDraft } from "./components/draft";
 import { ModelNote } from "./components/model-note";
 import { QueuedMessages } from "./components/queued-messages";
+import { FormattedText } from "./markdown/markdown";
 import { useChatShortcuts } from "./use-chat-shortcuts";
 import { type ConversationChat, useConversationChat } from "./use-conversation-chat";
 import { type Editing, isEditedAt, useEditing, useRescuedEdits } from "./use-editing";
@@ -57,6 +58,10 @@ export function ChatPage({ conversationId, messageId = null, composer, connect }
   const editing = useEditing(conversationId, messageId, draft);
   useRescuedEdits(conversationId, chat, draft);
   useChatShortcuts(chat, draft, queue);
+  const hasMessages = conversationId !== null;
+  useEffect(() => {
+    if (hasMessages) void FormattedText.load(); // the messages are asked for at the same time
+  }, [hasMessages]);
   useEffect(() => {
     document.title = chat.title ? `${chat.title} · PROMPTer` : "PROMPTer";
   }, [chat.title]);

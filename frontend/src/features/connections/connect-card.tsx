@@ -1,12 +1,12 @@
 /** Above the field while nothing can answer: a way to a model in two steps. */
 import { Plug } from "lucide-react";
-import { lazy, Suspense, useState } from "react";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { isUsable, useLanguageModels } from "@/shared/api/providers";
 import type { LlmProvider } from "@/shared/api/types";
 
-const ConnectDialog = lazy(async () => ({ default: (await import("./connect-dialog")).ConnectDialog }));
+import { LazyConnectDialog } from "./lazy-connect-dialog";
 
 /** More would be a list, which the picker is. */
 const MOST_NAMED = 3;
@@ -51,11 +51,7 @@ export function ConnectCard({ model, onModel }: Props) {
           </button>
         </div>
       </section>
-      {isOpen && (
-        <Suspense fallback={null}>
-          <ConnectDialog onConnected={onModel} onClose={() => setOpen(false)} />
-        </Suspense>
-      )}
+      {isOpen && <LazyConnectDialog onConnected={onModel} onClose={() => setOpen(false)} />}
     </div>
   );
 }

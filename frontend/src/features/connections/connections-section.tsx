@@ -1,6 +1,6 @@
 /** In the settings: the models that the user has connected, and a form for another one. */
 import { Plug, Trash2 } from "lucide-react";
-import { type FormEvent, lazy, Suspense, useState } from "react";
+import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import type { Connection } from "@/shared/api/types";
@@ -8,10 +8,9 @@ import { useSettings } from "@/shared/services";
 import { Switch } from "@/shared/ui/fields";
 
 import { useChangeConnection, useConnections, useDisconnect, useStoredTrial } from "./connections";
+import { LazyConnectDialog } from "./lazy-connect-dialog";
 import { findPreset, formatSeconds, modelId } from "./presets";
 import { ProblemText } from "./problem-text";
-
-const ConnectDialog = lazy(async () => ({ default: (await import("./connect-dialog")).ConnectDialog }));
 
 interface Props {
   /** Whether others use this server, and this user may share with them. */
@@ -38,9 +37,10 @@ export function ConnectionsSection({ canShare }: Props) {
         {t("connect.open")}
       </button>
       {isOpen && (
-        <Suspense fallback={null}>
-          <ConnectDialog onConnected={(chatModel) => change({ chatModel })} onClose={() => setOpen(false)} />
-        </Suspense>
+        <LazyConnectDialog
+          onConnected={(chatModel) => change({ chatModel })}
+          onClose={() => setOpen(false)}
+        />
       )}
     </div>
   );

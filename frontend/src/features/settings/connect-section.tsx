@@ -1,14 +1,15 @@
 /** "Connect another model": what could answer too, and what each needs for it. */
-import { lazy, type ReactNode, Suspense } from "react";
+import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 
 import { useLanguageModels } from "@/shared/api/providers";
 import { Section } from "@/shared/ui/fields";
+import { lazyPart } from "@/shared/ui/lazy-part";
 import { WithCode } from "@/shared/ui/notice";
 
 import { MissingProviders } from "./providers";
 
-const CheckpointList = lazy(() => import("./checkpoint-list"));
+const CheckpointList = lazyPart(async () => (await import("./checkpoint-list")).default);
 
 export function ConnectSection({ connections }: { connections: ReactNode }) {
   const { t } = useTranslation();
@@ -18,9 +19,7 @@ export function ConnectSection({ connections }: { connections: ReactNode }) {
       <p className="text-sm text-muted">
         <WithCode text={t("settings.connectHint")} />
       </p>
-      <Suspense fallback={null}>
-        <CheckpointList kind="gguf" />
-      </Suspense>
+      <CheckpointList kind="gguf" />
       <MissingProviders title={t("settings.connectMissing")} query={useLanguageModels()} />
     </Section>
   );

@@ -1,6 +1,6 @@
 /** The guide of the first visit: the speech engine, the language model, the microphone. */
 import { ChevronRight, Infinity as HandsFreeIcon } from "lucide-react";
-import { lazy, type ReactNode, Suspense, useState } from "react";
+import { type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import {
@@ -14,6 +14,7 @@ import {
 import { nameProvider, nameWhat } from "@/shared/lib/provider-names";
 import { useSettings } from "@/shared/services";
 import { Choice } from "@/shared/ui/fields";
+import { lazyPart } from "@/shared/ui/lazy-part";
 import { Modal } from "@/shared/ui/modal";
 import { WithCode } from "@/shared/ui/notice";
 
@@ -21,7 +22,7 @@ import { ModelChoice } from "./model-section";
 import { ProviderList } from "./providers";
 import { SpokenLanguages } from "./spoken-languages";
 
-const CheckpointList = lazy(() => import("./checkpoint-list"));
+const CheckpointList = lazyPart(async () => (await import("./checkpoint-list")).default);
 
 const TITLES = ["settings.guideEngine", "settings.guideModel", "settings.guideMicrophone"] as const;
 
@@ -141,11 +142,7 @@ function BetterHearing() {
         />
         {t("settings.hearing")}
       </summary>
-      {isOpen && (
-        <Suspense fallback={null}>
-          <CheckpointList kind="whisper" />
-        </Suspense>
-      )}
+      {isOpen && <CheckpointList kind="whisper" />}
     </details>
   );
 }

@@ -1,13 +1,13 @@
 /** "Better hearing": what turns speech into text, and what could do it too. */
-import { lazy, Suspense } from "react";
 import { useTranslation } from "react-i18next";
 
 import { useSpeechEngines } from "@/shared/api/providers";
 import { Section } from "@/shared/ui/fields";
+import { lazyPart } from "@/shared/ui/lazy-part";
 
 import { MissingProviders, WorkingProviders } from "./providers";
 
-const CheckpointList = lazy(() => import("./checkpoint-list"));
+const CheckpointList = lazyPart(async () => (await import("./checkpoint-list")).default);
 
 export function HearingSection() {
   const { t } = useTranslation();
@@ -15,9 +15,7 @@ export function HearingSection() {
   return (
     <Section title={t("settings.hearing")}>
       <WorkingProviders title={t("settings.engines")} query={engines} />
-      <Suspense fallback={null}>
-        <CheckpointList kind="whisper" />
-      </Suspense>
+      <CheckpointList kind="whisper" />
       <MissingProviders title={t("settings.hearingMissing")} query={engines} />
     </Section>
   );

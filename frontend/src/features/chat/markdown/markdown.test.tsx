@@ -1,9 +1,11 @@
 /** Markdown of strangers: readable, and harmless. */
 import { render, screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 
-import { Markdown } from "./markdown";
+import { FormattedText, Markdown } from "./markdown";
+
+beforeAll(() => FormattedText.load());
 
 function html(text: string): HTMLElement {
   return render(<Markdown text={text} />).container;
