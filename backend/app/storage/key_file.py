@@ -15,6 +15,7 @@ from app.core.errors import StorageUnavailable
 CONNECTIONS_KEY_FILE = "connections.key"
 """Its name in the data folder."""
 MIN_KEY_CHARS = 32
+"""A shorter key can be guessed from a copy of the database."""
 _VERSION = "v1:"
 _NONCE_BYTES = 12
 
@@ -36,7 +37,7 @@ class KeyFile:
         """Encrypt a secret with AES-GCM; it opens with the same `context` alone.
 
         Raises:
-            StorageUnavailable: the key file cannot be read or written, or other users can read it.
+            StorageUnavailable: the key is too short, or its file cannot be read or written, or other users can read it.
         """
         nonce = secrets.token_bytes(_NONCE_BYTES)
         key = self._read() or self._create()
@@ -47,7 +48,7 @@ class KeyFile:
         """Decrypt a secret; None where this key, or this context, is not the one that it was sealed with.
 
         Raises:
-            StorageUnavailable: the key file cannot be read, or other users can read it.
+            StorageUnavailable: the key is too short, or its file cannot be read, or other users can read it.
         """
         key = self._read()
         if key is None or not sealed.startswith(_VERSION):
@@ -61,14 +62,14 @@ class KeyFile:
     def _read(self) -> bytes | None:
         """Return the key, None where there is no file yet."""
         if self._configured:
-            return _derive(self._configured.encode())
+            return _derive(self._configured.encode(), "llm.connections_key")
         try:
             if os.name == "posix" and stat.S_IMODE(self.path.stat().st_mode) & 0o077:
                 raise StorageUnavailable(
                     f"other users can read {self.path.name!r} in the data folder, which opens the keys of connected "
                     "models: take it from them (mode 600), and renew those keys"
                 )
-            return _derive(self.path.read_bytes())
+            return _derive(self.path.read_bytes(), f"the key file {self.path.name!r} of the data folder")
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -86,9 +87,11 @@ class KeyFile:
                 pass
             finally:
                 draft.unlink()
-            return _derive(self.path.read_bytes())
         except OSError as error:
             raise _make_unusable(self.path, error) from error
+        if (key := self._read()) is None:
+            raise StorageUnavailable(f"the key file {self.path.name!r} was removed as it was made; try again")
+        return key
 
 
 def write_private(path: Path, data: bytes) -> None:
@@ -103,8 +106,13 @@ def write_private(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _derive(material: bytes) -> bytes:
+def _derive(material: bytes, source: str) -> bytes:
     """The AES key: the material is random already, and only brought to its length."""
+    if len(material.strip()) < MIN_KEY_CHARS:
+        raise StorageUnavailable(
+            f"{source} is too short to encrypt the keys of connected models: expected {MIN_KEY_CHARS} characters or "
+            "more; whoever runs the server puts the right one there, or removes it so that the server makes another one"
+        )
     return hashlib.sha256(b"prompter connections\0" + material.strip()).digest()
 
 

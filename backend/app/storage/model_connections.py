@@ -53,10 +53,15 @@ async def list_all(session: AsyncSession) -> list[tuple[str, StoredConnection]]:
     return [(owner, _to_connection(row)) for owner, row in rows]
 
 
-async def find_own(session: AsyncSession, user_id: UUID, connection_id: UUID) -> StoredConnection | None:
-    """Return a user's connection by its id."""
-    own = ModelConnectionRow.user_id == user_id, ModelConnectionRow.id == connection_id
-    return next(iter(await _select(session, *own)), None)
+async def find_own(
+    session: AsyncSession, user_id: UUID, connection_id: UUID, *, lock: bool = False
+) -> StoredConnection | None:
+    """Return a user's connection by its id. `lock` keeps other server processes from changing it meanwhile."""
+    own = select(ModelConnectionRow).where(
+        ModelConnectionRow.user_id == user_id, ModelConnectionRow.id == connection_id
+    )
+    row = await session.scalar(own.with_for_update() if lock else own)
+    return None if row is None else _to_connection(row)
 
 
 async def find_named(session: AsyncSession, user_id: UUID, name: str) -> StoredConnection | None:
@@ -69,6 +74,12 @@ async def find_shared(session: AsyncSession, name: str) -> StoredConnection | No
     """Return the connection of that name that an admin shares; the oldest, should there be several."""
     found = await _select(session, _is_shared(), ModelConnectionRow.name == name)
     return found[-1] if found else None
+
+
+async def is_shared_by_another(session: AsyncSession, connection: StoredConnection) -> bool:
+    """Whether another admin shares a connection of the same name."""
+    others = await list_shared(session, but_of=connection.user_id)
+    return any(each.name == connection.name for each in others)
 
 
 async def count_own(session: AsyncSession, user_id: UUID) -> int:

@@ -18,23 +18,26 @@ _NO_TITLE = re.compile(r"[<>]|[.!?]\s+\w")
 _BEGIN_CHARS = 4
 _QUOTES = " \"'“”‘’«»„"
 
-_BARE_LINE = re.compile(
-    r"\s*(?:`{3,}[^`]*|~{3,}.*|[-*_=](?:\s*[-*_=]){2,}|\|?\s*:?-+:?\s*(?:\|\s*:?-*:?\s*)+)\s*$"
-)
-"""Fences of code, rules, underlines of headings, and the second row of a table: lines without words."""
+# Each of these reads a line in a time that grows with its length alone: models and users write what they want.
+_BARE_LINE = re.compile(r"(?:`{3,}[^`]*|~{3,}.*|[-*_=]{3,}|\|?:?-+:?\|[|:-]*)$")
+"""Fences of code, rules, underlines of headings, and the second row of a table: lines without words, and here without
+spaces."""
 _LINE_START = re.compile(r"\s*(?:(?:>|[-*+](?=\s)|#{1,6}(?=\s)|\[[ xX]\](?=\s))\s*)*")
 """Marks of quotes, lists, headings and tasks."""
 _LINK = re.compile(r"(?<![\w)\]])!?\[([^\[\]]*)\](?:\([^()\s]*(?:\s[^()]*)?\)|\[[^\[\]]*\])")
 _CODE = re.compile(r"(?<!`)(`{1,3})(?!`)(.+?)(?<!`)\1(?!`)")
 _STRESS = re.compile(r"(?<![\w*])(\*{1,3})(?=[^\s*])([^*\n]+)(?<=[^\s*])\1(?![\w*])")
-_UNDERLINED = re.compile(r"(?<!\w)(_{1,3})(?=[^\s_])([^\n]+?)(?<=[^\s_])\1(?!\w|\.\w)")
+_UNDERLINED = re.compile(
+    r"(?<!\w)(_{1,3})(?=[^\s_])((?:[^_\n]|(?<=[^\W_])_+(?=[^\W_]))+)(?<=[^\s_])\1(?!\w|\.\w)"
+)
+"""Within a stressed text, a mark stands between letters alone."""
 _HEADING_END = re.compile(r"\s#+\s*$")
 _STRUCK = re.compile(r"~~(?=\S)([^~\n]+)(?<=\S)~~")
 
 
 def strip_markdown(text: str) -> str:
     """The words of a text without the marks of Markdown, on one line. What only looks like a mark stays."""
-    lines = (_strip_line(line) for line in text.splitlines() if not _BARE_LINE.match(line))
+    lines = (_strip_line(line) for line in text.splitlines() if not _is_bare(line))
     return " ".join(" ".join(lines).split())
 
 
@@ -46,7 +49,8 @@ def make_title(text: str) -> str:
 
 def read_title(answer: str) -> str | None:
     """The title in a model's answer: plain, on one line, without quotes and full stop; None where there is none."""
-    first = next((line for line in map(strip_markdown, answer.splitlines()) if line), "")
+    lines = answer[:_READ_CHARS].splitlines()
+    first = next((line for line in map(strip_markdown, lines) if line), "")
     title = _LABEL.sub("", first).strip(_QUOTES).rstrip(".").strip(_QUOTES)
     title = "".join(character for character in title if character.isprintable())
     is_title = (
@@ -65,6 +69,10 @@ def is_about(title: str, text: str) -> bool:
     return not begins or any(word[:_BEGIN_CHARS] in begins for word in split_words(text))
 
 
+def _is_bare(line: str) -> bool:
+    return _BARE_LINE.match("".join(line.split())) is not None
+
+
 def _strip_line(line: str) -> str:
     marks = _LINE_START.match(line)
     begin = marks.end() if marks else 0
@@ -74,6 +82,6 @@ def _strip_line(line: str) -> str:
     if is_heading:
         line = _HEADING_END.sub("", line)
     line = _CODE.sub(r"\2", _LINK.sub(r"\1", line))
-    for mark in (_STRESS, _UNDERLINED, _STRESS):
+    for mark in (_STRESS, _UNDERLINED, _STRESS, _UNDERLINED):
         line = mark.sub(r"\2", line)
     return _STRUCK.sub(r"\1", line)

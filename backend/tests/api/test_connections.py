@@ -219,7 +219,6 @@ def test_without_the_key_file_a_connection_says_that_it_needs_its_key(
 ) -> None:
     made = connect(http, upstream.base_url)
     (served.resources.settings.data_dir / CONNECTIONS_KEY_FILE).unlink()
-    served.resources.connections.forget()
     assert http.get("/api/connections").json()[0]["needs_key"] is True
     state = next(e for e in http.get("/providers/llm").json()["items"] if e["name"] == "my.custom")
     assert (state["status"], state["default"]) == ("not_configured", False)

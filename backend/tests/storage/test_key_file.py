@@ -3,12 +3,13 @@
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from app.core.errors import StorageUnavailable
-from app.storage.key_file import CONNECTIONS_KEY_FILE, KeyFile
+from app.storage.key_file import CONNECTIONS_KEY_FILE, MIN_KEY_CHARS, KeyFile
 
 SECRET = "sk-canary-0123456789"
 
@@ -71,3 +72,27 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 def test_it_tells_nothing_of_itself(tmp_path: Path) -> None:
     assert "secret" not in repr(KeyFile(tmp_path, "a secret of the operator's own, long"))
+
+
+@pytest.mark.parametrize("short", ["x", "k" * (MIN_KEY_CHARS - 1), " " * 40])
+def test_a_short_key_is_refused_in_the_settings_and_in_the_file(tmp_path: Path, short: str) -> None:
+    """It could be guessed from a copy of the database, and an empty file is a copy that failed."""
+    in_file = KeyFile(tmp_path)
+    sealed = in_file.seal(SECRET, b"mine")
+    in_file.path.write_text(short)
+    for keys, source in ((KeyFile(tmp_path, short), "llm.connections_key"), (in_file, CONNECTIONS_KEY_FILE)):
+        for use in (
+            partial(KeyFile.seal, secret=SECRET, context=b"mine"),
+            partial(KeyFile.open, sealed=sealed, context=b"mine"),
+        ):
+            with pytest.raises(StorageUnavailable, match="32 characters") as refused:
+                use(keys)
+            assert source in refused.value.message
+            assert short not in refused.value.message.split()
+
+
+def test_an_empty_key_file_is_refused(tmp_path: Path) -> None:
+    keys = KeyFile(tmp_path)
+    keys.path.touch(mode=0o600)
+    with pytest.raises(StorageUnavailable, match="too short"):
+        keys.seal(SECRET, b"mine")

@@ -109,11 +109,13 @@ class Conversations:
                 if message.conversation_id != conversation_id:
                     raise messages.unknown_message()
                 await messages.show_branch(session, user_id, show)
-            if "title" in changes:
-                self._answers.titles.keep(conversation_id)
             if changes:
-                return await conversations.change(session, user_id, conversation_id, **changes)
-            return await conversations.get(session, user_id, conversation_id)
+                changed = await conversations.change(session, user_id, conversation_id, **changes)
+            else:
+                changed = await conversations.get(session, user_id, conversation_id)
+        if "title" in changes:
+            self._answers.titles.keep(conversation_id)
+        return changed
 
     async def delete(self, user_id: UUID, conversation_id: UUID) -> None:
         """Delete a conversation with all its messages, and end its running answer.

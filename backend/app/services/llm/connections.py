@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +33,7 @@ from app.storage.common import utc_now
 from app.storage.database import Database
 from app.storage.key_file import KeyFile
 from app.storage.model_connections import StoredConnection, make_key_context
+from app.storage.users import Users
 from app.utils.ids import new_id
 
 OWN = "my."
@@ -98,8 +100,8 @@ class Connection:
     model: str
     models: tuple[str, ...]
     shared: bool
-    created_at: Any
-    updated_at: Any
+    created_at: datetime
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +185,8 @@ class ModelConnections:
                 if before is None:
                     raise _make_unknown()
                 return await self._describe(before)
+            # Of two servers that add at once, one waits: they would count and name alike.
+            await Users(session).find_by_id(caller.user_id, lock=True)
             if await rows.count_own(session, caller.user_id) >= limit:
                 raise Forbidden(
                     f"one user can connect {limit} models here (llm.connections); delete one first"
@@ -204,28 +208,17 @@ class ModelConnections:
             Forbidden: only an admin shares.
             StorageUnavailable
         """
-        before = await self._find_own(caller, connection_id)
         if changes.shared and caller.role != "admin":
+            await self._find_own(caller, connection_id)
             raise Forbidden("only a user with the role 'admin' can share a connection")
-        after = replace(
-            before,
-            title=before.title if changes.title is None else changes.title or before.title,
-            model=before.model if changes.model is None else changes.model,
-            models=before.models if changes.models is None else changes.models,
-            shared=before.shared if changes.shared is None else changes.shared,
-            updated_at=utc_now(),
-        )
-        if changes.base_url is not None:
-            after = self._move(after, changes)
-        if changes.api_key is not None:
-            self._make_profile(VENDORS["other"].title, _to_draft(after, changes.api_key))
-            sealed = await self._seal(after, changes.api_key)
-            after = replace(after, sealed_key=sealed, key_hint=_hint_at(changes.api_key))
         async with self._database.write() as session:
-            if after.shared and not before.shared:
-                await self._refuse_second(session, after)
-            if await rows.find_own(session, caller.user_id, connection_id) is None:
+            # Read in the transaction that writes it: another change at the same time loses nothing.
+            before = await rows.find_own(session, caller.user_id, connection_id, lock=True)
+            if before is None:
                 raise _make_unknown()
+            after = await self._apply(changes, before)
+            if after.shared and not before.shared and await rows.is_shared_by_another(session, after):
+                raise BadRequest(f"another admin shares {SHARED + after.name!r} already")
             await rows.change(
                 session,
                 connection_id,
@@ -240,6 +233,23 @@ class ModelConnections:
                 updated_at=after.updated_at,
             )
         return await self._describe(after)
+
+    async def _apply(self, changes: ConnectionChanges, before: StoredConnection) -> StoredConnection:
+        after = replace(
+            before,
+            title=before.title if changes.title is None else changes.title or before.title,
+            model=before.model if changes.model is None else changes.model,
+            models=before.models if changes.models is None else changes.models,
+            shared=before.shared if changes.shared is None else changes.shared,
+            updated_at=utc_now(),
+        )
+        if changes.base_url is not None:
+            after = self._move(after, changes)
+        if changes.api_key is not None:
+            self._make_profile(VENDORS["other"].title, _to_draft(after, changes.api_key))
+            sealed = await self._seal(after, changes.api_key)
+            after = replace(after, sealed_key=sealed, key_hint=_hint_at(changes.api_key))
+        return after
 
     async def remove(self, caller: Caller, connection_id: UUID) -> None:
         """Delete a connection with its key.
@@ -307,10 +317,6 @@ class ModelConnections:
             )
         return None if stored is None else await self._connect(stored, is_own=is_own)
 
-    def forget(self) -> None:
-        """Forget what was learned of upstreams, and the keys that were read; the next request reads them again."""
-        self._providers.clear()
-
     async def aclose(self) -> None:
         await self._client.aclose()
 
@@ -323,11 +329,13 @@ class ModelConnections:
         if known is None or known[0] != stored:
             profile = await self._read_profile(stored, name)
             provider = ProfileProvider(self._settings, profile, client=self._client)
+            if profile.problem:  # read again by the next request: it may be over by then
+                return _describe_connected(stored, name, provider, is_own=is_own)
             self._providers[key] = known = (stored, provider)
             if len(self._providers) > _CACHED:
                 self._providers.popitem(last=False)
         self._providers.move_to_end(key)
-        return ConnectedModel(name=name, title=stored.title, is_own=is_own, chat=known[1], model=stored.model)
+        return _describe_connected(stored, name, known[1], is_own=is_own)
 
     async def _read_profile(self, stored: StoredConnection, name: str) -> Profile:
         """The profile of a stored connection; one with a problem where it cannot be used."""
@@ -388,12 +396,6 @@ class ModelConnections:
             raise _make_unknown()
         return found
 
-    async def _refuse_second(self, session: Any, stored: StoredConnection) -> None:
-        """Refuse to share two connections under one name."""
-        others = {each.name for each in await rows.list_shared(session, but_of=stored.user_id)}
-        if stored.name in others:
-            raise BadRequest(f"another admin shares {SHARED + stored.name!r} already")
-
     async def _seal(self, stored: StoredConnection, api_key: str) -> str | None:
         if not api_key:
             return None
@@ -427,6 +429,12 @@ class ModelConnections:
             created_at=stored.created_at,
             updated_at=stored.updated_at,
         )
+
+
+def _describe_connected(
+    stored: StoredConnection, name: str, chat: ProfileProvider, *, is_own: bool
+) -> ConnectedModel:
+    return ConnectedModel(name=name, title=stored.title, is_own=is_own, chat=chat, model=stored.model)
 
 
 def _to_draft(stored: StoredConnection, api_key: str) -> ConnectionDraft:

@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from app.core.config import Settings
-from app.core.errors import UpstreamError
+from app.core.errors import NotFound, UpstreamError
 from app.services.chat import titles
 from app.storage.database import Database
 from tests.fakes.llm_providers import HELLO, FakeChat, Gate, pieces
@@ -75,6 +75,21 @@ async def test_a_title_does_not_delay_the_end_of_the_answer_and_a_name_of_the_us
         again = await chat.answers.send(ana, id_, "more")
         await chat.collect_events(again.assistant.id)
         assert await title_of(chat, id_) == "hola"
+
+
+async def test_another_user_cannot_take_a_title_away(
+    database: Database, storage_settings: Settings, ana: UUID, bob: UUID
+) -> None:
+    gate = Gate()
+    model = NamingChat([gate, *pieces("The model's")])
+    async with run_chat_services(database, storage_settings, ana, model, titles=True) as chat:
+        turn = await chat.send("hola")
+        id_ = turn.user.conversation_id
+        await chat.collect_events(turn.assistant.id)
+        with pytest.raises(NotFound):
+            await chat.conversations.change(bob, id_, title="Bob's")
+        gate.set()
+        assert await title_of(chat, id_) == "The model's"
 
 
 @pytest.mark.parametrize(
