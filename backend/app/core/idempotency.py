@@ -32,7 +32,7 @@ def make_request_key(key: str, method: str, path: str, body: bytes) -> RequestKe
         )
     return RequestKey(
         key_hash=hashlib.sha256(key.encode()).hexdigest(),
-        # Keyed with what is stored only as a hash: whoever reads the database cannot try out bodies, which hold secrets.
+        # Keyed with what is stored as a hash alone: whoever reads the database cannot try out bodies with secrets.
         request_hash=hmac.digest(
             key.encode(), f"{method} {path}\n".encode() + _normalize(body), "sha256"
         ).hex(),

@@ -1,12 +1,11 @@
 """Connected models when two requests come at once, and when a key file fails for a while; on both databases."""
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from typing import Any
 from uuid import UUID
 
 import anyio
 import pytest
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
 from app.core.errors import Forbidden
@@ -27,7 +26,7 @@ class WatchedDatabase(Database):
         super().__init__(settings)
         self.is_wanted = anyio.Event()
 
-    def write(self) -> AbstractAsyncContextManager[AsyncSession]:
+    def write(self) -> Any:
         self.is_wanted.set()
         return super().write()
 
