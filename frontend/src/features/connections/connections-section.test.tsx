@@ -4,7 +4,7 @@ import userEvent from "@testing-library/user-event";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
 import type { Services } from "@/shared/services";
-import { FakeApi, json } from "@/test/fake-api";
+import { FakeApi, json, refusal } from "@/test/fake-api";
 import { createTestServices, renderWith } from "@/test/services";
 
 import { ConnectionsSection } from "./connections-section";
@@ -75,6 +75,17 @@ test("a key is replaced, and leaves the field", async () => {
   expect(screen.queryByLabelText("New key")).toBeNull();
 });
 
+test("a key that was not stored stays in the field", async () => {
+  server.on("PATCH /api/connections/c1", () => refusal(503, "server_full"));
+  show();
+  await press("Replace the key");
+  await userEvent.type(screen.getByLabelText("New key"), "sk-the-new-one");
+  await press("Save the key");
+  expect(await screen.findByRole("alert")).toBeVisible();
+  expect(screen.getByLabelText("New key")).toHaveValue("sk-the-new-one");
+  expect(screen.getByRole("button", { name: "Save the key" })).toBeEnabled();
+});
+
 test("a key that was lost is asked for at once", async () => {
   stored = [{ ...CONNECTION, needs_key: true }];
   show();
@@ -86,8 +97,25 @@ test("what is removed is no longer the model of new conversations", async () => 
   services.settings.change({ chatModel: "my.openai/gpt-5" });
   show();
   await press("Remove OpenAI");
+  await press("Remove");
   await waitFor(() => expect(screen.queryByText("OpenAI")).toBeNull());
   expect(services.settings.get().chatModel).toBe("");
+});
+
+test("what is to be removed is asked about first, and stays the model where it stays", async () => {
+  stored = [{ ...CONNECTION, shared: true }];
+  server.on("DELETE /api/connections/c1", () => refusal(503, "server_full"));
+  services.settings.change({ chatModel: "my.openai/gpt-5" });
+  show();
+  await press("Remove OpenAI");
+  expect(screen.getByText("Remove OpenAI and its key, for everybody?")).toBeVisible();
+  expect(server.routes).not.toContain("DELETE /api/connections/c1");
+  await press("Keep");
+  await press("Remove OpenAI");
+  await press("Remove");
+  expect(await screen.findByRole("alert")).toBeVisible();
+  expect(screen.getByRole("button", { name: "Remove OpenAI" })).toBeEnabled();
+  expect(services.settings.get().chatModel).toBe("my.openai/gpt-5");
 });
 
 test("an admin shares it with everybody", async () => {

@@ -54,10 +54,13 @@ function ConnectionItem({ connection, canShare }: { connection: Connection; canS
   const disconnect = useDisconnect(connection.id);
   const [isKeyOpen, setKeyOpen] = useState(connection.needs_key);
   const { name, title, base_url: baseUrl, key_hint: hint, has_key: hasKey } = connection;
+  const [asksRemoval, setAsksRemoval] = useState(false);
   const remove = (): void => {
-    disconnect.mutate();
-    if (settings.chatModel === name || settings.chatModel.startsWith(`${name}/`))
-      changeSettings({ chatModel: "" });
+    const isUsed = settings.chatModel === name || settings.chatModel.startsWith(`${name}/`);
+    disconnect.mutate(undefined, {
+      onSuccess: () => isUsed && changeSettings({ chatModel: "" }),
+      onError: () => setAsksRemoval(false),
+    });
   };
   return (
     <li className="space-y-2 px-4 py-3 text-sm">
@@ -92,7 +95,17 @@ function ConnectionItem({ connection, canShare }: { connection: Connection; canS
       {isKeyOpen && (
         <NewKey
           isBusy={change.isPending}
-          onKey={(key) => change.mutate({ api_key: key }, { onSuccess: () => setKeyOpen(false) })}
+          onKey={(key) =>
+            change.mutate(
+              { api_key: key },
+              {
+                onSuccess: () => {
+                  change.reset(); // the page forgets the key
+                  setKeyOpen(false);
+                },
+              },
+            )
+          }
         />
       )}
       {canShare && (
@@ -128,17 +141,45 @@ function ConnectionItem({ connection, canShare }: { connection: Connection; canS
         >
           {t("connect.replaceKey")}
         </button>
-        <button
-          type="button"
-          className="button min-h-11 text-danger"
-          disabled={disconnect.isPending}
-          aria-label={t("connect.removeName", { name: title })}
-          onClick={remove}
-        >
-          <Trash2 size={15} aria-hidden />
-          {t("connect.remove")}
-        </button>
+        {!asksRemoval && (
+          <button
+            type="button"
+            className="button min-h-11 text-danger"
+            aria-label={t("connect.removeName", { name: title })}
+            onClick={() => setAsksRemoval(true)}
+          >
+            <Trash2 size={15} aria-hidden />
+            {t("connect.remove")}
+          </button>
+        )}
       </div>
+      {asksRemoval && (
+        <div
+          role="group"
+          aria-label={t("connect.removeName", { name: title })}
+          className="flex flex-wrap items-center gap-2"
+        >
+          <p className="min-w-0 break-words">
+            {t(connection.shared ? "connect.removeAskShared" : "connect.removeAsk", { name: title })}
+          </p>
+          <button
+            type="button"
+            className="button min-h-11 text-danger"
+            disabled={disconnect.isPending}
+            onClick={remove}
+          >
+            {t("connect.remove")}
+          </button>
+          <button
+            type="button"
+            autoFocus
+            className="button-quiet min-h-11"
+            onClick={() => setAsksRemoval(false)}
+          >
+            {t("connect.keep")}
+          </button>
+        </div>
+      )}
     </li>
   );
 }
@@ -148,8 +189,7 @@ function NewKey({ isBusy, onKey }: { isBusy: boolean; onKey: (key: string) => vo
   const [key, setKey] = useState("");
   const submit = (event: FormEvent): void => {
     event.preventDefault();
-    onKey(key);
-    setKey("");
+    onKey(key); // it stays in the field until it is stored
   };
   return (
     <form onSubmit={submit} className="flex flex-wrap items-end gap-2">

@@ -50,7 +50,7 @@ const EMPTY_VIEW: DictationView = {
 
 export class Dictation {
   readonly composer: ComposerStore;
-  /** Reads each final before it is written, and returns the text to write. */
+  /** Reads each final for the text that is shown before it is written, and returns the text to write. */
   reviewFinal: ((text: string) => string) | null = null;
   readonly #setup: DictationSetup;
   #view = EMPTY_VIEW;
@@ -79,7 +79,10 @@ export class Dictation {
     return () => this.#listeners.delete(listener);
   };
 
-  /** Get the events of the current dictation, and the finals of an earlier one, once they are written. */
+  /**
+   * Get the events of the current dictation, and the finals that an earlier one gives to the text that is
+   * shown, once they are written.
+   */
   readonly subscribeEvents = (listener: (event: SessionEvent) => void): (() => void) => {
     this.#eventListeners.add(listener);
     return () => this.#eventListeners.delete(listener);
@@ -109,9 +112,13 @@ export class Dictation {
   /** Switch the microphone on. An earlier dictation that is still finishing goes on. */
   readonly start = (): void => this.#start(false);
 
-  /** The same for hands-free. A dictation that goes on becomes hands-free, if its utterances end at all. */
+  /**
+   * The same for hands-free. A dictation that goes on becomes hands-free, if it writes to the text that is
+   * shown and its utterances end at all.
+   */
   readonly startHandsFree = (): void => {
-    if (isRecording(this.#view.state) && this.#capture?.endsUtterances === false) void this.stop();
+    const staysAsItIs = this.isElsewhere() || this.#capture?.endsUtterances === false;
+    if (isRecording(this.#view.state) && staysAsItIs) void this.stop();
     this.#start(true);
     this.#isHandsFree = true;
   };
@@ -196,10 +203,11 @@ export class Dictation {
   readonly dismissHint = (): void => this.#update({ hint: null });
 
   #handleEvent(id: string, event: SessionEvent, isCurrent: boolean): void {
+    const isShown = (this.composer.pageOf(id) ?? this.composer.shown) === this.composer.shown;
     if (event.type === "partial") this.composer.dispatch(event);
     if (event.type === "restarted") this.composer.dispatch({ ...event, dictation: id });
     if (event.type === "final") {
-      event = { ...event, text: this.reviewFinal?.(event.text) ?? event.text };
+      if (isShown) event = { ...event, text: this.reviewFinal?.(event.text) ?? event.text };
       const { text, latency } = event;
       this.composer.dispatch(event);
       if (latency !== null && text !== "") this.#update({ lastFinal: { text, latency } });
@@ -208,7 +216,7 @@ export class Dictation {
     if (isCurrent) this.#handleAwaited(event);
     if (isFinished(event)) this.composer.dispatch({ type: "ended", dictation: id });
     if (isCurrent) this.#apply(event);
-    if (isCurrent || event.type === "final") this.#eventListeners.forEach((tell) => tell(event));
+    if (isCurrent || (event.type === "final" && isShown)) this.#eventListeners.forEach((tell) => tell(event));
   }
 
   /** The same is not said for ever: some microphones are as quiet as they can be. */

@@ -78,12 +78,14 @@ export class FakeSpeechServer {
       case "resume":
         return this.#resume(socket, message);
       case "flush":
+        if (socket.dictation === null) return; // its engine loads
         return this.emit({ type: "flushed", id: message["id"] });
       case "ping":
         if (socket.dictation === null) return; // its engine loads
         return this.emit({ type: "pong", id: null });
       case "stop":
-        if (socket.dictation !== null) socket.dictation.isStopping = true;
+        if (socket.dictation === null) return; // its engine loads
+        socket.dictation.isStopping = true;
         return this.emit({ type: "stopped", stats: {} });
     }
   }

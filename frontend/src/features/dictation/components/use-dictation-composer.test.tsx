@@ -493,6 +493,25 @@ it("dictates into the conversation where that began, and says so in another one,
   expect(screen.queryByRole("link", { name: "Go there" })).toBeNull();
 });
 
+it("sends no draft of another conversation for words that went where the dictation began", async () => {
+  const { server, sent, told, visit, field, dictation } = shown();
+  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await told(() => server.say("partial", 1, "for the fi"));
+  await told(() => visit("c2"));
+  await userEvent.type(field, "half-written");
+  await told(() => {
+    server.say("final", 1, "For the first."); // it is on its way still
+    fireEvent.click(screen.getByRole("button", HANDS_FREE));
+  });
+  expect([server.dictations.length, field.value]).toEqual([2, "half-written"]);
+  expect(sent).not.toHaveBeenCalled();
+  await told(() => server.say("final", 1, "And written."));
+  expect(sent).toHaveBeenCalledExactlyOnceWith({ text: "half-written and written.", isWhole: true });
+  await told(() => visit(null));
+  expect(field).toHaveValue("For the first.");
+  dictation.cancel();
+});
+
 it("shows each conversation its own draft, also after a reload", async () => {
   const first = shown();
   await userEvent.type(first.field, "for a new one");
@@ -551,7 +570,7 @@ it("says what the server waits for, and reads none of it aloud", async () => {
 });
 
 it("says that the engine is being loaded, once the microphone is open", async () => {
-  const { server, told } = shown();
+  const { server, told, dictation } = shown();
   server.isLoading = true;
   await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
   await told(() =>
@@ -565,6 +584,9 @@ it("says that the engine is being loaded, once the microphone is open", async ()
     }),
   );
   expect(screen.getByTestId("dictation-state")).toHaveTextContent("Loading the speech model…");
+  await told(() => void dictation.stop()); // its server answers no stop either
+  expect(dictation.get().state.kind).toBe("finishing");
+  dictation.cancel();
 });
 
 it("promises of what is said only what holds, while no server has answered and while it is lost", async () => {

@@ -41,6 +41,12 @@ const PLAIN_WORDS = new Set(
   ).split(" "),
 );
 
+/** Those of them that also begin names: "Los Angeles", "El Salvador", "Great Britain", "Old Trafford". */
+const BEGIN_NAMES = new Set(
+  "los las el lo great big long small old first second last next all open a mi".split(" "),
+);
+const CAPITAL_FOLLOWS = /^\S+\s+\p{Lu}/u;
+
 /**
  * With a small letter where the sentence goes on before it.
  *
@@ -50,7 +56,8 @@ const PLAIN_WORDS = new Set(
 export function fitCapital(text: string, before: string): string {
   if (SENTENCE_BEGINS.test(before)) return text;
   const [, marks = "", capital = "", small = ""] = CAPITALIZED.exec(text) ?? [];
-  if (!PLAIN_WORDS.has((capital + small).toLowerCase())) return text;
+  const word = (capital + small).toLowerCase();
+  if (!PLAIN_WORDS.has(word) || (BEGIN_NAMES.has(word) && CAPITAL_FOLLOWS.test(text))) return text;
   return marks + capital.toLowerCase() + text.slice(marks.length + 1);
 }
 
