@@ -53,6 +53,9 @@ WALK = """Three days by the sea, with two nights in the same inn:
 FAILS = "Show me what happens when a model fails"
 SLOW = "Plan three days of walking near the sea for two people."
 ANSWERS = {"hash map": HASH_MAP, "ORD001": ORDER, "walking": WALK}
+ASKS_FOR_TITLE = "Name this conversation"
+TITLES = {"hash map": "How a hash map works", "ORD001": "Estado del pedido ORD001"}
+OTHER_TITLE = "Turn this list into tasks"
 _SLOW_S = 30
 
 
@@ -82,7 +85,8 @@ class _Handler(BaseHTTPRequestHandler):
             )
         if body.get("tools"):
             return self._answer_with_tool(body["messages"])
-        text = next((answer for words, answer in ANSWERS.items() if words in question), "Gladly.")
+        known, other = (TITLES, OTHER_TITLE) if ASKS_FOR_TITLE in question else (ANSWERS, "Gladly.")
+        text = next((answer for words, answer in known.items() if words in question), other)
         self._start_stream()
         self._send_text(text)
         if question == SLOW:
