@@ -1,6 +1,7 @@
 """`prompter db`: the schema of this machine's database, and backups of it."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import typer
 from app.cli.common import AsJson, CommandError, note_console, read_settings, result_console, run_async
 
 if TYPE_CHECKING:
+    from app.core.config import Settings
     from app.storage.connections import DatabaseUrl
 
 app = typer.Typer(help="The database of this machine's server.", no_args_is_help=True)
@@ -82,7 +84,7 @@ def backup(
     connected are encrypted in it, and need the key file of the data folder; without it they are entered again.
     """
     from app.core.errors import StorageUnavailable
-    from app.storage.backup import back_up, back_up_keys
+    from app.storage.backup import back_up
 
     settings, url = read_settings(), _read_url()
     if url.get_backend_name() != "sqlite":
@@ -91,19 +93,14 @@ def backup(
         )
     try:
         size = back_up(Path(url.database or ""), file)
-        keys = back_up_keys(settings.data_dir, file) if with_keys else None
     except StorageUnavailable as error:
         raise CommandError(error.message) from error
     result_console().print(f"{file} has all of it ({size / 1e6:.1f} MB)", markup=False)
-    if keys is not None:
-        note_console().print(f"{keys} opens the API keys in it: keep the two apart", markup=False)
-    elif with_keys:
-        note_console().print(
-            "there is no key file: no model with an API key was ever connected", markup=False
-        )
     note_console().print(
         "keep jwt.key of the data folder too, where there is one: log-ins depend on it", markup=False
     )
+    if with_keys:
+        note_console().print(_back_up_keys(settings, file), markup=False)
 
 
 @app.command("restore")
@@ -116,7 +113,6 @@ def restore(
     """
     from app.core.errors import StorageUnavailable
     from app.storage.backup import restore as restore_backup
-    from app.storage.backup import restore_keys
 
     settings, url = read_settings(), _read_url()
     if url.get_backend_name() != "sqlite":
@@ -126,23 +122,58 @@ def restore(
         )
     try:
         size, kept = restore_backup(file, settings.data_dir)
-        keys = restore_keys(file, settings.data_dir)
-        lost = run_async(_list_lost_keys())
     except StorageUnavailable as error:
         raise CommandError(error.message) from error
     result_console().print(f"{_format_url(url)} is now {file} ({size / 1e6:.1f} MB)", markup=False)
     if kept is not None:
         note_console().print(f"the former database is kept as {kept}; delete it when you want", markup=False)
-    if keys is not None:
-        note_console().print(f"the key file is now {keys}", markup=False)
-    if lost:
-        note_console().print(
-            f"these connected models need their API keys again: {'; '.join(lost)}", markup=False
-        )
     note_console().print(
         "start the server; with accounts put jwt.key into the data folder before, or everybody logs in again",
         markup=False,
     )
+    for told in _restore_keys(settings, file):
+        note_console().print(told, markup=False)
+
+
+def _back_up_keys(settings: "Settings", file: Path) -> str:
+    """Copy the key file beside a backup that is written; what became of it.
+
+    Raises:
+        CommandError: it could not be copied.
+    """
+    from app.core.errors import StorageUnavailable
+    from app.storage.backup import back_up_keys
+
+    if settings.llm.connections_key.get_secret_value():
+        return "no key file is written: the setting llm.connections_key opens the API keys in it, so keep that setting"
+    try:
+        keys = back_up_keys(settings.data_dir, file)
+    except StorageUnavailable as error:
+        raise CommandError(f"{file} is written, but not the key file: {error.message}") from error
+    if keys is None:
+        return "there is no key file in the data folder: no API key of a connected model can be opened, if there is one"
+    return f"{keys} opens the API keys in it: keep the two apart"
+
+
+def _restore_keys(settings: "Settings", file: Path) -> Iterator[str]:
+    """Put the key file of a backup back whose database is restored; what became of it, and which keys are lost.
+
+    Raises:
+        CommandError: it could not be put back.
+    """
+    from app.core.errors import StorageUnavailable
+    from app.storage.backup import restore_keys
+
+    try:
+        if (keys := restore_keys(file, settings.data_dir)) is not None:
+            yield f"the key file is now {keys}"
+    except StorageUnavailable as error:
+        raise CommandError(f"the database is restored, but not the key file: {error.message}") from error
+    try:
+        if lost := run_async(_list_lost_keys()):
+            yield f"these connected models need their API keys again: {'; '.join(lost)}"
+    except StorageUnavailable as error:
+        yield f"the database is restored, but the API keys of connected models were not checked: {error.message}"
 
 
 def _read_url() -> "DatabaseUrl":

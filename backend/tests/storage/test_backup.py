@@ -535,3 +535,36 @@ async def test_a_restore_keeps_the_former_key_file(tmp_path: Path) -> None:
     assert await read_key(other) == CONNECTED_KEY
     [kept] = other.data_dir.glob(f"{CONNECTIONS_KEY_FILE}.before-*")
     assert kept.read_bytes() == former
+
+
+async def test_keys_that_others_can_read_do_not_hide_that_the_database_is_restored(tmp_path: Path) -> None:
+    settings = await connected_server(tmp_path / "data")
+    env = env_of(settings)
+    await command("db", "backup", tmp_path / "plain.db", env=env)
+    (settings.data_dir / CONNECTIONS_KEY_FILE).chmod(0o644)
+    code, shown, told = await command("db", "restore", tmp_path / "plain.db", env=env)
+    assert code == 0, told
+    assert "is now" in shown
+    assert "the database is restored, but" in " ".join(told.split())
+    assert "mode 600" in " ".join(told.split())
+
+
+async def test_a_key_file_in_the_way_does_not_hide_that_the_backup_is_written(tmp_path: Path) -> None:
+    env = env_of(await connected_server(tmp_path / "data"))
+    (tmp_path / "full.db.keys").write_text("another's")
+    code, shown, told = await command("db", "backup", tmp_path / "full.db", "--with-keys", env=env)
+    assert code != 0
+    assert "has all of it" in shown
+    assert "is written, but not the key file" in " ".join(told.split())
+    assert (tmp_path / "full.db").is_file()
+
+
+async def test_a_key_in_the_settings_is_written_to_no_file(tmp_path: Path) -> None:
+    """Nor one of the data folder that opens nothing any more."""
+    settings = await connected_server(tmp_path / "data")
+    env = {**env_of(settings), "PROMPTER_LLM__CONNECTIONS_KEY": "a secret of the operator's own, long"}
+    code, _, told = await command("db", "backup", tmp_path / "full.db", "--with-keys", env=env)
+    assert code == 0
+    assert "the setting llm.connections_key opens the API keys" in " ".join(told.split())
+    assert "opens the API keys in it: keep the two apart" not in " ".join(told.split())
+    assert not (tmp_path / "full.db.keys").exists()

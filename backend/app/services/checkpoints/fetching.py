@@ -4,7 +4,7 @@ import logging
 import shutil
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -86,6 +86,12 @@ class Fetch:
         took_s, came_bytes = seen[-1][0] - seen[0][0], seen[-1][1] - seen[0][1]
         return came_bytes / took_s if took_s > 0 and came_bytes >= 0 else None
 
+    def end(self, state: FetchState, error: DownloadError | None = None) -> None:
+        """Note how the download ended. One that was cancelled stays so, whatever its thread did by then."""
+        if self.cancelled.is_set():
+            state, error = FetchState.CANCELLED, None
+        self.state, self.error = state, error
+
     def count(self, done_bytes: int, total_bytes: int) -> None:
         """Take over what the download has counted."""
         self.done_bytes, self.total_bytes = done_bytes, total_bytes
@@ -106,6 +112,8 @@ class WeightsFetcher:
         self._wanted = settings.data_dir / WANTED
         self._thread = anyio.Lock()
         """Held while a download has its thread, which a cancelled one leaves a moment later."""
+        self._files: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
+        """Held for the weights of a name while they are written or removed."""
         self.tasks = Supervisor("downloads of weights")
         self.latest: Fetch | None = None
         """The download that is under way, else the last one since the server started."""
@@ -167,7 +175,7 @@ class WeightsFetcher:
             if self.latest.is_under_way:
                 raise FetchUnderWay(f"{name!r} is being fetched; cancel it first")
             self.latest = None
-        async with self._thread:
+        async with self._files[name]:
             try:
                 was_there = await run_sync(self._remove, weights)
             except FetchedElsewhere as error:
@@ -189,25 +197,36 @@ class WeightsFetcher:
         return latest
 
     async def _fetch(self, fetch: Fetch) -> None:
+        try:
+            await self._fetch_and_measure(fetch)
+        finally:
+            if (
+                fetch.is_under_way
+            ):  # the server has a fault, which is logged, and the next download must not wait for it
+                fetch.end(
+                    FetchState.FAILED, DownloadError("something failed on the server; its log has the place")
+                )
+
+    async def _fetch_and_measure(self, fetch: Fetch) -> None:
         name = fetch.weights.name
-        async with self._thread:
+        async with self._thread, self._files[name]:
             try:
                 await run_sync(_write_name, self._wanted, name)
                 # A server that ends does not wait for a silent source.
                 await run_sync(self._download, fetch, abandon_on_cancel=True)
             except _Cancelled:
                 logger.info("the download of %s was cancelled", name)
-                fetch.state = FetchState.CANCELLED
+                fetch.end(FetchState.CANCELLED)
             except DownloadError as error:
                 logger.warning("the download of %s failed: %s", name, error.code)
-                fetch.error, fetch.state = error, FetchState.FAILED
+                fetch.end(FetchState.FAILED, error)
             except OSError as error:
                 logger.warning("the download of %s failed: %s", name, type(error).__name__)
-                fetch.error = DownloadError(f"the server cannot write: {error.strerror}")
-                fetch.state = FetchState.FAILED
+                fetch.end(FetchState.FAILED, DownloadError(f"the server cannot write: {error.strerror}"))
             else:
-                fetch.state = FetchState.MEASURING
-            await run_sync(partial(self._wanted.unlink, missing_ok=True))
+                fetch.end(FetchState.MEASURING)
+            if not isinstance(fetch.error, FetchedElsewhere):  # whose server needs it, should it end early
+                await run_sync(partial(self._wanted.unlink, missing_ok=True))
         if fetch.state is FetchState.MEASURING:
             try:
                 await self._on_arrival(fetch.weights)
