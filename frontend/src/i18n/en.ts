@@ -208,6 +208,7 @@ export const en = {
     waiting: "Waiting for the first word…",
     queue: {
       title: "Sent when the answer ends",
+      uncertain: "These wait until it is known",
       send: "Send when the answer ends",
       takeBack: "Take back: {{text}}",
       takeBackHint: "Take back into the field (Escape)",
@@ -283,6 +284,7 @@ export const en = {
       stopped: "Stopped.",
       unreachable: "The server does not answer. What you wrote is still here.",
       notArrived: "The message did not arrive. What you wrote is in the field again.",
+      requestNotArrived: "The request did not arrive. Press “Answer again”.",
       broken: "The server could not be reached. The answer may have continued there.",
       busy: "Another answer is running in this conversation. Wait until it ends, or stop it.",
       length: "The answer reached its maximum length.",

@@ -210,6 +210,7 @@ export const es: Texts = {
     waiting: "Esperando la primera palabra…",
     queue: {
       title: "Se envía cuando termine la respuesta",
+      uncertain: "Esperan hasta que se sepa",
       send: "Enviar cuando termine la respuesta",
       takeBack: "Recuperar: {{text}}",
       takeBackHint: "Devolver al campo (Escape)",
@@ -286,6 +287,7 @@ export const es: Texts = {
       stopped: "Parada.",
       unreachable: "El servidor no responde. Lo que has escrito sigue aquí.",
       notArrived: "El mensaje no llegó. Lo que escribiste está otra vez en el campo.",
+      requestNotArrived: "La petición no llegó. Pulsa «Responder otra vez».",
       broken: "No se ha podido llegar al servidor. Puede que la respuesta haya seguido allí.",
       busy: "Hay otra respuesta en curso en esta conversación. Espera a que acabe, o párala.",
       length: "La respuesta ha llegado a su longitud máxima.",

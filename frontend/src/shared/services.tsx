@@ -21,6 +21,8 @@ export interface Services {
   /** The other tabs of this browser that show the same conversations. */
   tabs: TabChannel;
   settings: SettingsStore;
+  /** Opens texts of this tab that a log-out asks about, by their key in its storage. */
+  openTabTexts: (name: string) => TabTexts;
   /** Half-written edits of messages. */
   edits: TabTexts;
   /** What a log-out would lose, here and in the other tabs. */
@@ -35,15 +37,19 @@ export function createServices(
 ): Services {
   const queryClient = createQueryClient();
   const readOwner = (): string => queryClient.getQueryData<Me>(keys.me)?.id ?? "";
-  const edits = new TabTexts("prompter.edits", openTabStorage(), readOwner);
-  session.subscribe(() => (session.state === "out" ? edits.pause() : edits.resume()));
   const unsent = new UnsentWork("prompter.unsent");
-  unsent.register("text", () => edits.places().length > 0);
+  const openTabTexts = (name: string): TabTexts => {
+    const texts = new TabTexts(name, openTabStorage(), readOwner);
+    session.subscribe(() => (session.state === "out" ? texts.pause() : texts.resume()));
+    unsent.register("text", () => texts.places().length > 0);
+    return texts;
+  };
   return {
     session,
     api: new ApiClient(session),
     queryClient,
-    edits,
+    openTabTexts,
+    edits: openTabTexts("prompter.edits"),
     unsent,
     tabs: new TabChannel("prompter.conversations"),
     settings: new SettingsStore(),

@@ -1,9 +1,6 @@
 /** The answers that are streaming, one store for the whole page, and the hooks that read it. */
 import { createContext, useContext, useEffect, useSyncExternalStore } from "react";
 
-import { keys } from "@/shared/api/queries";
-import type { Me } from "@/shared/api/types";
-import { openTabStorage, TabTexts } from "@/shared/lib/tab-texts";
 import type { Services } from "@/shared/services";
 
 import { invalidateConversation, refetchMessages, type StoredConversation } from "./queries";
@@ -20,29 +17,25 @@ export const AnswersContext = createContext<AnswerStore | null>(null);
 const queues = new WeakMap<AnswerStore, MessageQueue>();
 
 export function createAnswers(services: Services): AnswerStore {
-  const { api, queryClient, session, tabs } = services;
+  const { api, queryClient, tabs, openTabTexts } = services;
   tabs.subscribe((id) => invalidateConversation(queryClient, id));
-  const readOwner = (): string => queryClient.getQueryData<Me>(keys.me)?.id ?? "";
-  const openTexts = (name: string): TabTexts => {
-    const texts = new TabTexts(name, openTabStorage(), readOwner);
-    session.subscribe(() => (session.state === "out" ? texts.pause() : texts.resume()));
-    return texts;
-  };
   const reload = (id: string) => refetchMessages(services, id);
   const answers = new AnswerStore({
     api,
     reload,
     schedule: scheduleFrame,
     announce: tabs.announce,
-    outgoing: new OutgoingTexts(openTexts(OUTGOING_KEY)),
+    giveBack: (id, text) => queue.giveBack(id, text),
+    outgoing: new OutgoingTexts(openTabTexts(OUTGOING_KEY)),
   });
-  const send = (id: string, { text, model }: QueuedMessage) =>
-    answers.send(id, text, model, { givesBack: false });
-  queues.set(answers, new MessageQueue({ answers, send, reload, texts: openTexts("prompter.queue") }));
+  const send = (conversationId: string, { id: clientMessageId, text, model }: QueuedMessage) =>
+    answers.send(conversationId, text, model, { givesBack: false, clientMessageId });
+  const queue = new MessageQueue({ answers, send, reload, texts: openTabTexts("prompter.queue") });
+  queues.set(answers, queue);
   return answers;
 }
 
-/** The messages that wait for the end of an answer. */
+/** The messages that wait for the end of an answer, and those that return to their fields. */
 export function useMessageQueueStore(): MessageQueue {
   const queue = queues.get(useAnswers());
   if (queue === undefined) throw new Error("these answers were not made by createAnswers");
@@ -66,17 +59,6 @@ export function useLiveAnswer(conversationId: string | null): LiveAnswer | null 
   return useSyncExternalStore(answers.subscribe, () =>
     conversationId === null ? null : answers.get(conversationId),
   );
-}
-
-/** Give a text that was not stored back to the field of its conversation, once that is shown. */
-export function useUnsent(conversationId: string | null, restore: (text: string) => void): void {
-  const answers = useAnswers();
-  const unsent = useSyncExternalStore(answers.subscribe, () => answers.unsent(conversationId));
-  useEffect(() => {
-    if (unsent === null || answers.unsent(conversationId) === null) return;
-    answers.takeUnsent(conversationId);
-    restore(unsent);
-  }, [answers, conversationId, unsent, restore]);
 }
 
 export function useRefusal(conversationId: string | null): Problem | null {

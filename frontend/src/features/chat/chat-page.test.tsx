@@ -179,6 +179,43 @@ describe("ChatPage", () => {
     await waitFor(() => expect(screen.queryByRole("alert")).toBeNull());
   });
 
+  it("keeps a text that did not arrive, over a reload elsewhere, and in front of what was to follow it", async () => {
+    const server = new FakeConversations();
+    const { user, field, navigate } = open(server);
+    await user.type(field(), "hi{Enter}");
+    await screen.findByRole("button", { name: "Answer again" });
+    const release = server.hold("POST /api/chat/stream");
+    await user.type(field(), "one{Enter}");
+    await user.type(field(), "two{Enter}");
+    await screen.findByRole("button", { name: "Take back: two" });
+    expect(services.unsent.find()).toEqual(["text"]);
+    act(() => navigate("/c/nowhere"));
+    server.refuseNext({ status: 413, code: "message_too_big", message: "" });
+    release();
+    await waitFor(() => expect(sessionStorage.getItem("prompter.outgoing")).toBeNull());
+    expect(services.unsent.find()).toEqual(["text"]);
+    cleanup();
+    services = createTestServices(); // as after a reload: what is stored is all there is
+    const after = open(server, "/c/c");
+    await waitFor(() => expect(after.field()).toHaveValue("one\ntwo"));
+    expect(services.unsent.find()).toEqual([]);
+  });
+
+  it("offers neither Stop nor a place behind an answer while it is not known whether there is one", async () => {
+    const server = new FakeConversations();
+    const { user, field } = open(server);
+    await user.type(field(), "hi{Enter}");
+    await screen.findByRole("button", { name: "Answer again" });
+    server.isDown = true;
+    await user.type(field(), "one{Enter}");
+    expect(await screen.findByText(/The server does not answer\. Once it is back/)).toBeVisible();
+    expect(screen.getAllByText(/Not known whether it arrived/)).toHaveLength(1);
+    await user.type(field(), "two{Enter}");
+    expect(field()).toHaveValue("two");
+    expect(screen.queryByRole("button", { name: /Stop the answer|when the answer ends/ })).toBeNull();
+    expect(screen.getByRole("button", { name: "Send" })).toBeDisabled();
+  });
+
   it("begins a long conversation with its last messages, and shows more for the asking", async () => {
     const server = new FakeConversations();
     await server.fetch("/api/conversations", { method: "POST" });

@@ -5,7 +5,6 @@ import { useLocation } from "wouter";
 
 import { useServices, useSettings } from "@/shared/services";
 
-import { useUnsent } from "./answers-context";
 import { ChatHeader } from "./components/chat-header";
 import { Composer, type ComposerState, Refusal, UncertainNote } from "./components/composer";
 import { ConversationView } from "./components/conversation-view";
@@ -52,7 +51,7 @@ export function ChatPage({ conversationId, messageId = null, composer, connect }
   const chat = useConversationChat(conversationId, goTo);
   const model = conversationId === null ? chatModel : chat.model;
   const queue = useMessageQueue(conversationId, draft);
-  const { state, send } = useSendDraft(conversationId, chat, draft, model, queue, composer?.onReady);
+  const { state, send } = useSendDraft(chat, draft, model, queue, composer?.onReady);
   const isFree = state === "ready" && queue.messages.length === 0;
   useProgress(conversationId, chat, isFree, composer?.onProgress);
   const editing = useEditing(conversationId, messageId, draft);
@@ -109,7 +108,11 @@ export function ChatPage({ conversationId, messageId = null, composer, connect }
         <Refusal problem={chat.problem} onDismiss={chat.dismissProblem} />
       )}
       {connect?.(model, onModel)}
-      <QueuedMessages messages={queue.messages} onTakeBack={(id) => void queue.takeBack(id)} />
+      <QueuedMessages
+        messages={queue.messages}
+        isUncertain={state === "uncertain"}
+        onTakeBack={(id) => void queue.takeBack(id)}
+      />
       <div onKeyDown={editLast}>
         <Composer
           state={state}
@@ -157,7 +160,6 @@ function HiddenEdit({ chat, editing }: { chat: ConversationChat; editing: Editin
  * waits for the end of that.
  */
 function useSendDraft(
-  conversationId: string | null,
   chat: ConversationChat,
   draft: Draft,
   model: string,
@@ -167,11 +169,11 @@ function useSendDraft(
   const { t } = useTranslation();
   const { toasts } = useServices();
   const [isTaking, setTaking] = useState(false);
-  useUnsent(conversationId, draft.restore);
   const hasQueue = queue.messages.length > 0;
   const isAble = !chat.isCreating && !isTaking && chat.status !== "gone";
   const isReady = isAble && !chat.isAnswering && !hasQueue;
-  const canQueue = isAble && (chat.isAnswering || hasQueue);
+  const isUncertain = chat.live?.phase === "uncertain";
+  const canQueue = isAble && !isUncertain && (chat.isAnswering || hasQueue);
   useEffect(() => {
     if (isReady) onReady?.();
   }, [isReady, onReady]);
@@ -192,6 +194,7 @@ function getComposerState(
   isTaking: boolean,
 ): ComposerState {
   if (status === "gone") return "gone";
+  if (live?.phase === "uncertain") return "uncertain";
   if (isAnswering) return live?.isStopping ? "stopping" : "answering";
   if (isTaking) return "taking";
   return isCreating ? "creating" : "ready";

@@ -6,7 +6,7 @@ import { keys } from "@/shared/api/queries";
 import type { ConversationDetail, Message } from "@/shared/api/types";
 import { useServices } from "@/shared/services";
 
-import { useAnswers } from "./answers-context";
+import { useAnswers, useMessageQueueStore } from "./answers-context";
 import { createConversation, refetchMessages, updateConversation } from "./queries";
 import type { Problem } from "./stream/live-answer";
 import type { ShownMessage } from "./stream/shown-messages";
@@ -108,9 +108,10 @@ function findReplaced(message: ShownMessage, messages: readonly Message[]): stri
 export function useSend({ conversationId, visit, attempt, goTo }: Omit<ActionOptions, "messages">) {
   const services = useServices();
   const answers = useAnswers();
+  const queue = useMessageQueueStore();
   const [isCreating, setCreating] = useState(false);
   useEffect(() => setCreating(false), [conversationId]);
-  /** Resolves to whether the text is stored. One that is not is given back: see `useUnsent`. */
+  /** Resolves to whether the text is stored. One that is not is given back: see `useMessageQueue`. */
   const send = useCallback(
     async (text: string, model: string): Promise<boolean> => {
       let id = conversationId;
@@ -121,7 +122,7 @@ export function useSend({ conversationId, visit, attempt, goTo }: Omit<ActionOpt
       });
       if (visit.current === visitBefore) setCreating(false);
       if (!isCreated || id === null) {
-        answers.giveBack(conversationId, text); // the message itself was never on its way
+        queue.giveBack(conversationId, text); // the message itself was never on its way
         return false;
       }
       const stored = answers.send(id, text, model);
@@ -134,7 +135,7 @@ export function useSend({ conversationId, visit, attempt, goTo }: Omit<ActionOpt
       void queryClient.invalidateQueries({ queryKey: keys.conversation(id) });
       return isStored;
     },
-    [services, answers, conversationId, visit, attempt, goTo],
+    [services, answers, queue, conversationId, visit, attempt, goTo],
   );
   return { send, isCreating };
 }

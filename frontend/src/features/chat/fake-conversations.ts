@@ -15,6 +15,8 @@ export class FakeConversations {
   /** The messages of the one conversation, oldest first. */
   readonly messages: Message[] = [];
   isStopped = false;
+  /** No request gets an answer. */
+  isDown = false;
   /** The title that a model is being asked for, and whether it has come. */
   naming: { title: string; isOver: boolean } | null = null;
   #leaf: string | null = null;
@@ -52,6 +54,7 @@ export class FakeConversations {
       active_leaf_id?: string;
     };
     this.requests.push({ request, body });
+    if (this.isDown) throw new TypeError("there is no network");
     if (this.#held?.request === request) await this.#held.until;
     return this.#answer(request, body);
   };

@@ -1,4 +1,4 @@
-/** What waits in the shown conversation for the end of an answer, and how it returns to the field. */
+/** What waits in the shown conversation for the end of an answer, and how what was not sent returns. */
 import { useEffect, useSyncExternalStore } from "react";
 
 import { useMessageQueueStore } from "./answers-context";
@@ -23,7 +23,7 @@ export function useMessageQueue(conversationId: string | null, draft: Draft): Sh
   }, [queue]);
   const { restore } = draft;
   useEffect(() => {
-    if (!hasReturned || conversationId === null) return;
+    if (!hasReturned) return;
     const text = queue.takeReturned(conversationId);
     if (text !== null) restore(text);
   }, [queue, hasReturned, conversationId, restore]);

@@ -1,9 +1,6 @@
 /** The dictation of the page with its drafts, and the hooks that read it. */
 import { createContext, useContext, useSyncExternalStore } from "react";
 
-import { keys } from "@/shared/api/queries";
-import type { Me } from "@/shared/api/types";
-import { openTabStorage, TabTexts } from "@/shared/lib/tab-texts";
 import type { Services } from "@/shared/services";
 
 import { getSocketUrl } from "./client/messages";
@@ -22,18 +19,15 @@ export interface DictationParts {
 
 export const DictationContext = createContext<DictationParts | null>(null);
 
-export function createDictation({ session, settings, queryClient, unsent }: Services): DictationParts {
+export function createDictation({ session, settings, unsent, openTabTexts }: Services): DictationParts {
   const dictation = new Dictation({
     composer: new ComposerStore(),
     connect: () => new WebSocket(getSocketUrl(location)),
     credentials: session,
     readOptions: (isHandsFree) => toDictationOptions(settings.get(), isHandsFree),
   });
-  const readOwner = (): string => queryClient.getQueryData<Me>(keys.me)?.id ?? "";
-  const texts = new TabTexts("prompter.drafts", openTabStorage(), readOwner);
-  session.subscribe(() => (session.state === "out" ? texts.pause() : texts.resume()));
-  const drafts = new Drafts(dictation.composer, texts);
-  unsent.register("text", () => drafts.hasText);
+  const drafts = new Drafts(dictation.composer, openTabTexts("prompter.drafts"));
+  unsent.register("text", () => drafts.hasText); // also words that are not certain yet
   unsent.register("dictation", () => isBusy(dictation.get().state));
   return { dictation, drafts };
 }

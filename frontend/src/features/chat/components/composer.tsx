@@ -9,9 +9,10 @@ import type { Problem } from "../stream/live-answer";
 
 /**
  * `gone`: there is no conversation to send to. `taking`: waiting for the last words of a dictation.
- * `creating`: the conversation for the first message.
+ * `creating`: the conversation for the first message. `uncertain`: it is not known whether the last message
+ * has arrived, so that there is nothing to stop.
  */
-export type ComposerState = "gone" | "ready" | "taking" | "creating" | "answering" | "stopping";
+export type ComposerState = "gone" | "ready" | "taking" | "creating" | "uncertain" | "answering" | "stopping";
 
 interface Props {
   state: ComposerState;
@@ -107,12 +108,14 @@ const OWN_TEXTS: Record<
   string,
   | "chat.problems.unreachable"
   | "chat.problems.notArrived"
+  | "chat.problems.requestNotArrived"
   | "chat.problems.busy"
   | "chat.notThere"
   | undefined
 > = {
   unreachable: "chat.problems.unreachable",
   not_arrived: "chat.problems.notArrived",
+  request_not_arrived: "chat.problems.requestNotArrived",
   busy: "chat.problems.busy",
   not_found: "chat.notThere",
 };
@@ -127,9 +130,7 @@ export function UncertainNote() {
         className="flex items-center gap-3 rounded-xl border border-line bg-surface px-3 py-2.5 text-sm"
       >
         <LoaderCircle size={16} aria-hidden className="shrink-0 animate-spin text-warn" />
-        <p className="min-w-0 flex-1 break-words">
-          <strong className="font-semibold">{t("chat.uncertain")}.</strong> {t("chat.uncertainLong")}
-        </p>
+        <p className="min-w-0 flex-1 break-words">{t("chat.uncertainLong")}</p>
       </div>
     </div>
   );

@@ -6,16 +6,18 @@ import type { QueuedMessage } from "../stream/message-queue";
 
 interface Props {
   messages: readonly QueuedMessage[];
+  /** It is not known whether the message before them has arrived: an answer may never come. */
+  isUncertain: boolean;
   onTakeBack: (id: string) => void;
 }
 
-export function QueuedMessages({ messages, onTakeBack }: Props) {
+export function QueuedMessages({ messages, isUncertain, onTakeBack }: Props) {
   const { t } = useTranslation();
   if (messages.length === 0) return null;
   return (
     <div className="mx-auto mb-2 w-full max-w-3xl px-3 sm:px-4">
       <p id="queued" className="mb-1 px-1 text-xs text-muted">
-        {t("chat.queue.title")}
+        {t(isUncertain ? "chat.queue.uncertain" : "chat.queue.title")}
       </p>
       <ol aria-labelledby="queued" className="max-h-40 space-y-1 overflow-y-auto">
         {messages.map(({ id, text }) => (

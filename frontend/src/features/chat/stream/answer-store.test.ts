@@ -44,14 +44,16 @@ function given(script: ScriptedAnswer[], ...reloads: Reload[]) {
   };
   const announced: string[] = [];
   const announce = (id: string) => void announced.push(id);
-  const answers = new AnswerStore({ api: server, reload, announce, wait: () => Promise.resolve() });
+  const back: string[] = [];
+  const giveBack = (_: string, text: string) => void back.push(text);
+  const answers = new AnswerStore({ api: server, reload, announce, giveBack, wait: () => Promise.resolve() });
   const ended = new Promise<void>((resolve) => {
     answers.subscribe(() => {
       const live = answers.get("c");
       if (live === null || live.phase === "broken" || live.phase === "ended") resolve();
     });
   });
-  return { server, answers, ended, announced };
+  return { server, answers, ended, announced, back };
 }
 
 function gate() {
@@ -116,27 +118,26 @@ describe("AnswerStore", () => {
     const sameText = [message("u0", "user", "Say hello"), message("a0", "assistant", "hello")];
     const found = given([ApiError.unreachable()], () => [...sameText, sent(found, "u"), streaming("a")]);
     expect(await found.answers.send("c", "Say hello")).toBe(true);
-    expect(found.answers.unsent("c")).toBeNull();
+    expect(found.back).toEqual([]);
     const lost = given([ApiError.unreachable()], sameText);
     expect(await lost.answers.send("c", "Say hello")).toBe(false);
     expect(lost.answers.refusal("c")?.code).toBe("not_arrived");
-    expect(lost.answers.unsent("c")).toBe("Say hello");
+    expect(lost.back).toEqual(["Say hello"]);
   });
 
   it("says that it is not known whether a text arrived, until the server can be asked", async () => {
-    const back = gate();
-    const { answers, server } = given([ApiError.unreachable()], null, null, () => back.opened.then(() => []));
+    const gone = gate();
+    const unasked = () => gone.opened.then(() => []);
+    const { answers, server, back } = given([ApiError.unreachable()], null, null, unasked);
     const phases = new Set<string | undefined>();
     answers.subscribe(() => void phases.add(answers.get("c")?.phase));
     const stored = answers.send("c", "transfer 100 euros");
     await expect.poll(() => answers.get("c")?.phase).toBe("uncertain");
     expect(await answers.send("c", "transfer 100 euros")).toBe(false); // Enter makes no third
-    expect([answers.unsent("c"), answers.refusal("c"), server.requests.length]).toEqual([null, null, 1]);
-    back.open();
+    expect([back, answers.refusal("c"), server.requests.length]).toEqual([[], null, 1]);
+    gone.open();
     expect(await stored).toBe(false);
-    expect(answers.unsent("c")).toBe("transfer 100 euros");
-    answers.takeUnsent("c");
-    expect([answers.get("c"), answers.unsent("c")]).toEqual([null, null]);
+    expect([back, answers.get("c")]).toEqual([["transfer 100 euros"], null]);
   });
 
   it("sends a text that was given back under the same id, should the first one arrive late after all", async () => {
@@ -178,7 +179,19 @@ describe("AnswerStore", () => {
     expect(await again.answers.regenerate("c", "a", "a")).toBe(true);
     const lost = given([ApiError.unreachable()], []);
     expect(await lost.answers.edit("c", "u", "hi")).toBe(false);
-    expect(lost.answers.unsent("c")).toBeNull(); // the field of the edit has it still
+    expect(lost.back).toEqual([]); // the field of the edit has it still
+  });
+
+  it("says of another answer that was not asked for what to do, as nothing is in the field", async () => {
+    const { answers } = given([ApiError.unreachable()], []);
+    expect(await answers.regenerate("c", "a", "a")).toBe(false);
+    expect(answers.refusal("c")?.code).toBe("request_not_arrived");
+  });
+
+  it("sends a text that has an id already under that one", async () => {
+    const { answers, server } = given([{ says: [START, DONE], then: "end" }], []);
+    await answers.send("c", "hello", "", { clientMessageId: "its own" });
+    expect(idOf(server.requests[0]?.options.body)).toBe("its own");
   });
 
   it("stops an answer that was to be stopped while it was not known whether it arrived", async () => {
@@ -203,14 +216,17 @@ describe("AnswerStore", () => {
     const first = new AnswerStore({
       api: before.server,
       reload: () => Promise.resolve(null),
+      giveBack: () => undefined,
       outgoing: tab(),
     });
     void first.send("c", "hello");
     const { clientMessageId } = first.get("c") ?? {};
     const back = gate();
+    const returned: (string | boolean)[] = [];
     const after = new AnswerStore({
       api: before.server,
       reload: () => back.opened.then(() => []),
+      giveBack: (_, text) => returned.push(text, storage.size > 0), // never in neither of the two
       outgoing: tab(),
     });
     after.recover("d");
@@ -219,7 +235,7 @@ describe("AnswerStore", () => {
     expect(after.get("d")).toBeNull();
     expect(after.get("c")).toMatchObject({ question: "hello", clientMessageId });
     back.open();
-    await expect.poll(() => after.unsent("c")).toBe("hello");
+    await expect.poll(() => returned).toEqual(["hello", true]);
     expect(storage.size).toBe(0);
   });
 

@@ -25,6 +25,8 @@ export interface AnswerStoreOptions {
   /** Calls a function soon, so that many words that arrive together are one change. */
   schedule?: (change: () => void) => void;
   wait?: NonNullable<StreamOptions["wait"]>;
+  /** Keeps a text that was not stored for the field of its conversation. */
+  giveBack: (conversationId: string, text: string) => void;
   /** Where texts are kept until it is known what became of them. */
   outgoing?: OutgoingTexts;
 }
@@ -39,8 +41,6 @@ interface ActiveAnswer {
 export class AnswerStore {
   readonly #active = new Map<string, ActiveAnswer>();
   readonly #refusals = new Map<string, Problem>();
-  /** Texts that were not stored, by conversation, for their field; null is the one that was to be created. */
-  readonly #unsent = new Map<string | null, string>();
   /** Ids of requests that were not answered and not found: they may arrive late, and are sent again so. */
   readonly #unanswered = new Map<string, string>();
   readonly #listeners = new Set<() => void>();
@@ -62,36 +62,20 @@ export class AnswerStore {
     return this.#refusals.get(conversationId) ?? null;
   }
 
-  /** The text that was not stored, for the field of the conversation. */
-  unsent(conversationId: string | null): string | null {
-    return this.#unsent.get(conversationId) ?? null;
-  }
-
-  /** Take the text that was not stored: it is in the field now. */
-  takeUnsent(conversationId: string | null): void {
-    this.#unsent.delete(conversationId);
-    this.#notify();
-  }
-
-  /** A text was not stored, and is given back to its field. */
-  giveBack(conversationId: string | null, text: string): void {
-    const before = this.#unsent.get(conversationId);
-    this.#unsent.set(conversationId, before === undefined ? text : `${before}\n${text}`);
-    this.#notify();
-  }
-
   /**
-   * Send a text. Resolves to true once it is stored; to false where it is not: `refusal` says why, and
-   * `unsent` has the text, unless the caller keeps it.
+   * Send a text. Resolves to true once it is stored; to false where it is not: `refusal` says why, and the
+   * text is given back, unless the caller keeps it.
+   *
+   * @param more.clientMessageId the id by which the server knows the text again, where it has one already
    */
   send(
     conversationId: string,
     text: string,
     model?: string,
-    { givesBack = true }: { givesBack?: boolean } = {},
+    { givesBack = true, clientMessageId }: { givesBack?: boolean; clientMessageId?: string } = {},
   ): Promise<boolean> {
     const body = { conversation_id: conversationId, message: text, ...(model ? { model } : {}) };
-    const live = newLiveAnswer({ kind: "send", question: text });
+    const live = newLiveAnswer({ kind: "send", question: text, clientMessageId: clientMessageId ?? null });
     return this.#start(conversationId, live, { path: "/api/chat/stream", body }, givesBack);
   }
 
@@ -186,7 +170,8 @@ export class AnswerStore {
   /** Give a request the id by which the server knows it again. */
   #name(conversationId: string, active: ActiveAnswer, { path, body }: AnswerPost): AnswerPost {
     const { kind, question: text } = active.live;
-    const clientMessageId = this.#unanswered.get(nameRequest(conversationId, active.live)) ?? createUuid();
+    const unanswered = this.#unanswered.get(nameRequest(conversationId, active.live));
+    const clientMessageId = active.live.clientMessageId ?? unanswered ?? createUuid();
     this.#set(active, { ...active.live, clientMessageId });
     if (kind === "send" && text !== null)
       this.options.outgoing?.add(conversationId, { clientMessageId, text });
@@ -257,7 +242,8 @@ export class AnswerStore {
       this.#announce(id, active);
       if (isStopping) void this.#postStop(id);
     } else {
-      this.#refuse(id, active, { code: "not_arrived", message: "the message did not reach the server" });
+      const code = active.live.kind === "regenerate" ? "request_not_arrived" : "not_arrived";
+      this.#refuse(id, active, { code, message: "the request did not reach the server" });
       if (clientMessageId !== null) this.#unanswered.set(nameRequest(id, active.live), clientMessageId);
     }
     this.#drop(id, active);
@@ -277,9 +263,9 @@ export class AnswerStore {
   /** Nothing of the request is stored: say why, and give its text back. */
   #refuse(id: string, active: ActiveAnswer, problem: Problem): void {
     const { question } = active.live;
-    this.#forget(id, active);
     this.#refusals.set(id, problem);
-    if (active.givesBack && question !== null) this.giveBack(id, question);
+    if (active.givesBack && question !== null) this.options.giveBack(id, question);
+    this.#forget(id, active); // it is kept elsewhere by now
   }
 
   /** It is known what became of the request. */

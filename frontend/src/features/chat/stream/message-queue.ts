@@ -1,13 +1,22 @@
-/** Messages that wait for the end of an answer: sent one after the other, or given back to the field. */
+/** Messages that wait for the end of an answer, and texts that return to the field as they were not sent. */
 import type { Message } from "@/shared/api/types";
 import type { TabTexts } from "@/shared/lib/tab-texts";
+import { createUuid } from "@/shared/lib/uuid";
 
 import type { AnswerStore } from "./answer-store";
+import { isUnderWay } from "./live-answer";
 
 /** Before a conversation that another tab has taken is looked at again. */
 const BUSY_MS = 500;
+/** Before a server that cannot be reached is asked again. */
+const UNREACHABLE_MS = 3000;
+/** The place of the conversation that is still to be created. */
+const NEW_PLACE = "new";
+/** Why a request came to nothing: what was to follow it waits in the field. */
+const NOT_ARRIVED: ReadonlySet<string | undefined> = new Set(["not_arrived", "request_not_arrived"]);
 
 export interface QueuedMessage {
+  /** By it the server knows the message again, also from a duplicated tab, which has the same queue. */
   id: string;
   text: string;
   /** "" is the server's choice. */
@@ -17,7 +26,7 @@ export interface QueuedMessage {
 }
 
 export interface MessageQueueOptions {
-  answers: Pick<AnswerStore, "get" | "follow" | "refusal" | "dismiss" | "subscribe">;
+  answers: Pick<AnswerStore, "get" | "follow" | "recover" | "refusal" | "dismiss" | "subscribe">;
   /** Resolves to whether it is stored. */
   send: (conversationId: string, message: QueuedMessage) => Promise<boolean>;
   /** Reads the messages of a conversation again; null where the server cannot be reached. */
@@ -34,7 +43,7 @@ export class MessageQueue {
   /** Conversations that are looked at now. */
   readonly #busy = new Set<string>();
   readonly #listeners = new Set<() => void>();
-  #count = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly options: MessageQueueOptions) {
     options.answers.subscribe(this.wake);
@@ -51,9 +60,21 @@ export class MessageQueue {
   }
 
   add(conversationId: string, text: string, model: string): void {
-    const id = `${Date.now()}.${(this.#count += 1)}`;
-    this.#write(conversationId, [...this.#read(conversationId).all, { id, text, model, isReturned: false }]);
+    const added = { id: createUuid(), text, model, isReturned: false };
+    this.#write(conversationId, [...this.#read(conversationId).all, added]);
     this.wake();
+  }
+
+  /**
+   * A text was not stored, and returns to the field of its conversation; null is the one that was to be
+   * created. What was to follow it returns behind it.
+   */
+  giveBack(conversationId: string | null, text: string): void {
+    const place = conversationId ?? NEW_PLACE;
+    const { all, waiting } = this.#read(place);
+    const returned = all.filter((each) => each.isReturned);
+    this.#write(place, [...returned, { id: createUuid(), text, model: "", isReturned: true }, ...waiting]);
+    this.#return(place);
   }
 
   /** Take one back, the last one without an id; its text, or null where none waits. */
@@ -69,14 +90,15 @@ export class MessageQueue {
 
   /** Whether something was not sent after all, and returns to the field. */
   hasReturned(conversationId: string | null): boolean {
-    return conversationId !== null && this.#read(conversationId).all.some((each) => each.isReturned);
+    return this.#read(conversationId ?? NEW_PLACE).all.some((each) => each.isReturned);
   }
 
   /** Take what was not sent after all; null where there is nothing. */
-  takeReturned(conversationId: string): string | null {
+  takeReturned(conversationId: string | null): string | null {
     if (!this.hasReturned(conversationId)) return null;
-    const { all, waiting } = this.#read(conversationId);
-    this.#write(conversationId, waiting);
+    const place = conversationId ?? NEW_PLACE;
+    const { all, waiting } = this.#read(place);
+    this.#write(place, waiting);
     return all
       .filter((each) => each.isReturned)
       .map(({ text }) => text)
@@ -85,27 +107,44 @@ export class MessageQueue {
 
   /** Look whether something can be sent now. */
   readonly wake = (): void => {
-    for (const id of this.options.texts.places()) {
-      if (this.options.answers.get(id) === null && this.list(id).length > 0) void this.#proceed(id);
+    const { answers, texts } = this.options;
+    for (const id of texts.places()) {
+      if (this.list(id).length === 0) continue;
+      answers.recover(id); // what was sent before the page was loaded comes before what follows it
+      if (!isUnderWay(answers.get(id))) void this.#proceed(id);
     }
   };
+
+  #wakeIn(ms: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(this.wake, ms);
+  }
 
   /** No answer is known to be under way: the server says whether there is one, and how the last one ended. */
   async #proceed(id: string): Promise<void> {
     if (this.#busy.has(id)) return;
     this.#busy.add(id);
     const messages = await this.options.reload(id);
+    if (messages === null) this.#wakeIn(UNREACHABLE_MS);
+    else this.#dropSent(id, messages);
     const next = this.list(id)[0];
-    if (messages !== null && next !== undefined && this.options.answers.get(id) === null) {
+    if (messages !== null && next !== undefined && !isUnderWay(this.options.answers.get(id))) {
       const last = messages.at(-1);
       const isAnswer = last?.role === "assistant";
-      // One that was sent before has not arrived: what was to follow it waits for it in the field.
-      if (this.options.answers.refusal(id)?.code === "not_arrived") this.#return(id);
+      if (NOT_ARRIVED.has(this.options.answers.refusal(id)?.code)) this.#return(id);
       else if (isAnswer && last.status === "streaming") this.options.answers.follow(id, last.id);
       else if (isAnswer && last.status === "complete") await this.#send(id, next);
       else this.#return(id); // stopped, failed, cut short, or deleted
     }
     this.#busy.delete(id);
+  }
+
+  /** A duplicate of this tab has sent it. */
+  #dropSent(id: string, messages: readonly Message[]): void {
+    const stored = new Set(messages.map((message) => message.client_message_id));
+    const { all } = this.#read(id);
+    const left = all.filter((each) => each.isReturned || !stored.has(each.id));
+    if (left.length < all.length) this.#write(id, left);
   }
 
   async #send(id: string, next: QueuedMessage): Promise<void> {
@@ -118,7 +157,7 @@ export class MessageQueue {
     this.#write(id, [next, ...this.#read(id).all]);
     if (this.options.answers.refusal(id)?.code !== "busy") return this.#return(id);
     this.options.answers.dismiss(id); // another tab was faster: it waits for that answer, too
-    setTimeout(this.wake, BUSY_MS);
+    this.#wakeIn(BUSY_MS);
   }
 
   #return(id: string): void {
