@@ -122,7 +122,9 @@ def _make_resources(
     assistants = Assistants(settings, toolsets, search, reserved_names=llm.names)
     connected = ModelConnections(settings, database, resolver=registrations.resolver)
     catalog = ModelCatalog(settings, llm, assistants, connected)
-    answers = Answers(settings, database, catalog, observer)
+    sessions = SessionManager(settings, stt, DictationStore(writer, transcripts), observer)
+    answers = Answers(settings, database, catalog, observer, lambda: sessions.dictating > 0)
+    sessions.watch_starts(answers.titles.give_way)
 
     def find_transcript(owner: UUID, session_id: str) -> Awaitable[str]:
         return transcripts.find(SessionLabel(owner, session_id))
@@ -136,7 +138,7 @@ def _make_resources(
         fetcher=WeightsFetcher(settings, partial(measure_arrival, stt)),
         engines=Supervisor("speech engines"),
         sockets=SocketLimiter(settings.limits.sockets),
-        sessions=SessionManager(settings, stt, DictationStore(writer, transcripts), observer),
+        sessions=sessions,
         transcriptions=TranscriptionService(settings, stt, scheduler),
         transcripts=transcripts,
         writer=writer,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Annotated, cast
+from uuid import UUID
 
 from fastapi import Depends, Header, Request
 from starlette.requests import HTTPConnection
@@ -12,6 +13,7 @@ from app.core.idempotency import RequestKey, make_request_key
 from app.core.metrics import Observer
 from app.core.security import Caller
 from app.core.supervision import Part, Supervisor
+from app.providers.upstream.client import USER_AGENT
 from app.services.accounts.accounts import Accounts
 from app.services.assistants.registry import Assistants
 from app.services.chat.answers import Answers
@@ -118,6 +120,17 @@ async def get_caller(connection: HTTPConnection) -> Caller:
 
 
 CallerDep = Annotated[Caller, Depends(get_caller)]
+
+
+async def _connection_owner(request: Request, caller: CallerDep) -> UUID | None:
+    """Whose connected models a request under `/v1` may ask: nobody's where a PROMPTer asks.
+
+    One that a user has connected to itself, by whichever name, would ask itself without end.
+    """
+    return None if request.headers.get("user-agent") == USER_AGENT else caller.user_id
+
+
+ConnectionOwnerDep = Annotated[UUID | None, Depends(_connection_owner)]
 
 
 async def _request_key(

@@ -1,6 +1,7 @@
 """`/api/connections`: connect a model by address and key, try it on the spot, ask it, share it, and take it back."""
 
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from app.providers.upstream.client import USER_AGENT
+from app.services.llm import connections
 from app.storage.key_file import CONNECTIONS_KEY_FILE
 from tests.fakes.chat_upstream import BackgroundUpstream, run_in_background
 from tests.fakes.engine import FakeEngine
@@ -230,6 +233,47 @@ def test_without_the_key_file_a_connection_says_that_it_needs_its_key(
     renewed = http.patch(f"/api/connections/{made['id']}", json={"api_key": OTHER_KEY}).json()
     assert renewed["needs_key"] is False
     assert http.post("/v1/chat/completions", json=ask).status_code == 200
+
+
+def test_a_prompter_that_asks_gets_no_connected_models(
+    http: httpx2.Client, upstream: BackgroundUpstream
+) -> None:
+    """One that is connected to itself, by whichever name, would ask itself without end."""
+    connect(http, upstream.base_url)
+    http.headers["User-Agent"] = USER_AGENT
+    count = len(upstream.fake.requests)
+    assert "my.custom/tiny" not in http.get("/v1/models").text
+    assert http.get("/v1/models/my.custom/tiny").status_code == 404
+    for model, code in (("my.custom/tiny", 404), ("my.custom", 404), ("tiny", 404), (None, 200)):
+        asked = {"messages": SAID, **({"model": model} if model else {})}
+        answer = http.post("/v1/chat/completions", json=asked)
+        assert answer.status_code == code, answer.text
+    assert answer.json()["model"] == "echo"
+    assert len(upstream.fake.requests) == count
+
+
+def test_one_users_answers_leave_room_for_others(
+    upstream: BackgroundUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All users' models share one pool of connections; a free slot comes back when an answer is left."""
+    monkeypatch.setattr(connections, "_ANSWERS", 1)
+    llm = {"discover": False, "allowed_base_urls": [upstream.base_url.removesuffix("/v1")]}
+    with (
+        serve_engine(FakeEngine(), llm=llm) as served,
+        httpx2.Client(base_url=served.url, trust_env=False, timeout=20) as http,
+    ):
+        for _ in range(2):
+            connect(http, upstream.base_url)
+        ask = {"messages": SAID, "model": "my.custom/endless", "stream": True}
+        with http.stream("POST", "/v1/chat/completions", json=ask) as answer:
+            assert answer.status_code == 200
+            refused = http.post("/v1/chat/completions", json={"messages": SAID, "model": "my.custom-2/tiny"})
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "server_full")
+        deadline_s = time.monotonic() + 20
+        while http.post(
+            "/v1/chat/completions", json={"messages": SAID, "model": "my.custom-2/tiny"}
+        ).is_error:
+            assert time.monotonic() < deadline_s
 
 
 # -- with accounts

@@ -1,7 +1,7 @@
 """Conversations in tests: the services around a fake model, a client over HTTP, and exports."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -79,7 +79,13 @@ class ChatServices:
 
 @asynccontextmanager
 async def run_chat_services(
-    database: Database, settings: Settings, user_id: UUID, model: FakeChat, **chat: Any
+    database: Database,
+    settings: Settings,
+    user_id: UUID,
+    model: FakeChat,
+    *,
+    is_speech_live: Callable[[], bool] = lambda: False,
+    **chat: Any,
 ) -> AsyncIterator[ChatServices]:
     """Run the services with this default model; `chat` are settings (`answer_s=1`)."""
     changed = settings.model_copy(
@@ -89,7 +95,7 @@ async def run_chat_services(
         }
     )
     providers = LlmProviders(changed, make_table(fake=model))
-    answers = Answers(changed, database, ModelCatalog(changed, providers), Observer())
+    answers = Answers(changed, database, ModelCatalog(changed, providers), Observer(), is_speech_live)
     async with answers.lifespan():
         yield ChatServices(answers, Conversations(database, answers), Branches(database, answers), user_id)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
 
-from app.api.deps import CallerDep, ResourcesDep
+from app.api.deps import CallerDep, ConnectionOwnerDep, ResourcesDep
 from app.api.headers import OMITTED_TOOLS_HEADER
 from app.api.sse import EventStream, cancel_on_disconnect
 from app.core.errors import BadRequest
@@ -119,14 +119,24 @@ _SCHEMES = ("https://", "http://", "data:")
 
 
 async def open_completion(
-    body: ChatCompletionIn, request: Request, resources: ResourcesDep, caller: CallerDep
+    body: ChatCompletionIn,
+    request: Request,
+    resources: ResourcesDep,
+    caller: CallerDep,
+    owner: ConnectionOwnerDep,
 ) -> AsyncGenerator[ChatCompletion, None]:
     """The completion, opened if it is streamed, and closed when all is sent."""
     _check_find_urls(body.messages)
     await _check_surrogates(request)
     usage = body.stream_options is not None and bool(body.stream_options.include_usage)
     completion = await resources.completions.start(
-        CompletionRequest(body.model, body.model_dump(exclude_unset=True), include_usage=usage, caller=caller)
+        CompletionRequest(
+            body.model,
+            body.model_dump(exclude_unset=True),
+            include_usage=usage,
+            caller=caller,
+            connections_of=owner,
+        )
     )
     try:
         if body.stream:

@@ -4,8 +4,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from app.api.deps import CallerDep, Resources, ResourcesDep
+from app.api.deps import CallerDep, ConnectionOwnerDep, Resources, ResourcesDep
 from app.core.errors import ModelNotFound
+from app.providers.upstream.discovery import DISCOVERY_AGENT
 from app.schemas.errors import describe_answer
 from app.schemas.openai_chat import ModelList, ModelOut
 from app.schemas.openai_errors import describe_openai_error
@@ -13,10 +14,6 @@ from app.services.llm.models import Model
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
-DISCOVERER = "prompter-discovery"
-"""Prefix of the User-Agent of a PROMPTer that probes for servers. Two that probe each other must not recurse."""
-PROMPTER = "prompter"
-"""The User-Agent of a PROMPTer that asks an upstream. One that is connected to itself must not recurse."""
 WHISPER = "whisper-1"
 """OpenAI's model name for the default speech engine."""
 
@@ -31,7 +28,7 @@ _LIST: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/models", summary="Models for chat", responses=_LIST)
-async def models(request: Request, resources: ResourcesDep, caller: CallerDep) -> ModelList:
+async def models(request: Request, resources: ResourcesDep, owner: ConnectionOwnerDep) -> ModelList:
     """All models of all providers that list their models, as `provider/model`; `echo` is always among them.
 
     Those that the caller has connected, or that an admin shares, come first, as `my.…` and `shared.…`. Another
@@ -39,9 +36,8 @@ async def models(request: Request, resources: ResourcesDep, caller: CallerDep) -
 
     Providers are asked in parallel; one that does not answer within 3 s is left out.
     """
-    agent = request.headers.get("user-agent", "")
-    user_id = None if agent == PROMPTER else caller.user_id
-    listed = await resources.catalog.list_models(user_id, found=not agent.startswith(DISCOVERER))
+    is_discovery = request.headers.get("user-agent", "").startswith(DISCOVERY_AGENT)
+    listed = await resources.catalog.list_models(owner, found=not is_discovery)
     return ModelList(data=[_chat_model(model, resources) for model in listed])
 
 
@@ -69,11 +65,11 @@ async def audio_models(resources: ResourcesDep) -> ModelList:
         "default": describe_openai_error("Any other error, in the same shape"),
     },
 )
-async def model(model_id: str, resources: ResourcesDep, caller: CallerDep) -> ModelOut:
+async def model(model_id: str, resources: ResourcesDep, owner: ConnectionOwnerDep) -> ModelOut:
     """A model for chat or for transcription, by its id, its bare name, or an alias."""
     try:
         if model_id != WHISPER:  # the alias `*` must not take the name that every speech client sends
-            found = await resources.catalog.resolve(model_id, caller.user_id)
+            found = await resources.catalog.resolve(model_id, owner)
             return _out(found.id, found.provider, resources)
     except ModelNotFound:
         speech = {one.id: one for one in await _speech_models(resources)}

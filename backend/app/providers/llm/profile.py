@@ -1,12 +1,14 @@
 """The provider of one profile: a service that the settings name, or a model server found on this machine."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from typing import Any
 
+import anyio
+
 from app.core.config import Settings
-from app.core.errors import MissingConfig, ProviderNotReady
+from app.core.errors import MissingConfig, ProviderNotReady, ServerFull
 from app.core.notes import Note, NoteCode
 from app.providers.base import ChatRequest, ProviderStatus
 from app.providers.upstream.addresses import is_loopback_host
@@ -29,8 +31,12 @@ class ProfileProvider:
         resolver: Resolver = resolve_host,
         tries: int = 2,
         client: UpstreamClient | None = None,
+        slots: anyio.Semaphore | None = None,
     ) -> None:
-        """`client` is shared with others, and closed by its owner; without one the provider has its own."""
+        """`client` is shared with others, and closed by its owner; without one the provider has its own.
+
+        Each answer takes one of `slots`, and is refused where none is free.
+        """
         del settings  # the profile has all that it needs of them
         self.name = source.name
         self.type = "local" if source.is_local else "cloud"
@@ -38,6 +44,7 @@ class ProfileProvider:
         self._resolver = resolver
         self._tries = tries
         self._shared_client = client
+        self._slots = slots
         self._client: UpstreamClient | None = None
         self._state: _ProfileState | None = None
 
@@ -74,18 +81,41 @@ class ProfileProvider:
         return await self._get_state(profile).probe.models()
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[dict[str, Any], None]:
-        chat, named = await self._prepare(request)
-        async with aclosing(chat.stream(named)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        with self._hold_slot():
+            chat, named = await self._prepare(request)
+            async with aclosing(chat.stream(named)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
 
     async def complete(self, request: ChatRequest) -> dict[str, Any]:
-        chat, named = await self._prepare(request)
-        return await chat.complete(named)
+        with self._hold_slot():
+            chat, named = await self._prepare(request)
+            return await chat.complete(named)
 
     async def aclose(self) -> None:
         if self._client is not None:
             await self._client.aclose()
+
+    @contextmanager
+    def _hold_slot(self) -> Iterator[None]:
+        """
+        Raises:
+            ServerFull: so many answers are under way as may be.
+        """
+        if self._slots is None:
+            yield
+            return
+        try:
+            self._slots.acquire_nowait()
+        except anyio.WouldBlock:
+            raise ServerFull(
+                f"{self.name!r} answers as many requests as one may have at a time; try again later",
+                retry_after_s=10,
+            ) from None
+        try:
+            yield
+        finally:
+            self._slots.release()
 
     async def _prepare(self, request: ChatRequest) -> tuple[ChatUpstream, ChatRequest]:
         """The upstream, and the request with a model: its own, the profile's, or the first that is listed.

@@ -15,7 +15,8 @@ from app.providers.upstream.addresses import BaseUrl, Reach
 from app.providers.upstream.errors import CONNECT_ERRORS, Redactor, parse_retry_after_s, upstream_errors
 from app.providers.upstream.transport import GuardedTransport, Reply, Resolver, resolve_host
 
-_USER_AGENT = "prompter"
+USER_AGENT = "prompter"
+"""Names a PROMPTer to the services it asks. One that is asked by another, or by itself, does not ask on for users."""
 _BACKOFF_S = 0.25
 _MAX_RETRY_WAIT_S = 5.0
 _RETRY_STATUSES = frozenset({408, 429, 500, 502, 503, 504, 529})
@@ -131,7 +132,7 @@ def _build_requests(
     method: str, endpoint: Endpoint, path: str, body: dict[str, Any]
 ) -> Callable[[], httpx2.Request]:
     """Return a function that builds the request; a request can be sent only once, so each try needs its own."""
-    headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": _USER_AGENT}
+    headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": USER_AGENT}
     if not endpoint.reuses_connections:
         headers["Connection"] = "close"
     if endpoint.api_key and endpoint.sends_x_api_key:

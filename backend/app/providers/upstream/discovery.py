@@ -12,6 +12,7 @@ import orjson
 from app.core.config import Settings, VendorName
 from app.core.errors import BaseUrlNotAllowed, UpstreamError, UpstreamTimeout
 from app.providers.upstream.addresses import Reach, parse_base_url
+from app.providers.upstream.client import USER_AGENT
 from app.providers.upstream.errors import upstream_errors
 from app.providers.upstream.profiles import Profile, make_discovered_profile, read_profiles
 from app.providers.upstream.transport import GuardedTransport
@@ -33,7 +34,7 @@ OTHER_LOCAL_VENDOR = replace(
 )
 """The vendor of a server on this machine whose habits are not known."""
 
-USER_AGENT = "prompter-discovery"
+DISCOVERY_AGENT = f"{USER_AGENT}-discovery"
 """Names discovery to the server it asks. A PROMPTer that is asked by discovery does not start its own."""
 PROMPTER_HEADER = "x-prompter"
 """A header on every answer of a PROMPTer; a PROMPTer is never taken for a model server."""
@@ -164,7 +165,7 @@ async def _identify_server(transport: GuardedTransport, port: int, expected: Ven
 
 async def _fetch_answer(transport: GuardedTransport, port: int, path: str) -> "ProbeAnswer | None":
     """Ask for one path; None where a PROMPTer answers."""
-    headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": USER_AGENT}
+    headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": DISCOVERY_AGENT}
     request = httpx2.Request("GET", f"http://{_LOOPBACK}:{port}{path}", headers=headers)
     with upstream_errors(_LOOPBACK), anyio.fail_after(_ANSWER_TIMEOUT_S):
         reply = await transport.send(request)

@@ -1,7 +1,7 @@
 """The answers that this process makes: each is started by a message, followed by readers, and ended with the server."""
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from functools import partial
 from uuid import UUID
@@ -55,8 +55,14 @@ class Answers:
     """
 
     def __init__(
-        self, settings: Settings, database: Database, catalog: ModelCatalog, observer: Observer
+        self,
+        settings: Settings,
+        database: Database,
+        catalog: ModelCatalog,
+        observer: Observer,
+        is_speech_live: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`is_speech_live`: somebody dictates, which needs the cores of this machine."""
         self._settings = settings.chat
         self._database = database
         self._deps = AnswerDeps(settings=settings.chat, database=database, catalog=catalog, observer=observer)
@@ -64,7 +70,13 @@ class Answers:
         self._reserved = 0
         self.tasks = Supervisor("answers")
         """The running answers, and the titles that are asked for after them."""
-        self.titles = Titles(settings.chat, database, catalog, self.tasks)
+        self.titles = Titles(
+            settings.chat,
+            database,
+            catalog,
+            self.tasks,
+            is_busy=lambda: bool(self._runs) or is_speech_live(),
+        )
         self._closing = False
 
     @asynccontextmanager
@@ -369,7 +381,7 @@ class Answers:
         # Before any reader learns of the end: `title_pending` is true by then.
         if run.answered_by is not None and not self._closing:
             ids = run.ids
-            self.titles.start(ids.user_id, ids.conversation_id, run.answered_by, is_idle=not self._runs)
+            self.titles.start(ids.user_id, ids.conversation_id, run.answered_by)
 
     @contextmanager
     def _reserve_slot(self) -> Iterator[None]:

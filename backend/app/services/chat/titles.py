@@ -1,5 +1,6 @@
 """Titles that the model gives: asked for after an answer, never in its way, and never over a name of the user."""
 
+from collections.abc import Callable
 from contextlib import aclosing
 from uuid import UUID
 
@@ -38,12 +39,19 @@ class Titles:
     """Asks models for titles in the background. A title that the user gives, at any time, wins."""
 
     def __init__(
-        self, settings: ChatSettings, database: Database, catalog: ModelCatalog, tasks: Supervisor
+        self,
+        settings: ChatSettings,
+        database: Database,
+        catalog: ModelCatalog,
+        tasks: Supervisor,
+        is_busy: Callable[[], bool],
     ) -> None:
+        """`is_busy`: an answer is made, or somebody speaks. A model on this machine is not asked meanwhile."""
         self._is_on = settings.titles
         self._database = database
         self._catalog = catalog
         self._tasks = tasks
+        self._is_busy = is_busy
         self._running: dict[UUID, anyio.CancelScope] = {}
         self._on_this_machine: set[UUID] = set()
         self._kept: dict[UUID, None] = {}
@@ -53,18 +61,15 @@ class Titles:
         """Whether a title is being asked for: the conversation may have another one soon."""
         return conversation_id in self._running
 
-    def start(self, user_id: UUID, conversation_id: UUID, model: ResolvedModel, *, is_idle: bool) -> None:
-        """Ask for a title after a complete answer of `model`, if the conversation still has none of its own.
-
-        `is_idle`: no answer is made. A model on this machine is asked only then.
-        """
+    def start(self, user_id: UUID, conversation_id: UUID, model: ResolvedModel) -> None:
+        """Ask for a title after a complete answer of `model`, if the conversation still has none of its own."""
         if not self._is_on or conversation_id in self._running or conversation_id in self._kept:
             return
         if len(self._running) >= TITLES:
             return
         scope = anyio.CancelScope(deadline=anyio.current_time() + TITLE_S)
         self._running[conversation_id] = scope
-        self._tasks.start_job(self._name, user_id, conversation_id, model, scope, is_idle)
+        self._tasks.start_job(self._name, user_id, conversation_id, model, scope)
 
     def keep(self, conversation_id: UUID) -> None:
         """The user has named the conversation."""
@@ -79,7 +84,7 @@ class Titles:
             scope.cancel()
 
     def give_way(self) -> None:
-        """An answer begins: a model on this machine has one thing to do at a time, and it is not the title."""
+        """An answer or a dictation begins: a model on this machine then has better to do than a title."""
         for conversation_id in self._on_this_machine:
             self._running[conversation_id].cancel()
 
@@ -90,33 +95,26 @@ class Titles:
             scope.cancel()
 
     async def _name(
-        self,
-        user_id: UUID,
-        conversation_id: UUID,
-        model: ResolvedModel,
-        scope: anyio.CancelScope,
-        is_idle: bool,
+        self, user_id: UUID, conversation_id: UUID, model: ResolvedModel, scope: anyio.CancelScope
     ) -> None:
         try:
             with scope:
-                await self._ask_and_store(user_id, conversation_id, model, is_idle=is_idle)
+                await self._ask_and_store(user_id, conversation_id, model)
         except PrompterError:
             return  # the model or the database failed: the title stays as it is
         finally:
             self._on_this_machine.discard(conversation_id)
             del self._running[conversation_id]
 
-    async def _ask_and_store(
-        self, user_id: UUID, conversation_id: UUID, model: ResolvedModel, *, is_idle: bool
-    ) -> None:
+    async def _ask_and_store(self, user_id: UUID, conversation_id: UUID, model: ResolvedModel) -> None:
         if isinstance(model.chat, ModelAsker):
             model = await model.chat.resolve_model()  # without the assistant's tools and instructions
         kind = await self._catalog.find_kind(model)
         if kind not in ("cloud", "local"):
             return  # a mock says nothing of its own
         if kind == "local":
-            if not is_idle:
-                return
+            if self._is_busy():
+                return  # what begins from here on cancels it
             self._on_this_machine.add(conversation_id)
         async with self._database.read() as session:
             conversation = await conversations.get(session, user_id, conversation_id)

@@ -59,7 +59,8 @@ class SessionManager:
         self._engines = engines
         self._store = store
         self._observer = observer
-        observer.watch_sessions(lambda: sum(len(session.running) for session in self._entries))
+        observer.watch_sessions(lambda: self.dictating)
+        self._on_start: Callable[[], None] = lambda: None
         self.tasks = Supervisor("dictations")
         """The dictations, and the sessions that wait for their clients."""
         self._entries: dict[SpeechSession, _Entry] = {}
@@ -73,6 +74,15 @@ class SessionManager:
         """Run sessions as long as the application runs; at the end all are cancelled."""
         async with self.tasks.run():
             yield
+
+    def watch_starts(self, on_start: Callable[[], None]) -> None:
+        """Call `on_start` when a dictation begins."""
+        self._on_start = on_start
+
+    @property
+    def dictating(self) -> int:
+        """Dictations that hold an engine."""
+        return sum(len(session.running) for session in self._entries)
 
     @property
     def waiting(self) -> int:
@@ -218,6 +228,7 @@ class SessionManager:
     def _run_soon(self, session: SpeechSession, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
         scope = anyio.CancelScope()
         session.running.add(scope)
+        self._on_start()
         self.tasks.start_job(self._run, session, run, scope)
 
     async def _run(

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequenc
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import orjson
 
@@ -139,6 +139,8 @@ class CompletionRequest:
     include_usage: bool = False
     caller: Caller | None = None
     """The caller whose rights an assistant has."""
+    connections_of: UUID | None = None
+    """The user whose connected models may be asked."""
 
 
 class CompletionService:
@@ -155,8 +157,7 @@ class CompletionService:
             BadRequest, ModelNotFound, ProviderNotReady
         """
         body = filter_fields(request.body)
-        user_id = None if request.caller is None else request.caller.user_id
-        model = await self._catalog.resolve(request.model, user_id)
+        model = await self._catalog.resolve(request.model, request.connections_of)
         omitted_tools: list[str] = []
         if request.caller is not None:
             model = model.bind(RunContext(request.caller, on_tools_omitted=omitted_tools.extend))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 import anyio
 import anyio.to_thread
@@ -44,6 +45,8 @@ _TRIALS = 8
 """Trials that run at once."""
 _CACHED = 1000
 """Providers of connections that are kept, with what they have learned of their upstreams."""
+_ANSWERS = 32
+"""Answers at once of all connections of one user: a third of what goes out to all users' models at a time."""
 _HINT_CHARS = 4
 _LEAST_HINTED = 12
 """A shorter key is not hinted at: its last characters would be too much of it."""
@@ -137,6 +140,8 @@ class ModelConnections:
         self._providers: OrderedDict[tuple[UUID, str], tuple[StoredConnection, ProfileProvider]] = (
             OrderedDict()
         )
+        self._slots: WeakValueDictionary[UUID, anyio.Semaphore] = WeakValueDictionary()
+        """Of each user who has connected something; the providers hold them."""
         self._trials = anyio.CapacityLimiter(_TRIALS)
 
     # -- what their owner does
@@ -328,7 +333,8 @@ class ModelConnections:
         known = self._providers.get(key)
         if known is None or known[0] != stored:
             profile = await self._read_profile(stored, name)
-            provider = ProfileProvider(self._settings, profile, client=self._client)
+            slots = self._slots.setdefault(stored.user_id, anyio.Semaphore(_ANSWERS, fast_acquire=True))
+            provider = ProfileProvider(self._settings, profile, client=self._client, slots=slots)
             if profile.problem:  # read again by the next request: it may be over by then
                 return _describe_connected(stored, name, provider, is_own=is_own)
             self._providers[key] = known = (stored, provider)

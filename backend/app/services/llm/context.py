@@ -60,8 +60,13 @@ class ResolvedModel:
     chat: ChatProvider
     model: str
     """The provider's own name of the model; empty for a provider that has only one."""
-    is_connected: bool = False
-    """Whether a user has connected it."""
+    connected_type: str = ""
+    """The type of its provider, such as "local", where a user has connected it; empty for the server's own."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a user has connected it."""
+        return self.connected_type != ""
 
     @property
     def metrics_label(self) -> str:

@@ -176,12 +176,12 @@ class ModelCatalog:
         return await self._connections.find_for(user_id, name)
 
     async def find_kind(self, model: ResolvedModel) -> str:
-        """The kind of a model's provider, such as "mock" or "local"; what users connect counts as "cloud".
+        """The kind of a model's provider, such as "mock" or "local".
 
         Raises:
             UnknownProvider, ProviderNotReady
         """
-        return "cloud" if model.is_connected else await self._providers.find_kind(model.provider)
+        return model.connected_type or await self._providers.find_kind(model.provider)
 
     async def resolve(self, asked: str | None, user_id: UUID | None = None) -> ResolvedModel:
         """The model of an id or an alias; the default model for None.
@@ -313,7 +313,7 @@ def _resolve_connected(connected: ConnectedModel, model: str) -> ResolvedModel:
         provider=connected.name,
         chat=connected.chat,
         model=model,
-        is_connected=True,
+        connected_type=connected.chat.type,
     )
 
 

@@ -11,9 +11,9 @@ import pytest
 from app.core.config import Settings, VendorName
 from app.providers.upstream import discovery as module
 from app.providers.upstream.discovery import (
+    DISCOVERY_AGENT,
     FINGERPRINT_PATHS,
     PORTS,
-    USER_AGENT,
     Discovery,
     list_local_servers,
 )
@@ -70,7 +70,7 @@ async def test_two_questions_where_the_usual_server_answers(make: Callable[[], M
     async with make().serve() as server:
         assert list(await Discovery(settings(), {server.port: kind}).discover()) == [kind]
         assert len(server.paths) == 2
-        assert {request.headers["user-agent"] for request in server.requests} == {USER_AGENT}
+        assert {request.headers["user-agent"] for request in server.requests} == {DISCOVERY_AGENT}
 
 
 async def test_nobody_asks_a_prompter_for_its_models() -> None:

@@ -20,6 +20,7 @@ class NamingChat(FakeChat):
     def __init__(self, naming: Any, kind: str = "cloud") -> None:
         super().__init__(type=kind)
         self.naming = naming
+        self.answering: Any = HELLO
 
     @property
     def asked(self) -> int:
@@ -28,7 +29,7 @@ class NamingChat(FakeChat):
 
     def stream(self, request: Any) -> Any:
         is_naming = "Name this conversation" in str(request.body["messages"])
-        self.script = self.naming if is_naming else HELLO
+        self.script = self.naming if is_naming else self.answering
         return super().stream(request)
 
 
@@ -134,6 +135,50 @@ async def test_a_model_on_this_machine_leaves_its_title_for_the_next_answer(
         again = await chat.answers.send(ana, id_, "more")
         await chat.collect_events(again.assistant.id)
         assert await title_of(chat, id_) == "Un hola"
+
+
+async def test_a_model_on_this_machine_is_not_asked_while_an_answer_is_made(
+    database: Database, storage_settings: Settings, ana: UUID
+) -> None:
+    gate = Gate()
+    model = NamingChat(pieces("Un hola"), kind="local")
+    async with run_chat_services(database, storage_settings, ana, model, titles=True) as chat:
+        model.answering = [gate, *pieces("Hello")]
+        slow = await chat.send("otra")
+        with anyio.fail_after(20):
+            while not model.opened:  # noqa: ASYNC110  # a fake sends no events
+                await anyio.sleep(0.01)
+        model.answering = HELLO
+        turn = await chat.send("hola")
+        await chat.collect_events(turn.assistant.id)
+        assert await title_of(chat, turn.user.conversation_id) == "hola"
+        assert model.asked == 0
+        gate.set()
+        await chat.collect_events(slow.assistant.id)
+
+
+async def test_a_model_on_this_machine_is_not_asked_while_somebody_speaks(
+    database: Database, storage_settings: Settings, ana: UUID
+) -> None:
+    """And gives way when somebody begins to."""
+    speaks = [True]
+    model = NamingChat([None], kind="local")
+    async with run_chat_services(
+        database, storage_settings, ana, model, is_speech_live=lambda: speaks[0], titles=True
+    ) as chat:
+        turn = await chat.send("hola")
+        id_ = turn.user.conversation_id
+        await chat.collect_events(turn.assistant.id)
+        assert await title_of(chat, id_) == "hola"
+        assert model.asked == 0
+        speaks[0] = False
+        again = await chat.answers.send(ana, id_, "more")
+        await chat.collect_events(again.assistant.id)
+        with anyio.fail_after(20):
+            while not model.asked:  # noqa: ASYNC110  # a fake sends no events
+                await anyio.sleep(0.01)
+        chat.answers.titles.give_way()
+        assert await title_of(chat, id_) == "hola"
 
 
 async def test_a_small_model_that_names_something_else_is_not_believed(

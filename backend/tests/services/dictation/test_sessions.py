@@ -161,6 +161,19 @@ class FakePerson:
         wire.arrived.clear()
 
 
+async def test_a_dictation_that_begins_is_told_and_counted_until_its_end() -> None:
+    """Models on this machine give way to it."""
+    async with application(FakeEngine()) as sessions:
+        told: list[int] = []
+        sessions.watch_starts(lambda: told.append(sessions.dictating))
+        session = sessions.open(Connection(), LOCAL_USER_ID)
+        assert sessions.dictating == 0
+        await session.start("s", StartConfig(provider="fake"))
+        assert told == [1]
+        await sessions.leave(session, over=True)
+        assert sessions.dictating == 0
+
+
 def random_chunks(pcm: bytes, rng: random.Random) -> list[bytes]:
     chunks, at = [], 0
     while at < len(pcm):

@@ -1,4 +1,4 @@
-"""Connected models when two requests come at once, and when a key file fails for a while; on both databases."""
+"""Connected models: two requests at once, a key file that fails for a while, and their kind; on both databases."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,6 +11,8 @@ from app.core.config import Settings
 from app.core.errors import Forbidden
 from app.core.security import Caller
 from app.services.llm.connections import ConnectionChanges, ConnectionDraft, ModelConnections
+from app.services.llm.models import ModelCatalog
+from app.services.llm.providers import LlmProviders
 from app.storage import model_connections as rows
 from app.storage.database import Database
 
@@ -42,7 +44,9 @@ async def watched(storage_settings: Settings) -> AsyncIterator[WatchedDatabase]:
 async def connections(
     watched: WatchedDatabase, storage_settings: Settings
 ) -> AsyncIterator[ModelConnections]:
-    llm = storage_settings.llm.model_copy(update={"connections": LIMIT})
+    llm = storage_settings.llm.model_copy(
+        update={"connections": LIMIT, "allowed_base_urls": ["http://127.0.0.1:11434"]}
+    )
     connections = ModelConnections(storage_settings.model_copy(update={"llm": llm}), watched)
     yield connections
     await connections.aclose()
@@ -98,3 +102,16 @@ async def test_a_key_file_that_failed_for_a_while_is_read_again(
     assert mended is not None
     assert mended.chat is not broken.chat
     assert mended.chat is getattr(await connections.find_for(caller.user_id, "my.custom"), "chat", None)
+
+
+@pytest.mark.parametrize(
+    ("address", "kind"), [("http://127.0.0.1:11434", "local"), ("https://models.example/v1", "cloud")]
+)
+async def test_a_connected_server_of_this_machine_counts_as_one(
+    connections: ModelConnections, storage_settings: Settings, caller: Caller, address: str, kind: str
+) -> None:
+    """A title that it makes takes the cores of the speech, as one of the server's own model does."""
+    made = await connections.add(caller, ConnectionDraft(base_url=address, model="tiny"))
+    catalog = ModelCatalog(storage_settings, LlmProviders(storage_settings), connections=connections)
+    model = await catalog.resolve(made.name, caller.user_id)
+    assert await catalog.find_kind(model) == kind
