@@ -44,8 +44,6 @@ from app.services.assistants.registry import Assistants
 from app.services.assistants.toolsets import Toolsets
 from app.services.chat.answers import Answers
 from app.services.chat.conversations import Branches, Conversations, RealtimeSessions
-from app.services.checkpoints.fetching import WeightsFetcher
-from app.services.checkpoints.offers import measure_arrival
 from app.services.decoding.providers import SttProviders
 from app.services.decoding.scheduler import make_scheduler
 from app.services.dictation.sessions import SessionManager, SocketLimiter
@@ -60,6 +58,8 @@ from app.services.llm.generate import GenerateService
 from app.services.llm.models import ModelCatalog
 from app.services.llm.providers import LlmProviders
 from app.services.transcription.job import TranscriptionService
+from app.services.weights.fetching import WeightsFetcher
+from app.services.weights.offers import measure_arrival
 from app.storage import lifecycle
 from app.storage.database import Database
 

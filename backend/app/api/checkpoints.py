@@ -15,8 +15,8 @@ from app.schemas.checkpoints import (
     SpeedOut,
 )
 from app.schemas.errors import ANY_OTHER, describe_answer, describe_error
-from app.services.checkpoints.fetching import Fetch
-from app.services.checkpoints.offers import Offer, find_free_bytes, list_offers
+from app.services.weights.fetching import Fetch
+from app.services.weights.offers import Offer, find_free_bytes, list_offers
 
 router = APIRouter(prefix="/api/checkpoints", tags=["checkpoints"])
 

@@ -18,7 +18,6 @@ from app.services.accounts.accounts import Accounts
 from app.services.assistants.registry import Assistants
 from app.services.chat.answers import Answers
 from app.services.chat.conversations import Branches, Conversations, RealtimeSessions
-from app.services.checkpoints.fetching import WeightsFetcher
 from app.services.decoding.providers import SttProviders
 from app.services.decoding.scheduler import Scheduler
 from app.services.dictation.sessions import SessionManager, SocketLimiter
@@ -33,6 +32,7 @@ from app.services.llm.generate import GenerateService
 from app.services.llm.models import ModelCatalog
 from app.services.llm.providers import LlmProviders
 from app.services.transcription.job import TranscriptionService
+from app.services.weights.fetching import WeightsFetcher
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,10 @@ class NoteOut(BaseModel):
     def from_note(cls, note: Note) -> "NoteOut":
         return cls(code=note.code, params=dict(note.params))
 
+    @classmethod
+    def from_note_or_none(cls, note: Note | None) -> "NoteOut | None":
+        return None if note is None else cls.from_note(note)
+
 
 class ErrorBody(BaseModel):
     """What was wrong, and how to go on."""

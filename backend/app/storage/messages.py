@@ -181,7 +181,7 @@ async def find_turn(
         return None
     is_same = question.role == "user" and question.content == replace_unstorable(content)
     if not is_same or (parent != "leaf" and parent != question.parent_id):
-        raise _reused()
+        raise _make_reused()
     answers = select(MessageRow).where(MessageRow.parent_id == question.id).order_by(MessageRow.id).limit(1)
     answer = (await session.execute(answers)).scalar_one()  # both were stored together
     return NewTurn(user=question, assistant=to_message(answer), title=conversation.title)
@@ -200,7 +200,7 @@ async def find_answer(
     await _find_conversation(session, user_id, conversation_id, lock=lock)
     answer = await find_by_client_id(session, conversation_id, client_message_id)
     if answer is not None and (answer.role != "assistant" or answer.parent_id != question_id):
-        raise _reused()
+        raise _make_reused()
     return answer
 
 
@@ -425,7 +425,7 @@ async def _lock(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> 
     return row
 
 
-def _reused() -> IdReused:
+def _make_reused() -> IdReused:
     return IdReused(
         "this `client_message_id` was sent with another message of this conversation; give each message its own"
     )

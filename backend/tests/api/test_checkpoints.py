@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.services.checkpoints import fetching
+from app.services.weights import fetching
 from app.weights.catalog import KNOWN, SMOLLM2_FILE
 from tests.fakes.package_index import FakeIndex
 from tests.support.accounts import ACCOUNTS, Team, make_bearer

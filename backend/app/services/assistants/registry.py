@@ -73,7 +73,7 @@ class Assistants:
                 type=TYPE,
                 status=found[assistant.name].state,
                 description=found[assistant.name].description,
-                note=_to_wire(found[assistant.name].note),
+                note=NoteOut.from_note_or_none(found[assistant.name].note),
                 title=assistant.title,
                 model=found[assistant.name].model,
                 host=found[assistant.name].host,
@@ -90,7 +90,7 @@ class Assistants:
         self, assistant: ConfiguredAssistant, states: dict[str, LlmProviderOut], resolve: ResolveModel
     ) -> ProviderStatus:
         if assistant.problem:
-            return _misconfigured(assistant.problem)
+            return _describe_misconfigured(assistant.problem)
         if not is_installed():
             return ProviderStatus(
                 state=ProviderState.NOT_INSTALLED,
@@ -108,13 +108,13 @@ class Assistants:
                 note=Note(NoteCode.ASSISTANT_MODEL_MISSING, {"model": wanted}),
             )
         except PrompterError as error:
-            return _misconfigured(error.message)
+            return _describe_misconfigured(error.message)
         purpose = assistant.definition.description or assistant.title
         provider = states.get(model.provider)
         if provider is None:
-            return _misconfigured("its model is an assistant; give it a model's id")
+            return _describe_misconfigured("its model is an assistant; give it a model's id")
         if problem := find_tool_problem(assistant, model):
-            return _misconfigured(problem, NoteCode.CALLS_NO_TOOLS)
+            return _describe_misconfigured(problem, NoteCode.CALLS_NO_TOOLS)
         is_ready = provider.status == ProviderState.READY
         return ProviderStatus(
             state=provider.status,
@@ -129,9 +129,5 @@ class Assistants:
         )
 
 
-def _misconfigured(problem: str, code: NoteCode = NoteCode.SETTINGS_WRONG) -> ProviderStatus:
+def _describe_misconfigured(problem: str, code: NoteCode = NoteCode.SETTINGS_WRONG) -> ProviderStatus:
     return ProviderStatus(state=ProviderState.NOT_CONFIGURED, description=problem, note=Note(code))
-
-
-def _to_wire(note: Note | None) -> NoteOut | None:
-    return None if note is None else NoteOut.from_note(note)

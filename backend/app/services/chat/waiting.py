@@ -38,9 +38,8 @@ class WaitWatch:
             self._seen, self._silent_since, self._status = buffer.cursor, now, None
             return None
         waited_ms = int(now - self._silent_since) * 1000
-        is_told = (
-            self._status is not None
-        )  # a state that was shown is followed by another one, not by nothing
+        # A state that was shown is followed by another one, not by nothing.
+        is_told = self._status is not None
         if self._wait is not None and (is_told or now - self._waits_since >= WAIT_S):
             self._status = Status(self._wait.state, self._wait.place, waited_ms)
         elif is_told or now - self._silent_since >= WORKING_S:

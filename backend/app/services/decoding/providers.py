@@ -283,7 +283,7 @@ class SttProviders:
             type=provider.type,
             status=status.state,
             description=status.description,
-            note=None if status.note is None else NoteOut.from_note(status.note),
+            note=NoteOut.from_note_or_none(status.note),
             title=status.title,
             model=status.model,
             host=status.host,

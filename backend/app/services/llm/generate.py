@@ -99,7 +99,7 @@ class GenerateService:
         # A request with an address or a key means the one provider that uses them; an echo would hide a mistake.
         brought = NAMED_IN_REQUEST if config.base_url or config.api_key else None
         named = prompt.provider or brought
-        if (connected := await self._connected(prompt)) is not None:
+        if (connected := await self._find_connected(prompt)) is not None:
             return connected
         owner, _, model = config.model.partition("/")
         # `openai_compat` alone is no prefix: what its upstream calls a model may begin with any word.
@@ -114,7 +114,7 @@ class GenerateService:
         name = named or await self._providers.find_default()
         return _resolved(name, config.model, await self._providers.get(name), config)
 
-    async def _connected(self, prompt: Prompt) -> ResolvedModel | None:
+    async def _find_connected(self, prompt: Prompt) -> ResolvedModel | None:
         """The connected model that `provider` or `config.model` names, None where they name none.
 
         Raises:

@@ -64,7 +64,7 @@ class ModelSource(Protocol):
         ...
 
 
-class ConnectedModel(Protocol):
+class AskableConnection(Protocol):
     """A model server that a user may ask because somebody has connected it."""
 
     @property
@@ -86,11 +86,11 @@ class ConnectedModel(Protocol):
 class ConnectionSource(Protocol):
     """The model servers that users have connected themselves."""
 
-    async def list_for(self, user_id: UUID) -> Sequence[ConnectedModel]:
+    async def list_for(self, user_id: UUID) -> Sequence[AskableConnection]:
         """All that a user may ask, the likeliest default first. Raises StorageUnavailable."""
         ...
 
-    async def find_for(self, user_id: UUID, name: str) -> ConnectedModel | None:
+    async def find_for(self, user_id: UUID, name: str) -> AskableConnection | None:
         """The one of that name; quick for names that no connection can have. Raises StorageUnavailable."""
         ...
 
@@ -169,7 +169,7 @@ class ModelCatalog:
         chat = self._assistants.find(name, partial(self.resolve, user_id=user_id))
         return None if chat is None else ResolvedModel(id=name, provider=name, chat=chat, model="")
 
-    async def find_connection(self, name: str, user_id: UUID | None) -> ConnectedModel | None:
+    async def find_connection(self, name: str, user_id: UUID | None) -> AskableConnection | None:
         """The connection of that name, such as `my.openai`, where this user may ask one. Raises StorageUnavailable."""
         if self._connections is None or user_id is None:
             return None
@@ -193,7 +193,7 @@ class ModelCatalog:
         """
         if not asked:
             name = await self._providers.find_default()
-            connected = await self._connection_in_place_of(name, user_id)
+            connected = await self._find_connection_instead_of(name, user_id)
             return connected or await self._default_of(name)
         target = self._aliases.get(asked)
         if target is None or asked == "*":
@@ -217,9 +217,9 @@ class ModelCatalog:
         Raises:
             StorageUnavailable: the user's connections cannot be read.
         """
-        return await self._connection_in_place_of(await self._providers.find_default(), user_id)
+        return await self._find_connection_instead_of(await self._providers.find_default(), user_id)
 
-    async def _connection_in_place_of(self, name: str, user_id: UUID | None) -> ResolvedModel | None:
+    async def _find_connection_instead_of(self, name: str, user_id: UUID | None) -> ResolvedModel | None:
         """The connected model that answers where the server's default is this one; None where that answers itself."""
         if not self._is_last_resort(name):
             return None
@@ -230,20 +230,20 @@ class ModelCatalog:
         """Whether the server has no model of its own for requests that name none."""
         return name == FALLBACK and not self._settings.llm.provider
 
-    async def _choose_default(self, connected: Sequence[ConnectedModel]) -> ConnectedModel | None:
+    async def _choose_default(self, connected: Sequence[AskableConnection]) -> AskableConnection | None:
         """The connection that answers requests that name no model; None where the server's own provider does."""
         if not connected or not self._is_last_resort(await self._providers.find_default()):
             return None
         return connected[0]
 
-    async def _list_connected_or_none(self, user_id: UUID | None) -> Sequence[ConnectedModel]:
+    async def _list_connected_or_none(self, user_id: UUID | None) -> Sequence[AskableConnection]:
         """For lists, which the database must not keep from naming all others; it has logged why."""
         try:
             return await self._list_connected(user_id)
         except StorageUnavailable:
             return ()
 
-    async def _list_connected(self, user_id: UUID | None) -> Sequence[ConnectedModel]:
+    async def _list_connected(self, user_id: UUID | None) -> Sequence[AskableConnection]:
         if self._connections is None or user_id is None:
             return ()
         return await self._connections.list_for(user_id)
@@ -274,7 +274,7 @@ class ModelCatalog:
             )
         return await self._find(owners[0].id, user_id) if owners else None
 
-    async def _default_of_connection(self, connected: ConnectedModel) -> ResolvedModel:
+    async def _default_of_connection(self, connected: AskableConnection) -> ResolvedModel:
         """A connection's default model: the one that its user has chosen, else the first that it lists."""
         return _resolve_connected(
             connected, connected.model or next(iter(await _list_models(connected.chat)), "")
@@ -307,7 +307,7 @@ def _quote(id_: str) -> str:
     return repr(id_ if len(id_) <= _SHOWN_CHARS else f"{id_[:_SHOWN_CHARS]}…")
 
 
-def _resolve_connected(connected: ConnectedModel, model: str) -> ResolvedModel:
+def _resolve_connected(connected: AskableConnection, model: str) -> ResolvedModel:
     return ResolvedModel(
         id=f"{connected.name}/{model}" if model else connected.name,
         provider=connected.name,
@@ -320,7 +320,7 @@ def _resolve_connected(connected: ConnectedModel, model: str) -> ResolvedModel:
 class _ConnectedList:
     """What one connection lists; it is asked in a task of the group."""
 
-    def __init__(self, connected: ConnectedModel, group: anyio.abc.TaskGroup) -> None:
+    def __init__(self, connected: AskableConnection, group: anyio.abc.TaskGroup) -> None:
         self.models: list[Model] = []
         self._connected = connected
         group.start_soon(self._ask)
@@ -338,7 +338,7 @@ class _ConnectedList:
 class _ConnectedState:
     """The state of one connection, as the list of providers tells it."""
 
-    def __init__(self, connected: ConnectedModel, *, is_chosen: bool) -> None:
+    def __init__(self, connected: AskableConnection, *, is_chosen: bool) -> None:
         self._connected = connected
         self._is_chosen = is_chosen
         self._status = ProviderStatus(
@@ -359,7 +359,7 @@ class _ConnectedState:
             type=connected.chat.type,
             status=status.state,
             description=status.description,
-            note=None if status.note is None else NoteOut.from_note(status.note),
+            note=NoteOut.from_note_or_none(status.note),
             title=connected.title,
             model=status.model,
             default=self._is_chosen and status.state in USABLE,

@@ -97,7 +97,7 @@ class LlmProviders:
                 type=kind,
                 status=status.state,
                 description=status.description,
-                note=None if status.note is None else NoteOut.from_note(status.note),
+                note=NoteOut.from_note_or_none(status.note),
                 title=status.title,
                 model=status.model,
                 host=status.host,

@@ -185,9 +185,8 @@ def _transcribe(
     changes: dict[str, Any],
     abandoned: threading.Event,
 ) -> tuple[list[Any], Any]:
-    most = 2 * count_most_tokens(
-        len(audio) / SAMPLE_RATE_HZ
-    )  # CTranslate2 generates half of what it is allowed
+    # CTranslate2 generates half of what it is allowed.
+    most = 2 * count_most_tokens(len(audio) / SAMPLE_RATE_HZ)
     has_room = most <= DECODER_TOKENS - PROMPT_TOKENS - CONTROL_TOKENS
     pending, info = model.transcribe(
         audio,

@@ -11,8 +11,8 @@ import pytest
 from filelock import FileLock
 
 from app.core.errors import NotFound
-from app.services.checkpoints import fetching
-from app.services.checkpoints.fetching import Fetch, FetchState, WeightsFetcher
+from app.services.weights import fetching
+from app.services.weights.fetching import Fetch, FetchState, WeightsFetcher
 from app.weights.catalog import KNOWN, KnownWeights
 from tests.support.fetching import fetching_settings
 

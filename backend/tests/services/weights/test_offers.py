@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from app.core.config import Settings
-from app.services.checkpoints.offers import Offer, Speed, list_offers
 from app.services.decoding.admission import EngineCost
 from app.services.decoding.cost_file import CostFile, describe_machine
 from app.services.decoding.providers import SttProviders
 from app.services.decoding.scheduler import Scheduler
+from app.services.weights.offers import Offer, Speed, list_offers
 from tests.support.checkpoints import write_checkpoint
 
 CORES = 2
