@@ -173,6 +173,7 @@ export const en = {
     readAloud: "Read answers aloud",
     readAloudHint: "By a voice of this device, so that no text leaves it.",
     reading: "Reading the answer aloud. Speak to interrupt.",
+    readingOnly: "Reading the answer aloud.",
     readingHalf: "Reading aloud. The microphone is off meanwhile: it would hear the answer.",
     stopReading: "Stop reading",
     code: "A block of code.",

@@ -174,6 +174,7 @@ export const es: Texts = {
     readAloud: "Leer las respuestas en voz alta",
     readAloudHint: "Con una voz de este dispositivo: ningún texto sale de él.",
     reading: "Leyendo la respuesta. Habla para interrumpir.",
+    readingOnly: "Leyendo la respuesta en voz alta.",
     readingHalf: "Leyendo en voz alta. Mientras tanto el micrófono está apagado: oiría la respuesta.",
     stopReading: "Dejar de leer",
     code: "Un bloque de código.",

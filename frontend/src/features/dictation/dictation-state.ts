@@ -45,6 +45,12 @@ export function isRecording({ kind }: DictationState): boolean {
   return kind === "opening" || kind === "listening" || kind === "reconnecting";
 }
 
+/** Whether what is said now reaches the server. */
+export function isHeard(state: DictationState): boolean {
+  if (state.kind !== "listening" || state.isMuted) return false;
+  return state.sound === "live" || state.sound === "recovered";
+}
+
 /** Whether there is a dictation to cancel. */
 export function isBusy(state: DictationState): boolean {
   return isRecording(state) || state.kind === "finishing";

@@ -8,6 +8,7 @@ const LENGTH = 2 * Math.PI * RADIUS;
 
 export function CountdownRing({ state }: { state: HandsFreeState }) {
   if (state.kind === "off" || state.turn.kind !== "pausing") return null;
+  if (state.chat === "busy") return null; // nothing is sent before the answer has ended
   return <Ring key={state.turn.sinceMs} turn={state.turn} />; // another pause starts the animation again
 }
 

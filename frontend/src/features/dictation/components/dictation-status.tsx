@@ -19,16 +19,27 @@ import type { Awaited } from "../client/messages";
 import type { Dictation } from "../dictation";
 import { useDictationView } from "../dictation-context";
 import type { DictationState } from "../dictation-state";
+import type { HandsFree } from "../hands-free/hands-free";
 import { LatencyReceipt } from "./latency-receipt";
 import { SoundHint } from "./sound-hint";
+import { useHandsFreeState } from "./use-hands-free";
 import { type Pace, useSteadyText } from "./use-steady-text";
 
-export function DictationStatus({ dictation }: { dictation: Dictation }) {
+interface Props {
+  dictation: Dictation;
+  handsFree: HandsFree;
+}
+
+export function DictationStatus({ dictation, handsFree }: Props) {
   const { t } = useTranslation();
+  const isHandsFree = useHandsFreeState(handsFree).kind === "on";
   const { state, lastFinal, awaited, isTooQuiet, hint } = useDictationView(dictation);
   const [{ pushToTalkKey, showsTiming }] = useSettings();
   const name = (key: StateText): string => t(key, { key: nameKey(pushToTalkKey, t("common.keySpace")) });
   const announced = getStateText(state, isTooQuiet);
+  // The line of hands-free says whose turn it is.
+  const isMutedByVoice = announced === "dictation.muted" && handsFree.isMuting;
+  const isSaidAbove = isMutedByVoice || (isHandsFree && TURNS.has(announced));
   const waits = getAwaited(state, announced, awaited);
   const line = useSteadyText(
     waits === null ? name(announced) : nameAwaited(waits, t),
@@ -45,11 +56,11 @@ export function DictationStatus({ dictation }: { dictation: Dictation }) {
           data-state={state.kind}
           className={getStateStyle(state, isTooQuiet)}
         >
-          {state.kind === "failed" ? "" : line}
+          {state.kind === "failed" || (isSaidAbove && waits === null) ? "" : line}
         </span>
         {/* Screen readers read each change while the user speaks: turns and waits are not among them. */}
         <span role="status" className="sr-only">
-          {state.kind === "failed"
+          {state.kind === "failed" || isMutedByVoice
             ? ""
             : name(announced === "dictation.hearing" ? "dictation.listening" : announced)}
         </span>
@@ -103,6 +114,8 @@ function nameAwaited(awaited: Awaited, t: TFunction): string {
       return nameQueued(awaited.place, t);
   }
 }
+
+const TURNS: ReadonlySet<StateText> = new Set(["dictation.listening", "dictation.hearing"]);
 
 /** Speaking and pausing follow each other quickly, and the text of what was said is often there at once. */
 function getPace(text: StateText): Pace {

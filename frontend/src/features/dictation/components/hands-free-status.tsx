@@ -3,18 +3,31 @@ import { TriangleAlert, X } from "lucide-react";
 import { useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
 
+import type { Dictation } from "../dictation";
+import { useDictationView } from "../dictation-context";
+import { isHeard } from "../dictation-state";
 import type { HandsFree } from "../hands-free/hands-free";
 import type { HandsFreeState } from "../hands-free/turns";
 import { useHandsFreeState, useReadingState } from "./use-hands-free";
 
-export function HandsFreeStatus({ handsFree }: { handsFree: HandsFree }) {
+interface Props {
+  dictation: Dictation;
+  handsFree: HandsFree;
+}
+
+export function HandsFreeStatus({ dictation, handsFree }: Props) {
   const { t } = useTranslation();
+  const isListening = isHeard(useDictationView(dictation).state);
   const state = useHandsFreeState(handsFree);
   const reading = useReadingState(handsFree);
   const asking = useSyncExternalStore(handsFree.subscribe, () => handsFree.asking);
   const isReading = reading === "reading" || reading === "held";
   const isOn = state.kind === "on";
-  const isHalf = isOn && handsFree.duplexMode === "half";
+  const readingText = handsFree.isMuting
+    ? "handsFree.readingHalf"
+    : isOn && isListening
+      ? "handsFree.reading"
+      : "handsFree.readingOnly";
   return (
     <>
       {/* No live region, which would talk over who dictates: what needs the user is an alert elsewhere. */}
@@ -26,7 +39,7 @@ export function HandsFreeStatus({ handsFree }: { handsFree: HandsFree }) {
         >
           {isReading && (
             <>
-              <span>{t(isHalf ? "handsFree.readingHalf" : "handsFree.reading")}</span>
+              <span>{t(readingText)}</span>
               <button
                 type="button"
                 className="button-quiet min-h-11 text-xs"
@@ -36,10 +49,12 @@ export function HandsFreeStatus({ handsFree }: { handsFree: HandsFree }) {
               </button>
             </>
           )}
-          {isOn && !isReading && (
-            <span className={asking === null ? "" : "font-medium text-warn"}>
-              {asking === null ? t(getText(state)) : t("handsFree.asking", { tool: asking })}
-            </span>
+          {isOn && !isReading && asking !== null && (
+            <span className="font-medium text-warn">{t("handsFree.asking", { tool: asking })}</span>
+          )}
+          {/* Where nothing is heard, the line of the dictation says why. */}
+          {isOn && !isReading && asking === null && (isListening || isDue(state)) && (
+            <span>{t(getText(state))}</span>
           )}
         </div>
       )}
@@ -70,8 +85,11 @@ export function HandsFreeStatus({ handsFree }: { handsFree: HandsFree }) {
   );
 }
 
-function getText({ turn, chat }: Extract<HandsFreeState, { kind: "on" }>) {
-  if (turn.kind === "pausing") return "handsFree.pausing";
-  if (turn.kind === "due" && chat === "busy") return "handsFree.due";
-  return chat === "busy" ? "handsFree.answering" : "handsFree.listening";
+type On = Extract<HandsFreeState, { kind: "on" }>;
+
+const isDue = ({ turn, chat }: On): boolean => turn.kind === "due" && chat === "busy";
+
+function getText(state: On) {
+  if (state.chat === "busy") return isDue(state) ? "handsFree.due" : "handsFree.answering";
+  return state.turn.kind === "pausing" ? "handsFree.pausing" : "handsFree.listening";
 }

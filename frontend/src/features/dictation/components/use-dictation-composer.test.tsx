@@ -14,6 +14,8 @@ import { ComposerStore } from "../composer/composer-store";
 import { Dictation } from "../dictation";
 import { DictationContext } from "../dictation-context";
 import { Drafts } from "../drafts";
+import { FakeSpeechEngine, FakeUtterance } from "../hands-free/fake-speech-engine";
+import type { AnswerProgress } from "../hands-free/read-aloud";
 import { toDictationOptions } from "../options";
 import { HOLD_MS } from "./push-to-talk";
 import { useDictationComposer } from "./use-dictation-composer";
@@ -42,14 +44,18 @@ function shown() {
   const chat = {
     isFree: true,
     free: () => chat.set(true),
-    set: (_isFree: boolean, _problem: "refused" | "failed" | null = null): void => undefined,
+    set: (
+      _isFree: boolean,
+      _problem: "refused" | "failed" | null = null,
+      _answer: AnswerProgress | null = null,
+    ): void => undefined,
   };
   function Page({ conversation = null }: { conversation?: string | null }) {
     const { draft, field, microphone, below, onReady, onProgress } = useDictationComposer(conversation);
-    chat.set = (isFree, problem = null) => {
+    chat.set = (isFree, problem = null, answer = null) => {
       chat.isFree = isFree;
       if (isFree) onReady();
-      onProgress({ conversationId: conversation, isFree, problem, answer: null });
+      onProgress({ conversationId: conversation, isFree, problem, answer });
     };
     useEffect(
       () => onProgress({ conversationId: conversation, isFree: chat.isFree, problem: null, answer: null }),
@@ -410,6 +416,71 @@ it("shows the engine's pause as it runs, until speech goes on", async () => {
   expect(screen.getByTestId("countdown")).toBeInTheDocument();
   await told(() => server.emit({ type: "turn_resumed", utterance_id: 1 }));
   expect(screen.queryByTestId("countdown")).toBeNull();
+});
+
+it("promises no sending after a pause while an answer comes", async () => {
+  const { server, told, chat, dictation } = shown();
+  await userEvent.click(screen.getByRole("button", HANDS_FREE));
+  await told(() => chat.set(false));
+  await told(() => server.emit({ type: "speech_started", utterance_id: 1 }));
+  const timing = { speech_end_ms: 0, endpoint_ms: 256, queue_ms: 0, decode_ms: 9 };
+  await told(() => server.emit({ type: "eager_final", utterance_id: 1, text: "One.", timing }));
+  expect(screen.queryByTestId("countdown")).toBeNull();
+  expect(screen.getByTestId("hands-free")).toHaveTextContent("it is sent after the answer");
+  dictation.cancel();
+});
+
+it("says one thing at a time: whose turn it is, or what keeps it from hearing", async () => {
+  const { server, microphones, told, dictation } = shown();
+  let allow = (): void => undefined;
+  microphones.prompt = new Promise((resolve) => (allow = resolve));
+  const lines = () =>
+    [screen.getByTestId("hands-free"), screen.getByTestId("dictation-state")].map((line) => line.textContent);
+  const turn = expect.stringMatching(/^Hands-free: a pause sends/) as unknown;
+  await userEvent.click(screen.getByRole("button", HANDS_FREE));
+  await told(() => undefined);
+  expect(lines()).toEqual(["", expect.stringMatching(/^Allow the microphone/)]);
+  await told(() => allow());
+  await told(() => server.emit({ type: "speech_started", utterance_id: 1 }));
+  expect(lines()).toEqual([turn, ""]);
+  await userEvent.click(screen.getByRole("button", { name: "Mute the microphone" }));
+  expect(lines()).toEqual(["", expect.stringMatching(/^Muted/)]);
+  await userEvent.click(screen.getByRole("button", { name: "Unmute the microphone" }));
+  expect(lines()).toEqual([turn, ""]);
+  server.isDown = true;
+  await told(() => server.socket.drop(1006));
+  expect(lines()).toEqual(["", expect.stringMatching(/^Connection lost/)]);
+  dictation.cancel();
+});
+
+it("offers to interrupt what is read aloud only where it hears", async () => {
+  vi.stubGlobal("SpeechSynthesisUtterance", FakeUtterance);
+  vi.stubGlobal("speechSynthesis", new FakeSpeechEngine().engine);
+  services.settings.change({ readsAloud: true, echoCancellation: false });
+  try {
+    const { told, chat } = shown();
+    const line = () => screen.getByTestId("hands-free").textContent;
+    const read = (id: string) =>
+      told(() =>
+        chat.set(false, null, { id, text: "One sentence here. And ", state: "coming", asking: null }),
+      );
+    await read("a");
+    expect(line()).toMatch(/^Reading the answer aloud\.Stop/);
+    await userEvent.click(screen.getByRole("button", { name: "Stop reading" }));
+    await userEvent.click(screen.getByRole("button", HANDS_FREE));
+    await told(() => undefined);
+    await read("b");
+    expect(line()).toMatch(/^Reading aloud\. The microphone is off meanwhile/);
+    expect(screen.getByTestId("dictation-state")).toBeEmptyDOMElement(); // "Muted" would be the user's doing
+    await userEvent.click(screen.getByRole("button", { name: "Unmute the microphone" }));
+    expect(line()).toMatch(/^Reading the answer aloud\. Speak to interrupt/);
+    await userEvent.click(screen.getByRole("button", { name: "Mute the microphone" }));
+    expect(line()).toMatch(/^Reading the answer aloud\.Stop/);
+    expect(screen.getByTestId("dictation-state")).toHaveTextContent("Muted");
+    await userEvent.click(screen.getByRole("button", { name: "End hands-free" }));
+  } finally {
+    vi.unstubAllGlobals();
+  }
 });
 
 it("sends what became final during an answer when that answer ends, and once", async () => {

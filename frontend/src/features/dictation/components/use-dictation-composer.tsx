@@ -117,9 +117,9 @@ export function useDictationComposer(conversationId: string | null): DictationCo
     below: (
       <>
         <MarkedPlaces dictation={dictation} onGo={focus} />
-        <HandsFreeStatus handsFree={handsFree} />
+        <HandsFreeStatus dictation={dictation} handsFree={handsFree} />
         {elsewhere !== null && <DictationElsewhere conversation={elsewhere} />}
-        <DictationStatus dictation={dictation} />
+        <DictationStatus dictation={dictation} handsFree={handsFree} />
       </>
     ),
     onReady,

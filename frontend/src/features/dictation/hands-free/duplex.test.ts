@@ -21,11 +21,12 @@ async function reading(cancelsEcho: boolean) {
   const readAloud = new ReadAloud({ voice: new Voice(fake.engine), ...setup });
   const mutes: boolean[] = [];
   const mute = (isMuted: boolean) => void mutes.push(isMuted);
-  const user = { isSpeaking: false };
+  const user = { isSpeaking: false, isDictating: false };
   const duplex = new Duplex({
     reading: readAloud,
     cancelsEcho: () => cancelsEcho,
     hears: () => true,
+    isDictating: () => user.isDictating,
     isSpeaking: () => user.isSpeaking,
     mute,
   });
@@ -81,4 +82,17 @@ it("begins no sentence while somebody speaks", async () => {
   duplex.handleNothing();
   await vi.advanceTimersByTimeAsync(200);
   expect(fake.current?.text).toBe("Another answer.");
+});
+
+it("reads nothing into a dictation, nor later", async () => {
+  const { fake, readAloud, user } = await reading(true);
+  readAloud.skip();
+  user.isDictating = true;
+  readAloud.follow({ id: "b", text: "Another answer. And ", state: "coming", asking: null });
+  await vi.advanceTimersByTimeAsync(200);
+  expect([fake.current, readAloud.get()]).toEqual([null, "silent"]);
+  user.isDictating = false;
+  readAloud.follow({ id: "b", text: "Another answer. And more. ", state: "over", asking: null });
+  await vi.advanceTimersByTimeAsync(200);
+  expect(fake.current).toBeNull();
 });

@@ -11,6 +11,8 @@ export interface DuplexSetup {
   cancelsEcho: () => boolean;
   /** Whether the microphone is on, and not muted. */
   hears: () => boolean;
+  /** Whether somebody dictates, and not to have a conversation: nothing is read into that. */
+  isDictating: () => boolean;
   /** Whether somebody speaks. */
   isSpeaking: () => boolean;
   mute: (isMuted: boolean) => void;
@@ -34,6 +36,11 @@ export class Duplex {
 
   get mode(): DuplexMode {
     return this.#hasLeaked || !this.#setup.cancelsEcho() ? "half" : "full";
+  }
+
+  /** Whether the microphone is muted for the voice, and not by the user. */
+  get isMuting(): boolean {
+    return this.#isMuting;
   }
 
   /** Follow the voice, until the function that is returned is called. */
@@ -75,9 +82,16 @@ export class Duplex {
     this.#handleReading();
   }
 
+  /** The microphone is not muted any more: what mutes it from now on is the user. */
+  handleUnmuted(): void {
+    clearTimeout(this.#timer);
+    this.#isMuting = false;
+  }
+
   #handleReading(): void {
-    const { reading, hears, isSpeaking, mute } = this.#setup;
+    const { reading, hears, isDictating, isSpeaking, mute } = this.#setup;
     const isReading = reading.get() === "reading";
+    if (isReading && isDictating()) return reading.skip();
     if (isReading && isSpeaking()) return reading.hold();
     if (isReading && this.mode === "half") {
       clearTimeout(this.#timer);

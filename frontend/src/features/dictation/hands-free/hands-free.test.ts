@@ -107,6 +107,32 @@ it("does not take its own voice for the user's, and listens no more while it rea
   handsFree.stop();
 });
 
+it("leaves the microphone muted that the user has muted", async () => {
+  const { fake, dictation, handsFree, microphones, answer } = await started({ cancelsEcho: false });
+  answer("One sentence here. And ");
+  await settle();
+  expect([handsFree.isMuting, microphones.last.isMuted]).toEqual([true, true]);
+  dictation.mute(false);
+  dictation.mute(true);
+  expect(handsFree.isMuting).toBe(false);
+  fake.finish();
+  await settle(1000);
+  expect([handsFree.reading.get(), microphones.last.isMuted]).toEqual(["silent", true]);
+  handsFree.stop();
+});
+
+it("reads no answer into a dictation that is not hands-free, and says so of none later", async () => {
+  const { fake, dictation, handsFree, microphones, answer } = await started({ cancelsEcho: false });
+  handsFree.stop();
+  await settle();
+  dictation.start();
+  await settle();
+  answer("One sentence here. And ");
+  await settle();
+  expect([fake.current, handsFree.reading.get(), microphones.last.isMuted]).toEqual([null, "silent", false]);
+  dictation.cancel();
+});
+
 it("goes on reading after a noise", async () => {
   const { fake, handsFree, answer, server } = await started();
   answer("One sentence here. And ");

@@ -59,6 +59,7 @@ export class HandsFree {
         const { state } = dictation.get();
         return isRecording(state) && "isMuted" in state && !state.isMuted;
       },
+      isDictating: () => this.#state.kind === "off" && isRecording(dictation.get().state),
       isSpeaking: () => {
         const { state } = dictation.get();
         return state.kind === "listening" && state.isSpeaking;
@@ -95,6 +96,11 @@ export class HandsFree {
     return this.#duplex.mode;
   }
 
+  /** Whether the microphone is muted while an answer is read aloud, and not by the user. */
+  get isMuting(): boolean {
+    return this.#duplex.isMuting;
+  }
+
   /** The tool that an answer wants to use and that waits for the user. */
   get asking(): string | null {
     return this.#chat.answer?.asking ?? null;
@@ -121,8 +127,8 @@ export class HandsFree {
     const { dictation, reading, describeEnd } = this.#setup;
     this.#apply({ type: "stopped", reason });
     reading.skip();
+    void dictation.stop(); // nothing is read into a microphone that is on
     if (reason !== null) reading.say(describeEnd(reason));
-    void dictation.stop();
   };
 
   readonly toggle = (): void => (this.#state.kind === "on" ? this.stop() : this.start());
@@ -211,6 +217,7 @@ export class HandsFree {
   /** The microphone went off: by its button, by Escape, or by a failure. */
   #handleDictation(): void {
     const { state } = this.#setup.dictation.get();
+    if ("isMuted" in state && !state.isMuted) this.#duplex.handleUnmuted();
     if (isRecording(state) !== this.#isListening) {
       this.#isListening = !this.#isListening;
       this.#duplex.handleMicrophone();

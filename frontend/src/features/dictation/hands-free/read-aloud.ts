@@ -166,7 +166,7 @@ export class ReadAloud {
         const [sentence] = this.#queue;
         if (sentence === undefined) break;
         this.#set("reading");
-        if (this.#is("held")) return; // somebody speaks
+        if (!this.#is("reading")) return; // somebody speaks, or dictates
         this.#recent = `${this.#recent} ${sentence.text}`.slice(-MAX_ECHO_CHARS);
         const end = await this.#setup.voice.speak(sentence.text, sentence.lang);
         if (end === "done" && this.#queue[0] === sentence) this.#queue.shift();
