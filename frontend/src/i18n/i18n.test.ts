@@ -2,7 +2,7 @@
 import i18next from "i18next";
 import { afterAll, describe, expect, test, vi } from "vitest";
 
-import { chooseLanguage, startI18n } from "./i18n";
+import { chooseLanguage, loadTexts, startI18n } from "./i18n";
 
 test.each([
   ["", ["es-MX", "en"], "es"],
@@ -40,4 +40,13 @@ describe("startI18n", () => {
     await Promise.all([startI18n("es"), startI18n("en")]);
     expect([send(), document.documentElement.lang]).toEqual(["Send", "en"]);
   });
+});
+
+test("texts of another language are there for what is read aloud in it", async () => {
+  i18next.removeResourceBundle("es", "translation");
+  await loadTexts("es");
+  expect([i18next.t("common.keySend"), i18next.t("common.keySend", { lng: "es" })]).toEqual([
+    "Send",
+    "Enviar",
+  ]);
 });

@@ -36,9 +36,18 @@ export async function startI18n(language: Language): Promise<void> {
       initAsync: false,
     });
   }
-  if (language !== "en" && !i18next.hasResourceBundle(language, "translation"))
-    i18next.addResourceBundle(language, "translation", await LOADS[language]());
+  await loadTexts(language);
   if (wanted !== language) return;
   document.documentElement.lang = language;
   await i18next.changeLanguage(language);
+}
+
+/**
+ * Make the texts of a language available, also where the page keeps another one.
+ *
+ * @throws TypeError the texts could not be loaded
+ */
+export async function loadTexts(language: Language): Promise<void> {
+  if (language !== "en" && !i18next.hasResourceBundle(language, "translation"))
+    i18next.addResourceBundle(language, "translation", await LOADS[language]());
 }

@@ -2,6 +2,7 @@
 import { useEffect, useState, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
 
+import { LANGUAGES, loadTexts } from "@/i18n/i18n";
 import { SILENCE_MS } from "@/shared/api/endpointing";
 import { useServices, useSettings } from "@/shared/services";
 
@@ -35,6 +36,10 @@ export function useHandsFree(dictation: Dictation, send: () => void): HandsFree 
   });
   useEffect(() => handsFree.open(), [handsFree]);
   useEffect(() => handsFree.reading.switch(readsAloud), [handsFree, readsAloud]);
+  useEffect(() => {
+    // An answer may be in another language than the page. Without its texts, code is named in English.
+    if (readsAloud) void Promise.allSettled(LANGUAGES.map(loadTexts));
+  }, [readsAloud]);
   useEffect(() => {
     const { reading } = handsFree;
     // Before the keys of dictation: Escape would take back what is not final.
