@@ -78,7 +78,7 @@ async def test_what_is_removed_answers_no_more(
     assert await app.findings() == []
     for left in range(count - 1, -1, -1):
         await mine.first.get_by_role("button", name="Remove").click()
-        await expect(mine.first.get_by_role("group")).to_contain_text("and its key?")  # nothing is lost to a slip
+        await expect(mine.first.get_by_role("group")).to_contain_text("and its key?")
         assert await app.findings() == []
         await mine.first.get_by_role("button", name="Remove", exact=True).click()
         await expect(mine).to_have_count(left)

@@ -51,17 +51,14 @@ function ConnectionItem({ connection, canShare }: { connection: Connection; canS
   const [settings, changeSettings] = useSettings();
   const trial = useStoredTrial(connection.id);
   const change = useChangeConnection(connection.id);
-  const disconnect = useDisconnect(connection.id);
   const [isKeyOpen, setKeyOpen] = useState(connection.needs_key);
   const { name, title, base_url: baseUrl, key_hint: hint, has_key: hasKey } = connection;
+  const disconnect = useDisconnect(connection.id, () => {
+    if (settings.chatModel === name || settings.chatModel.startsWith(`${name}/`))
+      changeSettings({ chatModel: "" });
+  });
   const [asksRemoval, setAsksRemoval] = useState(false);
-  const remove = (): void => {
-    const isUsed = settings.chatModel === name || settings.chatModel.startsWith(`${name}/`);
-    disconnect.mutate(undefined, {
-      onSuccess: () => isUsed && changeSettings({ chatModel: "" }),
-      onError: () => setAsksRemoval(false),
-    });
-  };
+  const remove = (): void => disconnect.mutate(undefined, { onError: () => setAsksRemoval(false) });
   return (
     <li className="space-y-2 px-4 py-3 text-sm">
       <div className="flex flex-wrap items-center gap-x-3 gap-y-1">

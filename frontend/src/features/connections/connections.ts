@@ -79,11 +79,13 @@ export function useChangeConnection(id: string) {
   });
 }
 
-export function useDisconnect(id: string) {
+/** @param onRemoved called also where the component is gone by then, as it is with the connection */
+export function useDisconnect(id: string, onRemoved: () => void) {
   const { api } = useServices();
   const client = useQueryClient();
   return useMutation<Response, ApiError>({
     mutationFn: () => api.response(`/api/connections/${id}`, { method: "DELETE" }),
+    onSuccess: onRemoved,
     onSettled: () => refresh(client),
   });
 }
