@@ -128,11 +128,14 @@ def restore_keys(backup: Path, folder: Path, at: datetime | None = None) -> Path
         return None
     try:
         data = copy.read_bytes()
+        if file.exists() and file.read_bytes() == data:
+            return None
+        draft = file.with_name(f".{file.name}.restored")
+        draft.unlink(missing_ok=True)
+        write_private(draft, data)
         if file.exists():
-            if file.read_bytes() == data:
-                return None
             file.rename(file.with_name(f"{file.name}.before-{at or utc_now():%Y%m%d-%H%M%S}"))
-        write_private(file, data)
+        draft.rename(file)
     except OSError as error:
         raise StorageUnavailable(
             f"the key file {str(file)!r} could not be written: {_explain(error)}"

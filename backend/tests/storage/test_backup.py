@@ -568,3 +568,22 @@ async def test_a_key_in_the_settings_is_written_to_no_file(tmp_path: Path) -> No
     assert "the setting llm.connections_key opens the API keys" in " ".join(told.split())
     assert "opens the API keys in it: keep the two apart" not in " ".join(told.split())
     assert not (tmp_path / "full.db.keys").exists()
+
+
+async def test_a_key_file_that_cannot_be_restored_leaves_the_one_that_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that found none would make another one, which opens nothing."""
+    settings = await connected_server(tmp_path / "data")
+    file = settings.data_dir / CONNECTIONS_KEY_FILE
+    former = file.read_bytes()
+    (tmp_path / "full.db.keys").write_bytes(b"another key of a server, long enough")
+
+    def fail_to_write(path: Path, data: bytes) -> None:
+        del path, data
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(backup, "write_private", fail_to_write)
+    with pytest.raises(StorageUnavailable, match=r"[Nn]o space left"):
+        backup.restore_keys(tmp_path / "full.db", settings.data_dir)
+    assert file.read_bytes() == former
