@@ -55,6 +55,11 @@ test("a model server that was found is one press away", async () => {
 
 test.each([
   ["a model answers", [provider("llama_local", { default: true, chosen: true }), ECHO], ""],
+  [
+    "the server's own model does not answer, which has a note of its own",
+    [provider("ollama", { chosen: true, status: "unreachable" }), { ...ECHO, default: false, chosen: false }],
+    "",
+  ],
   ["another one is chosen", [ECHO], "ollama/qwen3"],
 ])("it is not there where %s", async (_, items, model) => {
   await show(items, model);

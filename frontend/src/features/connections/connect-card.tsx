@@ -21,7 +21,7 @@ export function ConnectCard({ model, onModel }: Props) {
   const { t } = useTranslation();
   const { data } = useLanguageModels();
   const [isOpen, setOpen] = useState(false);
-  if (!isOpen && (data === undefined || model !== "" || canAnswer(data.items))) return null;
+  if (!isOpen && (data === undefined || model !== "" || isModelChosen(data.items))) return null;
   const others = (data?.items ?? []).filter((item) => isModel(item) && isUsable(item)).slice(0, MOST_NAMED);
   const isEcho = data?.items.some((item) => item.default) ?? false;
   return (
@@ -56,9 +56,9 @@ export function ConnectCard({ model, onModel }: Props) {
   );
 }
 
-/** Whether a real model answers where none is named. */
-function canAnswer(items: readonly LlmProvider[]): boolean {
-  return items.some((item) => item.default && item.type !== "mock");
+/** Whether a real model is to answer where none is named. The note of that model says where it cannot. */
+function isModelChosen(items: readonly LlmProvider[]): boolean {
+  return items.some((item) => (item.default || item.chosen) && item.type !== "mock");
 }
 
 function isModel(item: LlmProvider): boolean {

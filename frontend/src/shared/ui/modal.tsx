@@ -32,7 +32,12 @@ export function Modal({ title, onClose, children, className = "max-w-lg" }: Moda
         <h2 id={titleId} className="text-base font-semibold">
           {title}
         </h2>
-        <button type="button" className="button-quiet -mr-2" aria-label={t("common.close")} onClick={onClose}>
+        <button
+          type="button"
+          className="button-quiet touch-target -mr-2"
+          aria-label={t("common.close")}
+          onClick={onClose}
+        >
           <X size={18} aria-hidden />
         </button>
       </div>

@@ -92,7 +92,7 @@ function RoundButton({ label, disabled, onClick, children }: RoundButtonProps) {
   return (
     <button
       type={onClick ? "button" : "submit"}
-      className="grid h-10 w-10 shrink-0 place-items-center rounded-full bg-brand text-white transition hover:brightness-110 disabled:cursor-not-allowed disabled:bg-raised disabled:bg-none disabled:text-muted"
+      className="grid h-11 w-11 shrink-0 place-items-center rounded-full bg-brand text-white transition hover:brightness-110 disabled:cursor-not-allowed disabled:bg-raised disabled:bg-none disabled:text-muted"
       aria-label={label}
       title={label}
       disabled={disabled}
@@ -151,7 +151,12 @@ export function Refusal({ problem, onDismiss }: { problem: Problem; onDismiss: (
         <p className="min-w-0 flex-1 break-words">
           <strong className="font-semibold">{t("chat.problems.refused")}.</strong> {text}
         </p>
-        <button type="button" className="button-quiet" aria-label={t("chat.dismiss")} onClick={onDismiss}>
+        <button
+          type="button"
+          className="button-quiet touch-target"
+          aria-label={t("chat.dismiss")}
+          onClick={onDismiss}
+        >
           <X size={16} aria-hidden />
         </button>
       </div>

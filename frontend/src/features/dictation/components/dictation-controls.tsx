@@ -41,7 +41,11 @@ export function DictationControls({ dictation, handsFree, onMouse }: Props) {
   const isOn = isRecording(state);
   const isMuted = "isMuted" in state && state.isMuted;
   return (
-    <div role="group" aria-label={t("dictation.region")} className="flex min-w-0 items-center gap-1">
+    <div
+      role="group"
+      aria-label={t("dictation.region")}
+      className="flex min-w-0 flex-wrap items-center gap-1"
+    >
       <MicrophoneButton dictation={dictation} handsFree={handsFree} onMouse={onMouse} />
       {isOn && (
         <>
@@ -66,6 +70,7 @@ export function DictationControls({ dictation, handsFree, onMouse }: Props) {
       {handsFree.reading.isAvailable && (
         <ToolButton
           label={t("handsFree.readAloud")}
+          isRare={isOn}
           isPressed={readsAloud}
           onClick={() => {
             change({ readsAloud: !readsAloud });
@@ -97,7 +102,7 @@ function MicrophoneButton({ dictation, handsFree, onMouse }: Props) {
   return (
     <button
       type="button"
-      className={`relative touch-none select-none [-webkit-touch-callout:none] grid h-10 w-10 shrink-0 place-items-center rounded-full transition ${look}`}
+      className={`relative touch-none select-none [-webkit-touch-callout:none] grid h-11 w-11 shrink-0 place-items-center rounded-full transition ${look}`}
       aria-label={label}
       aria-pressed={isOn}
       title={label}
@@ -105,7 +110,7 @@ function MicrophoneButton({ dictation, handsFree, onMouse }: Props) {
       {...press}
     >
       {isBusy && (
-        <LoaderCircle size={40} strokeWidth={1} className="absolute animate-spin text-accent" aria-hidden />
+        <LoaderCircle size={44} strokeWidth={1} className="absolute animate-spin text-accent" aria-hidden />
       )}
       <CountdownRing state={useHandsFreeState(handsFree)} />
       {isOn ? <Square size={16} fill="currentColor" aria-hidden /> : <Mic size={20} aria-hidden />}
@@ -116,15 +121,17 @@ function MicrophoneButton({ dictation, handsFree, onMouse }: Props) {
 interface ToolButtonProps {
   label: string;
   isPressed?: boolean;
+  /** It gives way where there is little room. */
+  isRare?: boolean;
   onClick: () => void;
   children: ReactNode;
 }
 
-function ToolButton({ label, isPressed, onClick, children }: ToolButtonProps) {
+function ToolButton({ label, isPressed, isRare = false, onClick, children }: ToolButtonProps) {
   return (
     <button
       type="button"
-      className={`button-quiet min-h-11 min-w-11 sm:min-h-9 sm:min-w-9 ${isPressed ? "bg-accent/15 text-accent" : ""}`}
+      className={`button-quiet touch-target ${isRare ? "max-sm:hidden" : ""} ${isPressed ? "bg-accent/15 text-accent" : ""}`}
       aria-label={label}
       aria-pressed={isPressed}
       title={label}

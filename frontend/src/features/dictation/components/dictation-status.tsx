@@ -200,7 +200,7 @@ function FailureNotice({ failure, dictation }: { failure: Failure; dictation: Di
       </div>
       <button
         type="button"
-        className="button-quiet -my-1"
+        className="button-quiet touch-target -my-1"
         aria-label={t("common.close")}
         onClick={dictation.dismiss}
       >
