@@ -12,10 +12,11 @@ def test_there_is_one_list_of_states() -> None:
     }  # fmt: skip
 
 
-def test_only_an_assistant_has_a_title() -> None:
+def test_what_only_some_have_is_empty_for_the_others() -> None:
     fields = {"name": "x", "type": "t", "status": "ready", "description": "", "default": False}
     shown = LlmProviderOut.model_validate(fields).model_dump(mode="json")
-    assert shown == {**fields, "chosen": False, "assistant": None}
+    nothing = {"assistant": None, "connection": None, "host": None, "model": None, "note": None, "title": ""}
+    assert shown == {**fields, **nothing, "chosen": False}
     assistant = AssistantOut(title="The bot", description="Helps")
     assert LlmProviderOut.model_validate({**fields, "assistant": assistant}).assistant == assistant
 
