@@ -189,7 +189,7 @@ async def test_not_installed(open_page: OpenPage, shop: str, monkeypatch: pytest
     note = app.page.get_by_role("note", name="LOFT")
     await expect(note).to_contain_text("LOFT (not installed)")
     await note.get_by_text("For whoever runs the server").click()
-    await expect(note.locator("code")).to_have_text("prompter extras add tools")
+    await expect(note.locator("code").first).to_have_text("prompter extras add tools")
     await app.ask(QUESTION)
     await app.has_answered()
     await expect(app.answers).to_contain_text("prompter extras add tools")
