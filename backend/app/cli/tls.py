@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.common import REFUSED, CommandError, note_console, read_settings, result_console
+from app.utils.private_files import write_private
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -100,8 +101,7 @@ def _write_certificate(reached: list[str], cert_path: Path, key_path: Path) -> s
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     key_path.unlink(missing_ok=True)
-    with os.fdopen(os.open(key_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(private)
+    write_private(key_path, private)
     cert_path.unlink(missing_ok=True)
     with os.fdopen(os.open(cert_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "wb") as file:
         file.write(cert.public_bytes(serialization.Encoding.PEM))

@@ -16,7 +16,8 @@ from app.storage import migrate
 from app.storage.common import utc_now
 from app.storage.data_folder import DATABASE_FILE, list_database_files, lock_folder
 from app.storage.database import RESTORE_REMEDY, explain, is_damage, translate_errors
-from app.storage.key_file import CONNECTIONS_KEY_FILE, write_private
+from app.storage.key_file import CONNECTIONS_KEY_FILE
+from app.utils.private_files import write_private
 
 logger = logging.getLogger(__name__)
 

@@ -2,15 +2,14 @@
 
 import base64
 import hashlib
-import os
 import secrets
-import stat
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from app.core.errors import StorageUnavailable
+from app.utils.private_files import can_others_read, create_secret
 
 CONNECTIONS_KEY_FILE = "connections.key"
 """Its name in the data folder."""
@@ -64,7 +63,7 @@ class KeyFile:
         if self._configured:
             return _derive(self._configured.encode(), "llm.connections_key")
         try:
-            if os.name == "posix" and stat.S_IMODE(self.path.stat().st_mode) & 0o077:
+            if can_others_read(self.path):
                 raise StorageUnavailable(
                     f"other users can read {self.path.name!r} in the data folder, which opens the keys of connected "
                     "models: take it from them (mode 600), and renew those keys"
@@ -76,34 +75,14 @@ class KeyFile:
             raise _make_unusable(self.path, error) from error
 
     def _create(self) -> bytes:
-        """Create the file. Of two servers that need it at once, the first one links its complete file."""
-        draft = self.path.with_name(f".{self.path.name}.{secrets.token_hex(8)}")
+        """Create the file, unless another server has just done so."""
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_private(draft, secrets.token_urlsafe(48).encode())
-            try:
-                os.link(draft, self.path)
-            except FileExistsError:
-                pass
-            finally:
-                draft.unlink()
+            create_secret(self.path)
         except OSError as error:
             raise _make_unusable(self.path, error) from error
         if (key := self._read()) is None:
             raise StorageUnavailable(f"the key file {self.path.name!r} was removed as it was made; try again")
         return key
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Write a new file that only its user can read, and have it on the disk.
-
-    Raises:
-        OSError: it exists already, or cannot be written.
-    """
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _derive(material: bytes, source: str) -> bytes:

@@ -1,8 +1,6 @@
 """Tokens of a log-in: signed access tokens (JWT, HS256), opaque refresh tokens, and the signing key."""
 
-import os
 import secrets
-import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +13,7 @@ from pydantic import SecretStr
 from app.core.errors import CannotStart
 from app.storage.data_folder import KEY_FILE
 from app.utils.ids import parse_id
+from app.utils.private_files import can_others_read, create_secret
 
 ALGORITHM = "HS256"
 CLAIMS = ("exp", "iat", "jti", "sub", "sid", "type", "epoch")
@@ -110,8 +109,8 @@ def load_signing_key(configured: SecretStr, data_dir: Path) -> bytes:
     path = data_dir / KEY_FILE
     try:
         if not path.exists():
-            _create_key(path)
-        if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
+            create_secret(path)
+        if can_others_read(path):
             raise CannotStart(
                 f"other users can read {str(path)!r}, and so make tokens for anybody; remove it: the next start makes "
                 "a new one, and everybody logs in again"
@@ -122,24 +121,6 @@ def load_signing_key(configured: SecretStr, data_dir: Path) -> bytes:
         raise CannotStart(
             f"{str(path)!r} cannot be written ({reason}); expected a folder that the server may write to (data_dir)"
         ) from error
-
-
-def _create_key(path: Path) -> None:
-    """Create the file of the key. Of two servers that start at once, the first one links its complete file."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{KEY_FILE}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_urlsafe(48).encode())
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            return
-    finally:
-        draft.unlink()
 
 
 def _check_length(key: bytes, where: str) -> bytes:

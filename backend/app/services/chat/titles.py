@@ -145,8 +145,8 @@ class Titles:
             async with aclosing(model.chat.stream(ChatRequest(model.model, body))) as chunks:
                 async for chunk in chunks:
                     for choice in chunk.get("choices") or ():
-                        said = (choice.get("delta") or {}).get("content") or ""
-                        text = (text + said[:_EXCERPT_CHARS])[:_EXCERPT_CHARS]
+                        piece = (choice.get("delta") or {}).get("content") or ""
+                        text = (text + piece[:_EXCERPT_CHARS])[:_EXCERPT_CHARS]
                     if "\n" in text.strip() or len(text) == _EXCERPT_CHARS:
                         break
         return text

@@ -200,12 +200,10 @@ class WeightsFetcher:
         try:
             await self._fetch_and_measure(fetch)
         finally:
-            if (
-                fetch.is_under_way
-            ):  # the server has a fault, which is logged, and the next download must not wait for it
-                fetch.end(
-                    FetchState.FAILED, DownloadError("something failed on the server; its log has the place")
-                )
+            # The server has a fault, which is logged, and the next download must not wait for it.
+            if fetch.is_under_way:
+                failure = DownloadError("something failed on the server; its log has the place")
+                fetch.end(FetchState.FAILED, failure)
 
     async def _fetch_and_measure(self, fetch: Fetch) -> None:
         name = fetch.weights.name
