@@ -201,7 +201,7 @@ def settings_for(origin: str) -> Settings:
         discover=False,
         profiles={"mine": own},
         allowed_base_urls=[origin],
-        connect_timeout_s=0.3,
+        connect_timeout_s=3,
         first_byte_timeout_s=5,
     )
     return Settings(_env_file=None, llm=llm)

@@ -244,28 +244,51 @@ def shift(result: WindowResult, by_ms: int) -> WindowResult:
     )
 
 
-def keep_inside(found: WindowResult, passage: Passage, before: str, after: str) -> WindowResult:
-    """The result without words outside a passage, and without those at its edges that the text around it has.
+def keep_inside(
+    found: WindowResult, passage: Passage, before: WindowResult, after: WindowResult
+) -> tuple[WindowResult, bool]:
+    """The words of a second decode that are new in a passage, and whether the text around it has all the others.
 
-    All of it is kept where its words have no times.
+    Left out are words outside the passage, and those at its edges that the text there has. All of the result is kept
+    where its words have no times.
     """
     if not found.words:
-        return found
+        return found, False
     middles = [(word.start_ms + word.end_ms) / 2 for word in found.words]
-    head = next((at for at, ms in enumerate(middles) if ms >= passage.start_ms), len(middles))
-    tail = next((at for at, ms in enumerate(middles) if at >= head and ms > passage.end_ms), len(middles))
-    if head < tail and middles[head] < passage.start_ms + EDGE_MS:
-        head += _is_same_word(found.words[head].text, before.split()[-1:])
-    if head < tail and middles[tail - 1] > passage.end_ms - EDGE_MS:
-        tail -= _is_same_word(found.words[tail - 1].text, after.split()[:1])
+    head = first = next((at for at, ms in enumerate(middles) if ms >= passage.start_ms), len(middles))
+    tail = last = next(
+        (at for at, ms in enumerate(middles) if at >= head and ms > passage.end_ms), len(middles)
+    )
+    if head < tail:
+        at_edge = middles[head] < passage.start_ms + EDGE_MS
+        head += _count_known(found.words[head:tail], before.words, from_end=False, at_edge=at_edge)
+    if head < tail:
+        at_edge = middles[tail - 1] > passage.end_ms - EDGE_MS
+        tail -= _count_known(found.words[head:tail], after.words, from_end=True, at_edge=at_edge)
     letters = [count_letters(word.text) for word in found.words]
     _, rest = _divide_result(found, sum(letters[:head]))
     kept, _ = _divide_result(rest, sum(letters[head:tail]))
-    return kept
+    return kept, first < last and head == tail
 
 
-def _is_same_word(word: str, others: Sequence[str]) -> bool:
-    return [normalize(word)] == [normalize(other) for other in others]
+def _count_known(found: Sequence[Word], around: Sequence[Word], *, from_end: bool, at_edge: bool) -> int:
+    """How many words at the beginning of `found`, or at its end, are those that stand before it, or after it.
+
+    It is one word at the edge of the passage; and more where the text around it gives them less time than anybody
+    needs to say them: alignment puts the words there that it cannot place, and here is where they are spoken.
+    """
+    for count in range(min(len(found), len(around)), 0, -1):
+        new, known = (found[-count:], around[:count]) if from_end else (found[:count], around[-count:])
+        if [normalize(word.text) for word in new] != [normalize(word.text) for word in known]:
+            continue
+        is_squeezed = known[-1].end_ms - known[0].start_ms < _shortest_ms(known)
+        if is_squeezed or (count == 1 and at_edge):
+            return count
+    return 0
+
+
+def _shortest_ms(words: Sequence[Word]) -> int:
+    return FASTEST_LETTER_MS * sum(len(word.text) for word in words)
 
 
 def insert(result: WindowResult, found: WindowResult, passage: Passage) -> WindowResult:

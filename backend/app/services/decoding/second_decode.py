@@ -60,7 +60,9 @@ async def decode_uncovered(
         found = await _decode_passage(request, region, result.lang, decode)
         result = replace(result, decode_ms=result.decode_ms + found.decode_ms)
         before, after = split_at(result, region)
-        found = keep_inside(found, region, before.text, after.text)
+        found, is_known = keep_inside(found, region, before, after)
+        if is_known:
+            continue
         if is_believable(found, passages):
             result = insert(result, found, region)
             pending = find_gaps(found, region) + pending

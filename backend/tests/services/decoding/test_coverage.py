@@ -170,23 +170,45 @@ def test_too_few_or_too_many_letters_are_not_what_was_said(length_ms: int) -> No
     assert not is_believable(WindowResult("thank you", is_speech_doubted=True), passages)
 
 
+NOTHING = WindowResult("")
+
+
 def test_words_of_the_context_are_left_out() -> None:
     found = say(("was", 0, 300), ("last", 300, 600), ("taken.", 1000, 1400), ("Then", 1500, 1800))
-    kept = keep_inside(found, Passage(900, 1450), "", "")
-    assert (kept.text, kept.words) == ("taken.", (Word("taken.", 1000, 1400, 0.9),))
-    assert keep_inside(found, Passage(5000, 6000), "", "").text == ""
-    assert keep_inside(WindowResult("no times"), Passage(0, 1), "", "").text == "no times"
+    kept, is_known = keep_inside(found, Passage(900, 1450), NOTHING, NOTHING)
+    assert (kept.text, kept.words, is_known) == ("taken.", (Word("taken.", 1000, 1400, 0.9),), False)
+    outside, is_known = keep_inside(found, Passage(5000, 6000), NOTHING, NOTHING)
+    assert (outside.text, is_known) == ("", False)
+    untimed = WindowResult("no times")
+    assert keep_inside(untimed, Passage(0, 1), NOTHING, NOTHING) == (untimed, False)
 
 
 def test_the_rest_of_a_word_that_the_text_has_is_left_out() -> None:
     found = say(("Rome,", 0, 200), ("said", 400, 700), ("he.", 1800, 2000))
-    assert keep_inside(found, Passage(0, 2000), "the city of Rome", "He came.").text == "said"
-    assert keep_inside(found, Passage(0, 2000), "", "").text == found.text
+    before = say(("city", -900, -600), ("of", -600, -400), ("Rome", -400, 0))
+    after = say(("He", 2100, 2400), ("came.", 2400, 2900))
+    assert keep_inside(found, Passage(0, 2000), before, after)[0].text == "said"
+    assert keep_inside(found, Passage(0, 2000), NOTHING, NOTHING)[0].text == found.text
+
+
+def test_words_that_alignment_put_elsewhere_are_not_written_twice() -> None:
+    """They have less time there than anybody needs to say them."""
+    found = say(("error", 1000, 1500), ("message", 1500, 1900), ("means.", 1900, 2400))
+    squeezed = say(("this", 0, 300), ("error", 600, 620), ("message", 620, 640), ("means.", 640, 860))
+    kept, is_known = keep_inside(found, Passage(900, 2500), squeezed, NOTHING)
+    assert (kept.text, is_known) == ("", True)
+    later = say(("Message", 2600, 2610), ("means", 2610, 2700), ("that", 2700, 2900))
+    kept, is_known = keep_inside(found, Passage(900, 2500), NOTHING, later)
+    assert (kept.text, is_known) == ("error", False)
+    spoken_twice = say(("error", 0, 400), ("message", 400, 700), ("means.", 700, 860))
+    kept, is_known = keep_inside(found, Passage(900, 2500), spoken_twice, NOTHING)
+    assert (kept.text, is_known) == (found.text, False)
 
 
 def test_a_word_said_twice_is_kept() -> None:
     found = say(("muy", 300, 500), ("bien", 600, 900))
-    assert keep_inside(found, Passage(100, 1500), "Está muy,", "").text == "muy bien"
+    before = say(("Está", -600, -300), ("muy,", -300, 0))
+    assert keep_inside(found, Passage(100, 1500), before, NOTHING)[0].text == "muy bien"
 
 
 def test_new_words_are_put_in_their_place() -> None:

@@ -68,6 +68,14 @@ async def test_a_quiet_voice_after_a_loud_one_is_decoded_at_its_own_level() -> N
     assert result.words[-1].end_ms > 7000
 
 
+async def test_speech_whose_words_stand_elsewhere_is_not_written_again_and_not_told_as_uncovered() -> None:
+    audio = speak((0, 1), (LOUD, 4))
+    squeezed = say("que no podía navegar nunca.", 900, 980)
+    engine = Engine(OTHER)
+    result = await decode_uncovered(ask(audio), squeezed, engine.decode, detect)
+    assert (result.text, result.uncovered, len(engine.requests)) == (squeezed.text, (), 1)
+
+
 async def test_what_has_no_words_after_the_second_try_is_told() -> None:
     audio = speak((LOUD, 3), (0, 1), (QUIET, 4))
     for nothing in (WindowResult("", rejected="no_speech"), WindowResult("You", doubtful="unsure")):
