@@ -334,7 +334,7 @@ def measure_leaks(page: Page, runs: int) -> dict[str, Any]:
         page.get_by_role("button", name="Stop dictating").click()
         wait_for(lambda: page.evaluate(STATE) == "idle")
         # Not by the keyboard: Chromium's own undo keeps the text of each edit of a field.
-        page.get_by_role("button", name="Take back what was said last").click()
+        page.get_by_role("button", name="Take back what you said last").click()
         page.evaluate("window.seen = []")
     return {"rows": rows}
 

@@ -285,6 +285,6 @@ def log_in(session: ScreenshotSession, url: str) -> None:
             page.get_by_role("button", name="New key").click()
             page.get_by_label("What is it for?").fill("my editor")
             session.shoot(page, "key-new")
-            page.get_by_role("button", name="Make the key").click()
+            page.get_by_role("button", name="Create the key").click()
             page.get_by_text("Copy it now").wait_for()
             session.shoot(page, "key-made")

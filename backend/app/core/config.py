@@ -307,8 +307,8 @@ class SchedulerSettings(BaseModel):
         0.85,
         ge=0,
         le=10,
-        description="share of the cores that finals of all who dictate may take, measured or expected, before a new "
-        "dictation is refused; 0 refuses none",
+        description="share of the cores that finals of all who dictate, and the partials that no load leaves out, may "
+        "take, measured or expected, before a new dictation is refused; 0 refuses none",
     )
 
 

@@ -72,7 +72,7 @@ def call(app: WebApp) -> Locator:
 
 
 def card(app: WebApp) -> Locator:
-    return app.page.get_by_role("region", name="get_order_details asks for your approval")
+    return app.page.get_by_role("region", name="The assistant asks for your approval: Looks up an order")
 
 
 async def is_looked_up(app: WebApp) -> None:
@@ -117,7 +117,9 @@ async def test_approved_by_keyboard(open_page: OpenPage, shop: str) -> None:
     await expect(card(app)).to_contain_text('"order_id": "ORD001"')
     await expect(card(app).get_by_role("timer")).to_contain_text("left")
     await expect(
-        app.page.get_by_role("alert").filter(has_text="get_order_details asks for your approval")
+        app.page.get_by_role("alert").filter(
+            has_text="The assistant asks for your approval: Looks up an order"
+        )
     ).to_have_count(1)
     await expect(app.button("Stop the answer")).to_be_visible()
     assert await app.findings() == []
@@ -216,7 +218,7 @@ async def test_spanish_on_a_telephone(open_page: OpenPage, shop: str) -> None:
         shop, axe=True, locale="es-ES", settings={"chatModel": "keeper"}, reduced_motion="reduce", **phone
     )
     await app.ask(QUESTION)
-    asks = app.page.get_by_role("region", name="get_order_details pide tu permiso")
+    asks = app.page.get_by_role("region", name="El asistente pide tu permiso: Consulta un pedido")
     await expect(asks).to_be_visible()
     assert (await app.overflow_px(), await app.findings()) == (0, [])
     await asks.get_by_role("button", name="Permitir", exact=True).click()

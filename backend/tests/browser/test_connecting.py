@@ -51,7 +51,7 @@ async def test_two_steps_from_nothing_to_an_answer(
     app.expect_trouble(r"the server responded with a status of 400")
     assert await app.findings() == []
     await connect(app, upstream.base_url)
-    await expect(form.get_by_text("answers: tiny began after")).to_be_visible()
+    await expect(form.get_by_text("answers: Tiny took")).to_be_visible()
     assert await app.findings() == []
     await form.get_by_role("button", name="Done").click()
     await expect(card).to_have_count(0)
@@ -74,7 +74,7 @@ async def test_what_is_removed_answers_no_more(
     count = await mine.count()
     await expect(mine.first).to_contain_text("Key ending in 6789")
     await mine.first.get_by_role("button", name="Try it").click()
-    await expect(mine.first.get_by_role("status")).to_contain_text("answers: tiny")
+    await expect(mine.first.get_by_role("status")).to_contain_text("answers: Tiny")
     assert await app.findings() == []
     for left in range(count - 1, -1, -1):
         await mine.first.get_by_role("button", name="Remove").click()

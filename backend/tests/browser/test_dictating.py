@@ -10,8 +10,10 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import BROWSER, OpenPage
 from tests.conftest import SAMPLES, read_wav
+from tests.fakes.engine import FakeEngine, Script
 from tests.fakes.paced_upstream import make_pieces
 from tests.support.proxy import run_proxy
+from tests.support.server import serve_engine
 
 pytestmark = BROWSER
 
@@ -21,6 +23,8 @@ LONG = SAMPLES / "en_two_requests_16k.wav"
 TRIES = 5
 """How often the page asks for a server that is not there: it is 3 s until then, and 5 s until the next."""
 DENIED = ("--use-fake-ui-for-media-stream=deny", "--use-fake-device-for-media-stream")
+SLOW_S = 4.0
+"""How long an engine takes for a final on a machine that is much too small for it."""
 NO_DEVICE = ("--use-fake-ui-for-media-stream", "--disable-audio-input")
 
 
@@ -86,6 +90,19 @@ async def test_send_waits_for_the_last_words(open_page: OpenPage) -> None:
     await expect(app.composer).to_have_value("")
 
 
+async def test_send_waits_for_a_slow_engine(open_page: OpenPage) -> None:
+    """Enter at the end of speech, where nothing stands in the field yet, sends what the engine writes at last."""
+    with serve_engine(FakeEngine(Script(delays_s={"finish": SLOW_S}))) as served:
+        app = await open_page(served.url, says=ENGLISH)
+        await app.button("Dictate").click()
+        await expect(app.state).to_have_text("Writing…")
+        await app.composer.press("Enter")
+        await expect(app.button("Waiting for the last words…")).to_be_visible()
+        await expect(app.mine).to_contain_text("heard")
+        await app.in_state("idle")
+        await expect(app.composer).to_have_value("")
+
+
 async def test_what_was_typed_is_left_alone(open_page: OpenPage) -> None:
     """Before the words and behind them, while they come; undo takes back typing, then the utterance as a whole."""
     question = said(ENGLISH).replace("What", "what")  # it goes on with the sentence
@@ -104,7 +121,7 @@ async def test_what_was_typed_is_left_alone(open_page: OpenPage) -> None:
             break
         await app.composer.press("Control+z")
     await expect(app.composer).to_have_value(f"So {question}")
-    await app.button("Take back what was said last").click()
+    await app.button("Take back what you said last").click()
     await expect(app.composer).to_have_value("So ")
 
 

@@ -48,12 +48,12 @@ def action(app: WebApp, name: str) -> Locator:
 async def test_a_cut_line_is_told_and_gone_on_with(settings_page: WebApp, index: FakeIndex) -> None:
     app = settings_page
     index.breaks_after = [100_000] + [0] * 20
-    await action(app, "Fetch").click()
+    await action(app, "Download").click()
     await expect(row(app).get_by_role("alert")).to_contain_text("the connection broke. What came is kept")
     assert await app.findings() == []
     index.breaks_after = []
     index.ranges.clear()
-    await action(app, "Go on").click()
+    await action(app, "Continue").click()
     await expect(row(app)).to_contain_text("It is here, and ready to use.")
     assert index.ranges[0] == "bytes=100000-"
 
@@ -62,8 +62,8 @@ async def test_it_comes_while_the_page_is_elsewhere(settings_page: WebApp, index
     """The download is the server's, not the page's; when it is here it can be used and removed."""
     app = settings_page
     index.goes_on = threading.Event()
-    await action(app, "Fetch").click()
-    progress = row(app).get_by_role("progressbar", name=f"Fetching: {GOOD}")
+    await action(app, "Download").click()
+    progress = row(app).get_by_role("progressbar", name=f"Downloading: {GOOD}")
     await expect(progress).to_be_visible()
     await app.page.goto(app.url.replace("settings", "dictations"))
     await expect(app.page.get_by_role("heading", name="Dictations")).to_be_visible()
@@ -76,24 +76,24 @@ async def test_it_comes_while_the_page_is_elsewhere(settings_page: WebApp, index
     await expect(row(app)).to_contain_text("in use")
     await action(app, "Remove").click()
     await action(app, "Remove").click()
-    await expect(action(app, "Fetch")).to_be_visible()
+    await expect(action(app, "Download")).to_be_visible()
 
 
 async def test_cancelled_it_keeps_what_came_or_discards_it(settings_page: WebApp, index: FakeIndex) -> None:
     app = settings_page
     index.goes_on = threading.Event()
-    await action(app, "Fetch").click()
+    await action(app, "Download").click()
     await expect(row(app).get_by_role("progressbar")).to_have_attribute("aria-valuenow", "33")
     await action(app, "Cancel").click()
-    await expect(action(app, "Go on")).to_be_visible()
+    await expect(action(app, "Continue")).to_be_visible()
     index.goes_on.set()
-    await action(app, "Discard what came").click()
+    await action(app, "Discard what is here").click()
     await action(app, "Remove").click()
-    await expect(action(app, "Fetch")).to_be_visible()
+    await expect(action(app, "Download")).to_be_visible()
 
 
 async def test_a_telephone_shows_it_without_scrolling_sideways(settings_page: WebApp) -> None:
     app = settings_page
     await app.page.set_viewport_size({"width": 360, "height": 740})
-    await expect(action(app, "Fetch")).to_be_visible()
+    await expect(action(app, "Download")).to_be_visible()
     assert await app.overflow_px() == 0

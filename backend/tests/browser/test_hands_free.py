@@ -111,7 +111,7 @@ async def test_reading_stops_at_a_press(open_page: OpenPage, upstream: ShowcaseU
     await expect(line).to_contain_text("The microphone is off meanwhile")
     await app.has_answered()
     await app.button("Stop reading").click()
-    await expect(line).to_contain_text("a pause sends")
+    await expect(line).to_contain_text("sent after each pause")
     await app.in_state("listening")
     await expect(app.button("Mute the microphone")).to_be_visible()  # it listens again
     said_by_then = await app.page.locator("html").get_attribute("data-said")

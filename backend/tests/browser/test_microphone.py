@@ -63,7 +63,7 @@ async def test_the_browsers_question_is_told_until_it_is_answered(open_page: Ope
         await app.button("Dictate").click()
     socket = await opened.value
     await socket.wait_for_event("framereceived")  # the server is ready
-    await expect(app.state).to_have_text("Allow the microphone in your browser’s question")
+    await expect(app.state).to_have_text("Allow the microphone when your browser asks")
     await app.in_state("opening")
     await app.page.context.grant_permissions(["microphone"])
     await app.page.evaluate("allow()")
@@ -79,7 +79,7 @@ async def test_a_call_that_pauses_recording_is_told_and_its_end_too(open_page: O
     await app.page.evaluate(f"(async () => {{ {CALL} }})()")
     await expect(app.state).to_contain_text("No sound comes in: the browser has paused recording")
     await app.page.evaluate(CALL_ENDS)
-    await expect(app.state).to_have_text("You are heard now. Say again what you said meanwhile")
+    await expect(app.state).to_have_text("You are heard now. Repeat what you said in the meantime")
 
 
 async def test_another_program_that_mutes_is_told_and_its_end_too(open_page: OpenPage) -> None:
@@ -89,7 +89,7 @@ async def test_another_program_that_mutes_is_told_and_its_end_too(open_page: Ope
     await app.page.evaluate(MUTE, True)
     await expect(app.state).to_contain_text("muted outside this page")
     await app.page.evaluate(MUTE, False)
-    await expect(app.state).to_have_text("You are heard now. Say again what you said meanwhile")
+    await expect(app.state).to_have_text("You are heard now. Repeat what you said in the meantime")
 
 
 async def test_a_track_that_ends_without_a_word_is_told(open_page: OpenPage) -> None:

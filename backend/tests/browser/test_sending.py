@@ -118,9 +118,9 @@ async def test_a_text_that_did_not_arrive_is_given_back_once_that_is_known(
         line.proxy.down = True
         line.proxy.cut(reset=True)
         await app.ask(ORDER)
-        await expect(app.page.get_by_text("No se sabe si llegó")).to_be_visible()
+        await expect(app.page.get_by_text("No se sabe si ha llegado")).to_be_visible()
         line.proxy.down = False
-        await expect(app.page.get_by_text("El mensaje no llegó.")).to_be_visible()
+        await expect(app.page.get_by_text("El mensaje no ha llegado.")).to_be_visible()
         await expect(app.composer).to_have_value(ORDER)
         await expect(app.page.get_by_role("article", name="Tú").filter(has_text=ORDER)).to_have_count(0)
         await app.composer.press("Enter")

@@ -1,8 +1,8 @@
 /** What the page says for each code of the server, in English: what is wrong, and how to go on. */
 
-const MISFIT = "This page and the server do not understand each other. Load the page again.";
+const MISFIT = "This page and the server do not understand each other. Reload the page.";
 const NO_LANGUAGE =
-  "What hears you does not know this language. Choose another language, or something else to hear you, in the settings.";
+  "This language is not understood here. Choose another language, or another speech engine, in the settings.";
 const CHOOSE_ANOTHER = "What was chosen is no longer there. Choose another one.";
 
 export const notesEn = {
@@ -43,18 +43,18 @@ export const notesEn = {
   assistant_model_not_ready: "Its model, {{model}}, cannot answer right now.",
 
   // -- sound
-  not_pcm16: "The server cannot make sense of the sound of this page. Load the page again.",
+  not_pcm16: "The server cannot make sense of the sound of this page. Reload the page.",
   no_signal: "The microphone is silent. Is it switched off, or the wrong one?",
   clipping: "Too loud: move away, or turn the microphone down.",
-  wrong_rate: "The sound arrives at the wrong speed. Load the page again.",
+  wrong_rate: "The sound arrives at the wrong speed. Reload the page.",
 
   // -- answers and requests
   stopped: "Stopped.",
-  interrupted: "The server ended while it answered. What had arrived is here.",
+  interrupted: "The server stopped while it was answering. What had arrived is here.",
   internal_error: "Something went wrong on the server. Try again.",
   http_error: "The server could not do this. Try again.",
-  bad_request: "The server did not accept this. Change it, or load the page again.",
-  unauthorized: "Your log-in has ended. Log in again.",
+  bad_request: "The server did not accept this. Change it, or reload the page.",
+  unauthorized: "You are no longer logged in. Log in again.",
   not_allowed: "The server does not let this page in. Whoever runs it can allow the page’s address.",
   forbidden: "Your account may not do this. Whoever runs the server can allow it.",
   not_found: "It is no longer there. It may have been deleted.",
@@ -62,7 +62,7 @@ export const notesEn = {
   busy: "An answer is still being written in this conversation. Wait until it ends, or stop it.",
   fetch_under_way: "Something is already being downloaded. Wait until it is here, or cancel it.",
   not_removable: "This is in use or was not downloaded here. Whoever runs the server can remove it.",
-  id_reused: "This was sent before with another text. Load the page again, then send it.",
+  id_reused: "This was sent before with another text. Reload the page, then send it.",
   approval_over: "This question is over: it was answered, or its time has run out.",
   too_many_attempts: "Too many wrong passwords.",
   storage_unavailable:
@@ -85,12 +85,12 @@ export const notesEn = {
 
   // -- dictation
   server_full: "The server has as much to do as it can.",
-  engine_failed: "What hears you failed. Try again.",
+  engine_failed: "Speech recognition failed. Try again.",
   language_not_supported: NO_LANGUAGE,
-  audio_not_readable: "This is no recording that can be read. Try another format.",
+  audio_not_readable: "This recording cannot be read. Try another format.",
   idle_timeout: "Nothing was heard for a long time. Start again.",
   slow_reader: "The connection is too slow. Try again.",
-  session_too_long: "This dictation has reached its greatest length. Start another one.",
+  session_too_long: "This dictation has reached its maximum length. Start another one.",
   resume_refused: "The dictation could not be continued. Start again.",
   method_not_allowed: MISFIT,
   invalid_json: MISFIT,

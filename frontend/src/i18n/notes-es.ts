@@ -3,13 +3,13 @@ import type { notesEn } from "./notes-en";
 
 const MISFIT = "Esta página y el servidor no se entienden. Vuelve a cargar la página.";
 const NO_LANGUAGE =
-  "Lo que te escucha no conoce este idioma. Elige en los ajustes otro idioma, u otra cosa que te escuche.";
+  "Aquí no se entiende este idioma. Elige otro idioma, u otro motor de voz, en los ajustes.";
 const CHOOSE_ANOTHER = "Lo que estaba elegido ya no está. Elige otro.";
 
 export const notesEs: Record<keyof typeof notesEn, string> = {
   // -- providers and assistants
   hears: "Escribe mientras hablas.",
-  hears_roughly: "Entiende el inglés a medias: falla en dos a cuatro palabras de cada diez.",
+  hears_roughly: "Entiende el inglés a medias: falla en entre dos y cuatro palabras de cada diez.",
   answers: "Puede responder ya.",
   loads_when_asked:
     "Puede responder ya. La primera respuesta tarda un poco más, porque antes tiene que cargarse.",
@@ -28,7 +28,7 @@ export const notesEs: Record<keyof typeof notesEn, string> = {
   model_file_unusable:
     "No se ha podido cargar este modelo: el archivo está dañado o no se conoce, o falta memoria. Elige otro.",
   ended_again: "Ha fallado varias veces.",
-  not_running: "No está en marcha. Inícialo en el ordenador del servidor: se encuentra solo.",
+  not_running: "No está en marcha. Inícialo en el ordenador del servidor: se detecta solo.",
   not_set_up: "Aún no está configurado: falta la dirección, la clave o el modelo.",
   key_missing: "Falta su clave.",
   settings_wrong: "Hay algo mal en su configuración. Puede arreglarlo quien administra el servidor.",
@@ -47,17 +47,17 @@ export const notesEs: Record<keyof typeof notesEn, string> = {
 
   // -- sound
   not_pcm16: "El servidor no entiende el sonido de esta página. Vuelve a cargarla.",
-  no_signal: "El micrófono no da ningún sonido. ¿Está apagado o es otro?",
-  clipping: "Se oye demasiado alto: aléjate o baja el micrófono.",
+  no_signal: "El micrófono no da ningún sonido. ¿Está apagado, o has elegido otro?",
+  clipping: "Se oye demasiado alto: aléjate o baja el volumen del micrófono.",
   wrong_rate: "El sonido llega a una velocidad equivocada. Vuelve a cargar la página.",
 
   // -- answers and requests
   stopped: "Parada.",
-  interrupted: "El servidor se cerró mientras respondía. Aquí está lo que había llegado.",
+  interrupted: "El servidor se ha parado mientras respondía. Aquí está lo que había llegado.",
   internal_error: "Algo ha fallado en el servidor. Inténtalo otra vez.",
   http_error: "El servidor no ha podido hacerlo. Inténtalo otra vez.",
   bad_request: "El servidor no lo ha aceptado. Cámbialo o vuelve a cargar la página.",
-  unauthorized: "Tu sesión ha terminado. Vuelve a entrar.",
+  unauthorized: "Tu sesión ha terminado. Inicia sesión otra vez.",
   not_allowed: "El servidor no deja pasar a esta página. Quien lo administra puede permitir su dirección.",
   forbidden: "Tu cuenta no puede hacer esto. Puede permitirlo quien administra el servidor.",
   not_found: "Ya no está. Puede que se haya borrado.",
@@ -88,9 +88,9 @@ export const notesEs: Record<keyof typeof notesEn, string> = {
 
   // -- dictation
   server_full: "El servidor no da abasto.",
-  engine_failed: "Lo que te escucha ha fallado. Inténtalo otra vez.",
+  engine_failed: "El reconocimiento de voz ha fallado. Inténtalo otra vez.",
   language_not_supported: NO_LANGUAGE,
-  audio_not_readable: "No es una grabación que se pueda leer. Prueba con otro formato.",
+  audio_not_readable: "Esta grabación no se puede leer. Prueba con otro formato.",
   idle_timeout: "Hace mucho que no se oye nada. Empieza otra vez.",
   slow_reader: "La conexión es demasiado lenta. Inténtalo otra vez.",
   session_too_long: "Este dictado ha llegado a su duración máxima. Empieza otro.",

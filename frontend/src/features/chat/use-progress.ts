@@ -1,8 +1,10 @@
 /** Tells the composer how the conversation goes on: whether it takes a text, its answer, what failed. */
+import type { TFunction } from "i18next";
 import { useEffect } from "react";
+import { useTranslation } from "react-i18next";
 
 import { isUnderWay } from "./stream/live-answer";
-import { collectToolCalls } from "./tools/tool-calls";
+import { collectToolCalls, nameTool } from "./tools/tool-calls";
 import type { ConversationChat } from "./use-conversation-chat";
 
 /** The last answer of the conversation. */
@@ -13,7 +15,7 @@ export interface AnswerProgress {
   text: string;
   /** `coming`: it was asked for on this page, and more of it follows. */
   state: "coming" | "over" | "stopped";
-  /** The tool that waits for the user's approval; null where none does. */
+  /** What waits for the user's approval, in the words of the page; null where nothing does. */
   asking: string | null;
 }
 
@@ -36,9 +38,10 @@ export function useProgress(
   isFree: boolean,
   onProgress: ((progress: ChatProgress) => void) | undefined,
 ): void {
+  const { t } = useTranslation();
   const { live } = chat;
   const problem = chat.problem !== null ? "refused" : live?.problem ? "failed" : null;
-  const { id = null, text = "", state = null, asking = null } = findAnswer(chat) ?? {};
+  const { id = null, text = "", state = null, asking = null } = findAnswer(t, chat) ?? {};
   useEffect(() => {
     const answer = state === null ? null : { id, text, state, asking };
     onProgress?.({ conversationId, isFree, problem, answer });
@@ -46,12 +49,12 @@ export function useProgress(
 }
 
 /** The streaming answer; after its end the stored one, as more of it may have come than was streamed. */
-function findAnswer({ live, shown }: Chat): AnswerProgress | null {
+function findAnswer(t: TFunction, { live, shown }: Chat): AnswerProgress | null {
   if (live !== null && live.kind !== "follow") {
     const calls = collectToolCalls(live.tools, !isUnderWay(live));
-    const asking = calls.find((call) => call.state === "asking")?.name ?? null;
+    const asking = calls.find((call) => call.state === "asking");
     const state = live.isStopping ? "stopped" : isUnderWay(live) ? "coming" : "over";
-    return { id: live.messageId, text: live.content, state, asking };
+    return { id: live.messageId, text: live.content, state, asking: asking ? nameTool(t, asking) : null };
   }
   const stored = shown.findLast(({ role }) => role === "assistant");
   return stored ? { id: stored.id, text: stored.content, state: "over", asking: null } : null;

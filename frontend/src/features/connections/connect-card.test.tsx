@@ -48,9 +48,9 @@ test("a model server that was found is one press away", async () => {
     provider("ollama"),
     provider("loft-chat", { assistant: { title: "LOFT", description: "" } }),
   ]);
-  await userEvent.click(await screen.findByRole("button", { name: "Use ollama" }));
+  await userEvent.click(await screen.findByRole("button", { name: "Use Ollama" }));
   expect(onModel).toHaveBeenCalledWith("ollama");
-  expect(screen.queryByRole("button", { name: "Use loft-chat" })).toBeNull();
+  expect(screen.queryByRole("button", { name: "Use LOFT" })).toBeNull();
 });
 
 test.each([

@@ -5,6 +5,7 @@ import { useTranslation } from "react-i18next";
 
 import { isUsable, useLanguageModels } from "@/shared/api/providers";
 import type { LlmProvider } from "@/shared/api/types";
+import { nameWhat } from "@/shared/lib/provider-names";
 
 import { LazyConnectDialog } from "./lazy-connect-dialog";
 
@@ -43,7 +44,7 @@ export function ConnectCard({ model, onModel }: Props) {
               className="button min-h-11"
               onClick={() => onModel(item.name)}
             >
-              {t("connect.use", { name: item.connection?.title ?? item.name })}
+              {t("connect.use", { name: nameWhat(t, item) })}
             </button>
           ))}
           <button type="button" className="button-brand min-h-11" onClick={() => setOpen(true)}>

@@ -1,5 +1,5 @@
 /** One press connects a model; what keeps it from answering is told in words, and the key is not kept. */
-import { screen, waitFor } from "@testing-library/react";
+import { screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
@@ -72,7 +72,7 @@ test("a key and one press are enough, and what answered is told", async () => {
   await userEvent.type(screen.getByLabelText("Key"), KEY);
   await press("Connect");
   expect(await screen.findByRole("status")).toHaveTextContent(
-    "OpenAI answers: gpt-5-mini began after 0.6 s.",
+    "OpenAI answers: GPT-5 mini took 0.6 s to begin.",
   );
   const address = { vendor: "openai", base_url: "https://api.openai.com/v1", api_key: KEY };
   expect(sent("POST /api/connections/test")).toEqual([{ ...address, model: "" }]);
@@ -150,7 +150,10 @@ test("a refused address says how it can be allowed", async () => {
   await press("Connect");
   const alert = await screen.findByRole("alert");
   expect(alert).toHaveTextContent("This server may not go to that address.");
-  expect(alert).toHaveTextContent("PROMPTER_LLM__ALLOWED_BASE_URLS=http://192.168.1.20:11434");
+  const setting = within(alert).getByText("PROMPTER_LLM__ALLOWED_BASE_URLS=http://192.168.1.20:11434");
+  expect(setting).not.toBeVisible();
+  await userEvent.click(within(alert).getByText("For whoever runs the server"));
+  expect(setting).toBeVisible();
 });
 
 test("where no models are listed, one is named", async () => {

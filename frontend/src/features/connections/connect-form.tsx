@@ -4,6 +4,7 @@ import { type FormEvent, useId, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import type { Connection, ConnectionTrial } from "@/shared/api/types";
+import { nameModel, nameModels } from "@/shared/lib/model-names";
 import { Select } from "@/shared/ui/fields";
 
 import { useChangeConnection, useConnect, useTrial } from "./connections";
@@ -260,7 +261,7 @@ function Connected({ connection, trial, onConnected, onClose }: ConnectedProps) 
             ? t("connect.kept", { name: connection.title })
             : t("connect.answered", {
                 name: connection.title,
-                model: trial.model,
+                model: nameModel(trial.model),
                 seconds: formatSeconds(trial.first_token_ms, i18n.language),
               })}
         </span>
@@ -269,8 +270,8 @@ function Connected({ connection, trial, onConnected, onClose }: ConnectedProps) 
         <label className="block space-y-1.5">
           <span>{t("connect.chooseModel", { count: trial.models.length })}</span>
           <Select value={model} onChange={(event) => void choose(event.target.value).catch(() => undefined)}>
-            {trial.models.map((name) => (
-              <option key={name} value={name}>
+            {[...nameModels(trial.models)].map(([id, name]) => (
+              <option key={id} value={id}>
                 {name}
               </option>
             ))}

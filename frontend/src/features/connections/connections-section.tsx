@@ -4,6 +4,7 @@ import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import type { Connection } from "@/shared/api/types";
+import { nameModel } from "@/shared/lib/model-names";
 import { useSettings } from "@/shared/services";
 import { Switch } from "@/shared/ui/fields";
 
@@ -78,7 +79,7 @@ function ConnectionItem({ connection, canShare }: { connection: Connection; canS
         <p role="status">
           {t("connect.answered", {
             name: title,
-            model: trial.data.model,
+            model: nameModel(trial.data.model),
             seconds: formatSeconds(trial.data.first_token_ms ?? 0, i18n.language),
           })}
         </p>

@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 
 import type { ApiError } from "@/shared/api/client";
 import type { ConnectionTrial } from "@/shared/api/types";
+import { TechnicalDetails } from "@/shared/ui/notice";
 
 import type { Preset } from "./presets";
 
@@ -29,7 +30,7 @@ interface Props {
 }
 
 export function ProblemText({ problem, error, preset, baseUrl }: Props) {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   if (error === null && problem === null) return null;
   const code = error?.code ?? "";
   const text = error
@@ -49,12 +50,10 @@ export function ProblemText({ problem, error, preset, baseUrl }: Props) {
           {text} {start && t("connect.startIt", { name: preset.title })}
         </p>
         {origin !== null && (
-          <p>
-            {t("connect.allowIt")}{" "}
-            <code className="break-all rounded bg-raised px-1 py-0.5 text-xs">
-              PROMPTER_LLM__ALLOWED_BASE_URLS={origin}
-            </code>
-          </p>
+          <TechnicalDetails
+            lang={i18n.language}
+            text={`${t("connect.allowIt")} \`PROMPTER_LLM__ALLOWED_BASE_URLS=${origin}\``}
+          />
         )}
       </div>
     </div>

@@ -179,8 +179,7 @@ function Gives({ item }: { item: Checkpoint }) {
   const parts = [
     item.error_percent !== null &&
       t("checkpoints.wrong", { percent: item.error_percent.toLocaleString(i18n.language) }),
-    item.kind === "whisper" &&
-      t(item.languages === null ? "checkpoints.manyLanguages" : "checkpoints.english"),
+    item.kind === "whisper" && item.languages === null && t("checkpoints.manyLanguages"),
     item.kind === "gguf" && item.recommended && t("checkpoints.smallModelHint"),
     formatBytes(item.size_bytes, i18n.language),
   ];

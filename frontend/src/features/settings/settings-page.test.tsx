@@ -71,10 +71,10 @@ const page = () => show(<SettingsPage microphone={null} account={null} />);
 test("choices are kept", async () => {
   page();
   await screen.findByRole("option", { name: "Whisper base, on this computer, 100 languages" });
-  await userEvent.selectOptions(screen.getByLabelText("You are heard by"), "whisper");
-  await userEvent.selectOptions(screen.getByLabelText("Size of its model"), "small");
+  await userEvent.selectOptions(screen.getByLabelText("Speech engine"), "whisper");
+  await userEvent.selectOptions(screen.getByLabelText("Model of the speech engine"), "small");
   await userEvent.click(screen.getByRole("radio", { name: "Light" }));
-  await userEvent.click(screen.getByRole("switch", { name: "Do not hear my own loudspeakers" }));
+  await userEvent.click(screen.getByRole("switch", { name: "Ignore the sound of my own speakers" }));
   await userEvent.type(screen.getByLabelText("Words you use"), "Ana{Enter}PROMPTer");
   expect(kept()).toMatchObject({
     ...{

@@ -2,7 +2,7 @@
 import i18next from "i18next";
 import { beforeAll, describe, expect, test } from "vitest";
 
-import { startI18n } from "@/i18n/i18n";
+import { loadTexts, startI18n } from "@/i18n/i18n";
 import { notesEn } from "@/i18n/notes-en";
 import { notesEs } from "@/i18n/notes-es";
 import { SERVER_NOTES } from "@/shared/api/server-notes";
@@ -56,7 +56,13 @@ describe("in words", () => {
     expect(words("assistant_model_missing", { model: "ollama/llama3.2:3b" })).toBe(
       "Its model, Llama 3.2 3B, is not there.",
     );
-    expect(words("hears", { languages: 100, percent: 5 })).toMatch(/About 5 words in 100/);
+    expect(words("hears", { languages: 100, percent: 7.6 })).toMatch(/About 7\.6 words in 100/);
+  });
+
+  test("numbers are written as in the language of the page", async () => {
+    await loadTexts("es");
+    const note = { code: "hears", params: { languages: 100, percent: 7.6 } };
+    expect(wordNote(i18next.getFixedT("es"), note)).toMatch(/unas 7,6 palabras/);
   });
 
   test("what passes says when to try again", () => {

@@ -38,7 +38,7 @@ export class TabTexts {
     return [...this.#all().keys()];
   }
 
-  /** Keep a text; an empty one is forgotten. Of the oldest of very many is let go. */
+  /** Keep a text; an empty one is forgotten. Of very many the oldest is forgotten too. */
   set(place: string, text: string): void {
     const texts = this.#all();
     if (text === (texts.get(place) ?? "")) return;

@@ -31,14 +31,14 @@ export function Notice({ title, text, detail = "", onRetry }: NoticeProps) {
   );
 }
 
-/** The server's own words, folded: they name settings and commands, in English. */
-export function TechnicalDetails({ text }: { text: string }) {
+/** What names settings and commands, folded: mostly the server's own words, in English. */
+export function TechnicalDetails({ text, lang = "en" }: { text: string; lang?: string }) {
   const { t } = useTranslation();
   if (text === "") return null;
   return (
     <details className="mt-1 text-xs text-muted">
       <summary className="w-fit cursor-pointer py-1">{t("noteParts.details")}</summary>
-      <p lang="en" className="mt-1 break-words">
+      <p lang={lang} className="mt-1 break-words">
         <WithCode text={text} />
       </p>
     </details>

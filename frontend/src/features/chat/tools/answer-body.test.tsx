@@ -82,7 +82,7 @@ describe("a call", () => {
     );
     expect(container.querySelector("pre")).toBeNull();
     await userEvent.click(screen.getByText("Looks up an order"));
-    expect(await screen.findByRole("group", { name: "Arguments" })).toHaveTextContent(
+    expect(await screen.findByRole("group", { name: "Details" })).toHaveTextContent(
       '{ "order_id": "ORD001" }',
     );
     expect(screen.getByRole("group", { name: "Result" })).toHaveTextContent('{ "found": true }');
@@ -127,7 +127,9 @@ describe("a tool that asks", () => {
   ])("is told %s, once", async (button, approved) => {
     server.on(PATH, () => json({ call_id: "call_1", decision: "…" }));
     renderWith(createTestServices(), <Answer message={answer("", [CALL, ASKED], "streaming")} />);
-    const card = screen.getByRole("region", { name: "get_order_details asks for your approval" });
+    const card = screen.getByRole("region", {
+      name: "The assistant asks for your approval: Looks up an order",
+    });
     expect(card).toHaveTextContent('{ "order_id": "ORD001" }');
     expect(within(card).getByRole("timer")).toHaveTextContent("5:00 left");
     await press(button);
@@ -165,10 +167,12 @@ describe("a tool that asks", () => {
       <Answer message={answer("", [CALL, ASKED], "streaming")} />,
     );
     const alert = screen.getByRole("alert");
-    expect(alert).toHaveTextContent("get_order_details asks for your approval. Press Alt and A to go there.");
+    expect(alert).toHaveTextContent(
+      "The assistant asks for your approval: Looks up an order. Press Alt and A to go there.",
+    );
     const decided = newToolEvent("approval_decided", { decision: "expired" });
     rerender(<Answer message={answer("", [CALL, ASKED, decided], "streaming")} />);
-    expect(alert).toHaveTextContent("get_order_details: not allowed in time");
+    expect(alert).toHaveTextContent("Looks up an order: not allowed in time");
     expect(screen.queryByRole("region")).toBeNull();
   });
 

@@ -12,7 +12,7 @@ import type { ShownMessage } from "../stream/shown-messages";
 import { DataBlock, isEmptyObject } from "./data-block";
 import { escapeInvisible } from "./json-text";
 import { ANNOUNCED_S, countSecondsUntil, useSecondsLeft } from "./time-left";
-import { collectToolCalls, describeTool, type ToolCall } from "./tool-calls";
+import { collectToolCalls, describeTool, nameTool, type ToolCall } from "./tool-calls";
 
 type Decision = "open" | "sending" | "sent" | ApiError;
 
@@ -39,7 +39,7 @@ export function ApprovalCard({ messageId, call }: { messageId: string; call: Too
     <section
       ref={box}
       data-approval
-      aria-label={t("tools.ask.region", { name })}
+      aria-label={t("tools.ask.region", { name: nameTool(t, call) })}
       className="space-y-3 rounded-xl border border-warn/60 bg-warn/10 p-3 text-sm sm:p-4"
     >
       <div className="flex flex-wrap items-center gap-x-2 gap-y-1">
@@ -135,15 +135,14 @@ export function ApprovalAnnouncer({ message }: { message: ShownMessage | undefin
   const asking = calls.find(({ state }) => state === "asking");
   const previousId = useRef<string | null>(null);
   const id = asking?.id ?? null;
-  const name = escapeInvisible(asking?.name ?? "");
+  const name = asking ? nameTool(t, asking) : "";
   const expiresAt = asking?.expiresAt ?? null;
   useEffect(() => {
     const decided =
       previousId.current !== id ? calls.find((call) => call.id === previousId.current) : undefined;
     previousId.current = id;
     if (id !== null) setAnnouncement(t("tools.ask.announce", { name, key: ALT }));
-    else if (decided)
-      setAnnouncement(`${escapeInvisible(decided.name)}: ${t(`tools.state.${decided.state}`)}`);
+    else if (decided) setAnnouncement(`${nameTool(t, decided)}: ${t(`tools.state.${decided.state}`)}`);
   }, [id, name, calls, t]);
   useEffect(() => {
     const left = id === null ? null : countSecondsUntil(expiresAt, Date.now());

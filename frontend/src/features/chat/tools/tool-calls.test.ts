@@ -1,11 +1,13 @@
 /** Calls of tools as their events tell them, in order, live and stored alike. */
 import fc from "fast-check";
+import i18next from "i18next";
 import { describe, expect, it } from "vitest";
 
+import { startI18n } from "@/i18n/i18n";
 import type { ToolEvent } from "@/shared/api/types";
 
 import { CALL, newToolEvent } from "./fake-tool-calls";
-import { collectToolCalls, countCharacters, splitAnswer } from "./tool-calls";
+import { collectToolCalls, countCharacters, nameTool, splitAnswer } from "./tool-calls";
 
 const event = newToolEvent;
 const ASKED = event("approval_required", {
@@ -126,5 +128,16 @@ describe("splitAnswer", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (text) => countCharacters(text) === Array.from(text).length),
     );
+  });
+});
+
+describe("what a call does, in words", () => {
+  it.each([
+    [{ toolset: "loft", name: "get_order_details" }, "Looks up an order"],
+    [{ toolset: "plugin", name: "get_order_details" }, "Get order details"],
+    [{ toolset: "plugin", name: "cancel_order\u202e" }, "Cancel order\\u202e"],
+  ])("%j", async (call, words) => {
+    await startI18n("en");
+    expect(nameTool(i18next.t, call)).toBe(words);
   });
 });

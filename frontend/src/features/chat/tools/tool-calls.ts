@@ -1,5 +1,10 @@
 /** The tool calls of an answer: built from its events, live or stored, and placed in its text. Pure. */
+import type { TFunction } from "i18next";
+
 import type { ToolEvent } from "@/shared/api/types";
+import { nameFromIdentifier } from "@/shared/lib/model-names";
+
+import { escapeInvisible } from "./json-text";
 
 /** `asking`: it waits for the user's approval. `stopped`: the answer ended before the call. */
 export type CallState = "running" | "asking" | "done" | "failed" | "denied" | "expired" | "stopped";
@@ -146,6 +151,12 @@ export function describeTool({
     ([set]) => set === toolset,
   )?.[1];
   return `tools.does.${names?.find((known) => known === name) ?? "other"}`;
+}
+
+/** What a call does, in words for a sentence about it: a tool without a description has its name alone. */
+export function nameTool(t: TFunction, call: Pick<ToolCall, "toolset" | "name">): string {
+  const text = describeTool(call);
+  return text === "tools.does.other" ? nameFromIdentifier(escapeInvisible(call.name)) : t(text);
 }
 
 /** Errors with a text; all others are shown in the server's words alone. */

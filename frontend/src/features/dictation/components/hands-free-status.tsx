@@ -50,7 +50,7 @@ export function HandsFreeStatus({ dictation, handsFree }: Props) {
             </>
           )}
           {isOn && !isReading && asking !== null && (
-            <span className="font-medium text-warn">{t("handsFree.asking", { tool: asking })}</span>
+            <span className="font-medium text-warn">{t("handsFree.asking", { what: asking })}</span>
           )}
           {/* Where nothing is heard, the line of the dictation says why. */}
           {isOn && !isReading && asking === null && (isListening || isDue(state)) && (

@@ -121,7 +121,7 @@ it("shows certain words solid, the others faint, and reads only finals aloud", a
   await told(() => services.settings.change({ showsTiming: true }));
   expect(screen.getByTestId("receipt")).toHaveAccessibleName(/From your last word to the text/);
   expect(screen.getByRole("tooltip", { hidden: true })).toHaveTextContent("Waiting for you to go on0.30 s");
-  await userEvent.click(screen.getByRole("button", { name: "Take back what was said last" }));
+  await userEvent.click(screen.getByRole("button", { name: "Take back what you said last" }));
   expect(field).toHaveValue("");
 });
 
@@ -386,7 +386,7 @@ it("waits longer where more seems to come, with a ring that counts down, and spe
   try {
     await speak(1, "Write a poem about the");
     expect(screen.getByTestId("countdown")).toBeInTheDocument();
-    expect(screen.getByTestId("hands-free")).toHaveTextContent("Speak on");
+    expect(screen.getByTestId("hands-free")).toHaveTextContent("Keep talking");
     await told(() => server.emit({ type: "speech_started", utterance_id: 2 }));
     expect(screen.queryByTestId("countdown")).toBeNull();
     await act(() => vi.advanceTimersByTimeAsync(9000));
@@ -436,7 +436,7 @@ it("says one thing at a time: whose turn it is, or what keeps it from hearing", 
   microphones.prompt = new Promise((resolve) => (allow = resolve));
   const lines = () =>
     [screen.getByTestId("hands-free"), screen.getByTestId("dictation-state")].map((line) => line.textContent);
-  const turn = expect.stringMatching(/^Hands-free: a pause sends/) as unknown;
+  const turn = expect.stringMatching(/^Hands-free: sent after each pause/) as unknown;
   await userEvent.click(screen.getByRole("button", HANDS_FREE));
   await told(() => undefined);
   expect(lines()).toEqual(["", expect.stringMatching(/^Allow the microphone/)]);
@@ -687,7 +687,7 @@ it("says what it waits for: the browser's question, the microphone, the server",
   await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
   await told(() => undefined);
   const status = screen.getByRole("status");
-  expect(status).toHaveTextContent("Allow the microphone in your browser’s question");
+  expect(status).toHaveTextContent("Allow the microphone when your browser asks");
   await told(() => allow());
   expect(status).toHaveTextContent("Waiting for the microphone…");
   await told(() => microphones.last.tell("live"));
@@ -798,7 +798,7 @@ it("says that it hears too little, and what the server says of the sound", async
   await told(() =>
     server.emit({ type: "utterance_discarded", utterance_id: 1, reason: "too_quiet", end_ms: 9 }),
   );
-  expect(screen.getByRole("status")).toHaveTextContent("Very quiet: move closer, or raise the microphone");
+  expect(screen.getByRole("status")).toHaveTextContent("Very quiet: move closer, or turn the microphone up");
   const hint = { code: "from_a_newer_server", message: "the audio is upside down" };
   await told(() => server.emit({ type: "status", degraded: false, partials: "on", hint }));
   expect(screen.getByTestId("sound-hint")).toHaveTextContent(/^Something is wrong with the sound\./);

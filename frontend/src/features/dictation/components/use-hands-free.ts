@@ -23,7 +23,7 @@ export function useHandsFree(dictation: Dictation, send: () => void): HandsFree 
       readLanguage: () => i18n.language,
       nameCode: (language, lang) =>
         language === "" ? t("handsFree.code", { lng: lang }) : t("handsFree.codeIn", { language, lng: lang }),
-      announceTool: (tool) => t("handsFree.asking", { tool, lng: i18n.language }),
+      announceTool: (what) => t("handsFree.asking", { what, lng: i18n.language }),
     });
     return new HandsFree({
       dictation,

@@ -3,7 +3,7 @@ import type { SessionEvent } from "../client/messages";
 import { hasOpenUtterance } from "../composer/model";
 import type { Dictation } from "../dictation";
 import { isRecording } from "../dictation-state";
-import { Duplex, type DuplexMode } from "./duplex";
+import { Duplex } from "./duplex";
 import type { AnswerProgress, ReadAloud } from "./read-aloud";
 import { type EndReason, type HandsFreeEvent, handsFreeReducer, type HandsFreeState, OFF } from "./turns";
 import { classifyUtterance, isUnfinished, type UtteranceKind } from "./utterances";
@@ -91,17 +91,12 @@ export class HandsFree {
     return this.#setup.reading;
   }
 
-  /** Whether the microphone listens while an answer is read aloud. */
-  get duplexMode(): DuplexMode {
-    return this.#duplex.mode;
-  }
-
   /** Whether the microphone is muted while an answer is read aloud, and not by the user. */
   get isMuting(): boolean {
     return this.#duplex.isMuting;
   }
 
-  /** The tool that an answer wants to use and that waits for the user. */
+  /** What an answer wants to do and waits for the user with. */
   get asking(): string | null {
     return this.#chat.answer?.asking ?? null;
   }
