@@ -76,6 +76,34 @@ describe("ChatPage", () => {
     expect(server.requests.filter(({ request }) => request === "POST /api/chat/stream")).toHaveLength(2);
   });
 
+  it("waits for last words where they were spoken: who goes elsewhere meanwhile stays there, and can send", async () => {
+    const server = new FakeConversations();
+    let finish = (_: string): void => undefined;
+    const draft = {
+      isEmpty: false,
+      take: () =>
+        new Promise<{ text: string; isWhole: boolean }>((resolve) => {
+          finish = (text) => resolve({ text, isWhole: true });
+        }),
+      restore: () => undefined,
+      focus: () => undefined,
+    };
+    const field = <textarea aria-label="Your message" />;
+    const { user, navigate, history } = open(server, "/", { draft, field, microphone: null });
+    await user.click(screen.getByRole("button", { name: "Send" }));
+    act(() => finish("one"));
+    await waitFor(() => expect(answers()[0]).toContain("echo: one"));
+    const made = history.at(-1) ?? "";
+    act(() => navigate("/"));
+    await user.click(screen.getByRole("button", { name: "Send" }));
+    expect(screen.getByRole("button", { name: "Waiting for the last words…" })).toBeDisabled();
+    act(() => navigate(made));
+    expect(await screen.findByRole("button", { name: "Send" })).toBeEnabled();
+    act(() => finish("two"));
+    await waitFor(() => expect(server.messages.map(({ content }) => content)).toContain("two"));
+    expect(history.at(-1)).toBe(made);
+  });
+
   it("takes a queued message back by Escape or its button, and only then stops the answer", async () => {
     const server = new FakeConversations({ holds: true });
     const { user, field } = open(server);

@@ -51,7 +51,7 @@ export function ChatPage({ conversationId, messageId = null, composer, connect }
   const chat = useConversationChat(conversationId, goTo);
   const model = conversationId === null ? chatModel : chat.model;
   const queue = useMessageQueue(conversationId, draft);
-  const { state, send } = useSendDraft(chat, draft, model, queue, composer?.onReady);
+  const { state, send } = useSendDraft(conversationId, chat, draft, model, queue, composer?.onReady);
   const isFree = state === "ready" && queue.messages.length === 0;
   useProgress(conversationId, chat, isFree, composer?.onProgress);
   const editing = useEditing(conversationId, messageId, draft);
@@ -160,6 +160,7 @@ function HiddenEdit({ chat, editing }: { chat: ConversationChat; editing: Editin
  * waits for the end of that.
  */
 function useSendDraft(
+  conversationId: string | null,
   chat: ConversationChat,
   draft: Draft,
   model: string,
@@ -168,7 +169,9 @@ function useSendDraft(
 ): { state: ComposerState; send: () => Promise<void> } {
   const { t } = useTranslation();
   const { toasts } = useServices();
-  const [isTaking, setTaking] = useState(false);
+  /** Whose last words are waited for: the user may look at another conversation meanwhile. */
+  const [taking, setTaking] = useState<{ of: string | null } | null>(null);
+  const isTaking = taking !== null && taking.of === conversationId;
   const hasQueue = queue.messages.length > 0;
   const isAble = !chat.isCreating && !isTaking && chat.status !== "gone";
   const isReady = isAble && !chat.isAnswering && !hasQueue;
@@ -180,11 +183,16 @@ function useSendDraft(
   const send = async (): Promise<void> => {
     // What is sent by itself keeps gathering in the field until it can be sent.
     if (!isReady && (!canQueue || draft.isAutomatic?.())) return;
-    setTaking(true);
-    const { text, isWhole } = await draft.take().finally(() => setTaking(false));
+    const own = { of: conversationId };
+    const visit = chat.visit.current;
+    setTaking(own);
+    const { text, isWhole } = await draft
+      .take()
+      .finally(() => setTaking((now) => (now === own ? null : now)));
     if (text.trim() === "") return;
     if (!isReady) return queue.add(text, model);
-    if ((await chat.send(text, model)) && !isWhole) toasts.show({ text: t("chat.partial"), tone: "info" });
+    const isStored = await chat.send(text, model, visit);
+    if (isStored && !isWhole) toasts.show({ text: t("chat.partial"), tone: "info" });
   };
   return { state: getComposerState(chat, isTaking), send };
 }

@@ -27,7 +27,7 @@ export interface MessageActions {
 /**
  * Counts the conversations that were opened, so that late results do not move a user who has gone elsewhere.
  */
-type Visit = RefObject<number>;
+export type Visit = RefObject<number>;
 
 export function useVisit(conversationId: string | null): Visit {
   const visit = useRef(0);
@@ -111,12 +111,14 @@ export function useSend({ conversationId, visit, attempt, goTo }: Omit<ActionOpt
   const queue = useMessageQueueStore();
   const [isCreating, setCreating] = useState(false);
   useEffect(() => setCreating(false), [conversationId]);
-  /** Resolves to whether the text is stored. One that is not is given back: see `useMessageQueue`. */
+  /**
+   * Resolves to whether the text is stored. One that is not is given back: see `useMessageQueue`.
+   * `visitBefore`: the visit in which the user asked for it.
+   */
   const send = useCallback(
-    async (text: string, model: string): Promise<boolean> => {
+    async (text: string, model: string, visitBefore: number): Promise<boolean> => {
       let id = conversationId;
-      const visitBefore = visit.current;
-      setCreating(id === null);
+      if (visit.current === visitBefore) setCreating(id === null);
       const isCreated = await attempt(async () => {
         id ??= (await createConversation(services, model)).id;
       });

@@ -9,6 +9,7 @@ import {
   useSend,
   useSetModel,
   useVisit,
+  type Visit,
 } from "./conversation-actions";
 import { type ConversationStatus, useStoredConversation } from "./queries";
 import { isUnderWay, type LiveAnswer, type Problem } from "./stream/live-answer";
@@ -29,7 +30,9 @@ export interface ConversationChat {
   problem: Problem | null;
   dismissProblem: () => void;
   actions: MessageActions | null;
-  send: (text: string, model: string) => Promise<boolean>;
+  send: (text: string, model: string, visitBefore: number) => Promise<boolean>;
+  /** Which visit of a conversation this is; see `send`. */
+  visit: Visit;
   stop: () => void;
   setModel: (model: string) => void;
 }
@@ -49,9 +52,11 @@ export function useConversationChat(
 
   const refusal = useRefusal(conversationId);
   const { problem, attempt, clear } = useProblem(conversationId);
-  const options = { conversationId, messages, visit: useVisit(conversationId), attempt, goTo };
+  const visit = useVisit(conversationId);
+  const options = { conversationId, messages, visit, attempt, goTo };
   return {
     status,
+    visit,
     title: status === "gone" ? null : (conversation?.title ?? null),
     model: conversation?.model ?? "",
     shown,

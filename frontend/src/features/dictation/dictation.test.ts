@@ -217,7 +217,24 @@ describe("sending", () => {
     expect([text(), kind()]).toEqual(["", "idle"]);
   });
 
-  it("takes what is on the screen after two seconds, and says so; a final that is late is not sent twice", async () => {
+  it("waits for a slow engine, also where nothing is on the screen yet", async () => {
+    const { server, microphones, dictation, text } = made();
+    server.isSlow = true;
+    dictation.start();
+    await settle();
+    microphones.last.hear(sound());
+    let taken: unknown = null;
+    void takeText(dictation).then((result) => (taken = result));
+    await settle(30_000);
+    expect(taken).toBe(null);
+    server.say("final", 1, "Send this.", 100);
+    server.emit({ type: "stopped", stats: {} });
+    await settle();
+    expect(taken).toEqual({ text: "Send this.", isWhole: true });
+    expect(text()).toBe("");
+  });
+
+  it("waits for a line that is lost: what is on the screen is not all that was said", async () => {
     const { server, microphones, dictation, text } = made();
     dictation.start();
     await settle();
@@ -229,14 +246,44 @@ describe("sending", () => {
     server.socket.drop(1006);
     let taken: unknown = null;
     void takeText(dictation).then((result) => (taken = result));
-    await settle(1900);
+    await settle(10_000);
     expect(taken).toBe(null);
-    await settle(200);
-    expect(taken).toEqual({ text: "half a sen", isWhole: false });
     server.emit({ type: "final", utterance_id: 1, text: "Half a sentence.", end_ms: 100, timing: {} }, heard);
     server.isDown = false;
     await settle(3000);
+    expect(taken).toEqual({ text: "Half a sentence.", isWhole: true });
     expect(text()).toBe("");
+  });
+
+  it("takes what is on the screen where the line stays lost, and says so", async () => {
+    const { server, microphones, dictation, text } = made();
+    dictation.start();
+    await settle();
+    microphones.last.hear(sound());
+    server.say("partial", 1, "half a sen");
+    await settle();
+    server.isDown = true;
+    server.socket.drop(1006);
+    const taken = takeText(dictation);
+    await settle(150_000);
+    expect(await taken).toEqual({ text: "half a sen", isWhole: false });
+    expect(text()).toBe("");
+  });
+
+  it("takes nothing where the user cancels meanwhile: what was typed stays", async () => {
+    const { server, microphones, dictation, text } = made();
+    server.isSlow = true;
+    dictation.composer.dispatch({ type: "typed", text: "by hand", caret: { start: 7, end: 7 } });
+    dictation.start();
+    await settle();
+    microphones.last.hear(sound());
+    server.say("partial", 1, "and by voice");
+    await settle();
+    const taken = takeText(dictation);
+    await settle(5000);
+    dictation.cancel();
+    expect(await taken).toEqual({ text: "", isWhole: true });
+    expect(text()).toBe("by hand");
   });
 
   it("waits for the dictation before, too", async () => {

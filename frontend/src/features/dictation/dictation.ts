@@ -13,8 +13,12 @@ import {
   isRecording,
 } from "./dictation-state";
 
-/** How long sending waits for the last final. */
-export const SETTLE_TIMEOUT_MS = 2000;
+/**
+ * What came of all that was said: `cut` where the dictation failed before its finals were there, `cancelled`
+ * where the user took back what was not final.
+ */
+export type Settled = "whole" | "cut" | "cancelled";
+
 /** Zeros alone: this page knows better whether it is muted. */
 const NO_SIGNAL = "no_signal";
 /** How often one dictation says that it hears too little. */
@@ -60,6 +64,8 @@ export class Dictation {
   #level = 0;
   #isHandsFree = false;
   #capture: Capture | null = null;
+  /** The capture that the user cancelled last. */
+  #cancelled: Capture | null = null;
   /** The captures that may still get a final: the current one, and one before it. */
   readonly #unfinished = new Set<Capture>();
   #count = 0;
@@ -165,28 +171,25 @@ export class Dictation {
   /** Switch the microphone off and take back what is not final. */
   readonly cancel = (): void => {
     if (this.#capture === null) return;
+    this.#cancelled = this.#capture;
     this.composer.dispatch({ type: "cancelled", dictation: this.#capture.id });
     this.#capture.cancel();
   };
 
   /**
-   * Wait for the finals of all that was said. The microphone is switched off, unless hands-free. Resolves to
-   * false where the finals are not complete in time.
+   * Wait for the finals of all that was said. The microphone is switched off, unless hands-free. A slow
+   * engine takes its time: the wait ends with the finals, or with a dictation that cannot go on.
    */
-  readonly settle = async (): Promise<boolean> => {
+  readonly settle = async (): Promise<Settled> => {
     const staysOn = this.#isHandsFree && isRecording(this.#view.state);
     if (!staysOn) this.#apply({ type: "stopped" });
-    const finals = [...this.#unfinished].map((capture) =>
+    const captures = [...this.#unfinished];
+    const finals = captures.map((capture) =>
       staysOn && capture === this.#capture ? capture.flush() : capture.stop(),
     );
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const timeout = new Promise<boolean>(
-      (resolve) => (timer = setTimeout(() => resolve(false), SETTLE_TIMEOUT_MS)),
-    );
-    const all = Promise.all(finals).then((each) => each.every(Boolean));
-    const isComplete = await Promise.race([all, timeout]);
-    clearTimeout(timer);
-    return isComplete;
+    const isWhole = (await Promise.all(finals)).every(Boolean);
+    if (captures.some((capture) => capture === this.#cancelled)) return "cancelled";
+    return isWhole ? "whole" : "cut";
   };
 
   /** A muted microphone stays on and gives silence. */

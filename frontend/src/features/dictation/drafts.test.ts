@@ -84,7 +84,8 @@ describe("a draft", () => {
   it("returns to its conversation where it could not be sent, not to the one that is shown by then", () => {
     const { composer, drafts, type, text } = page("c1");
     type("not sent");
-    const taken = drafts.handleTaken();
+    const taken = drafts.shown;
+    drafts.handleTaken(taken);
     composer.dispatch({ type: "sent" });
     drafts.show("c2");
     type("of another");
@@ -98,7 +99,7 @@ describe("a draft", () => {
     const { drafts, composer, type, text } = page();
     type("first");
     composer.begin("d1");
-    drafts.handleTaken();
+    drafts.handleTaken(drafts.shown);
     composer.dispatch({ type: "sent" });
     type("the next");
     drafts.show("made");
@@ -108,7 +109,8 @@ describe("a draft", () => {
     expect(text()).toBe("the next words");
     drafts.show(null);
     expect(text()).toBe("");
-    const taken = drafts.handleTaken();
+    const taken = drafts.shown;
+    drafts.handleTaken(taken);
     type("it was not made");
     drafts.restore(taken, "");
     drafts.show("c1");

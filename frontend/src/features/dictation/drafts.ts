@@ -46,10 +46,14 @@ export class Drafts {
     if (this.#shown !== null) this.#move(this.#shown, conversationId ?? NEW);
   }
 
-  /** The draft that is shown is taken to be sent: the one to give to `restore`. */
-  handleTaken(): Draft | null {
-    this.#creating = this.#shown?.key === NEW ? this.#shown : null;
+  /** The draft that is shown; null before the first one. */
+  get shown(): Draft | null {
     return this.#shown;
+  }
+
+  /** The text of a draft is on its way. */
+  handleTaken(draft: Draft | null): void {
+    this.#creating = draft?.key === NEW ? draft : null;
   }
 
   /** Put back a text that was not sent where it came from, before what was written since. */
@@ -120,7 +124,8 @@ export class Drafts {
 }
 
 /**
- * Empty the composer and resolve to its text, once the last words are final or (`isWhole` false) are late.
+ * Empty the composer and resolve to its text, once the last words are final or (`isWhole` false) cannot
+ * become final any more. Where the user cancels meanwhile, the text stays, and what is resolved to is empty.
  *
  * @param isSettled all that was said is final: nothing is waited for
  */
@@ -130,10 +135,11 @@ export async function takeText(
 ): Promise<{ text: string; isWhole: boolean }> {
   const { composer } = dictation;
   const page = composer.shown; // the user may go elsewhere before the last words are final
-  const isWhole = isSettled || !composer.isDictated(page) || (await dictation.settle());
+  const settled = isSettled || !composer.isDictated(page) ? "whole" : await dictation.settle();
+  if (settled === "cancelled") return { text: "", isWhole: true };
   const { text } = page.model;
   composer.apply({ type: "sent" }, page);
-  return { text, isWhole };
+  return { text, isWhole: settled === "whole" };
 }
 
 /** Put back a text that was not sent, before what was written since. */

@@ -8,8 +8,8 @@ import { submitOnEnter } from "@/shared/lib/keyboard";
 export interface Draft {
   readonly isEmpty: boolean;
   /**
-   * Empty the field and resolve to its text, once the last words of a dictation are final. After a limited
-   * wait `isWhole` is false, and the text is what was on the screen.
+   * Empty the field and resolve to its text, once the last words of a dictation are final. Where they cannot
+   * become final any more `isWhole` is false, and the text is what was on the screen.
    */
   take: () => Promise<{ text: string; isWhole: boolean }>;
   /** Put back a text that was not sent, before what was written since. */

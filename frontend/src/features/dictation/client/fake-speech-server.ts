@@ -27,6 +27,8 @@ export class FakeSpeechServer {
   forgets = false;
   /** Its engine takes its time: no `start` is answered. */
   isLoading = false;
+  /** Its engine takes its time: no `stop` is answered, and pings are. */
+  isSlow = false;
   /** Every message meets a fault of the server. */
   isBroken = false;
   /** Errors for the next `start`s. */
@@ -86,6 +88,7 @@ export class FakeSpeechServer {
       case "stop":
         if (socket.dictation === null) return; // its engine loads
         socket.dictation.isStopping = true;
+        if (this.isSlow) return;
         return this.emit({ type: "stopped", stats: {} });
     }
   }

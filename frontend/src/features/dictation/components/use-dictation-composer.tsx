@@ -81,12 +81,14 @@ export function useDictationComposer(conversationId: string | null): DictationCo
     let taken: Draft | null = null;
     return {
       isEmpty,
-      take: () => {
+      take: async () => {
         const isSettled = handsFree.isSending;
         reset();
         handsFree.handleTaken();
-        taken = drafts.handleTaken();
-        return takeText(dictation, isSettled);
+        taken = drafts.shown;
+        const found = await takeText(dictation, isSettled);
+        if (found.text.trim() !== "") drafts.handleTaken(taken);
+        return found;
       },
       restore: (unsent: string) => {
         drafts.restore(taken, unsent);
