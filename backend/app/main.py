@@ -22,6 +22,7 @@ from app.api import (
     messages,
     operations,
     realtime_chat,
+    realtime_socket,
     search,
     speech_socket,
     web,
@@ -31,7 +32,7 @@ from app.api.errors import install_error_handlers
 from app.api.headers import make_cors_options
 from app.api.middleware.auth import AuthMiddleware
 from app.api.middleware.network import NetworkMiddleware
-from app.api.openai import chat, models, transcriptions
+from app.api.openai import chat, client_secrets, models, transcriptions
 from app.core.config import Settings, load_settings
 from app.core.logging import configure_logging
 from app.core.metrics import Observer
@@ -87,7 +88,8 @@ def create_app(settings: Settings | None = None, *, registrations: Registrations
     app.state.resources = _make_resources(settings, database, health, registrations or Registrations())
     install_error_handlers(app)
     for router in (
-        *(speech_socket.router, generate.router, chat.router, models.router, transcriptions.router),
+        *(speech_socket.router, realtime_socket.router, client_secrets.router),
+        *(generate.router, chat.router, models.router, transcriptions.router),
         *(conversations.router, chat_stream.router, realtime_chat.router, dictations.router, messages.router),
         *(search.router, models.api_router, connections.router, operations.providers_router),
         *(checkpoints.router, accounts.router, accounts.keys_router, operations.router),

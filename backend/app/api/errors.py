@@ -30,7 +30,8 @@ _ALTERNATIVES = {
     "responses": "use POST /v1/chat/completions; most clients have a setting for it",
     "completions": "use POST /v1/chat/completions",
     "embeddings": "ask the service that computes them directly",
-    "realtime": "live speech is at the socket /ws/stt, see docs/speech-socket.md",
+    "realtime": "there are transcription sessions at the socket /v1/realtime, and POST /v1/realtime/client_secrets;"
+    " see docs/realtime.md",
     "audio": "of audio there is POST /v1/audio/transcriptions",
     "v1": "the base URL has /v1 twice; give it once",
 }

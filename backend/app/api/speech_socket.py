@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import TypeVar
 from uuid import UUID
@@ -28,7 +28,7 @@ router = APIRouter()
 logger = logging.getLogger(__name__)
 
 _TICK_S = 0.25
-_GOODBYE_S = 1.0
+GOODBYE_S = 1.0
 """How long the last events may take on their way to a client whose socket is about to be closed."""
 _DONE = 1000
 
@@ -49,26 +49,25 @@ class SpeechEndpoint:
         websocket = WebSocket(scope, receive, send)
         resources = get_resources(websocket)
         await websocket.accept(choose_subprotocol(scope))
-        handler = SocketHandler(websocket, send, resources)
-        logger.info("socket opened id=%s", handler.id)
-        try:
-            await _serve_socket(handler, resources)
-        finally:
-            logger.info("socket closed %s", handler.summary())
+        await serve_socket(SocketHandler(websocket, send, resources), resources)
 
 
 router.routes.append(WebSocketRoute("/ws/stt", SpeechEndpoint(), name="speech"))
 
 
-async def _serve_socket(handler: "SocketHandler", resources: Resources) -> None:
-    if resources.sessions.closing:
-        await handler.refuse(ServerClosing(*RESTARTING))
-        return
+async def serve_socket(handler: "SocketHandler", resources: Resources) -> None:
+    """Serve an accepted socket until it is closed; the log says how it went."""
+    logger.info("socket opened id=%s", handler.id)
     try:
+        if resources.sessions.closing:
+            await handler.refuse(ServerClosing(*RESTARTING))
+            return
         async with resources.sockets.slot():
             await handler.serve()
     except ServerFull as error:
         await handler.refuse(error)
+    finally:
+        logger.info("socket closed %s", handler.summary())
 
 
 class SocketHandler:
@@ -102,7 +101,10 @@ class SocketHandler:
                 over = await self._serve_until_closed()
                 group.cancel_scope.cancel()
         finally:  # the writer has ended: nothing is taken from the session any more
-            await self._sessions.leave(self._session, over=over)
+            await self._leave(over=over)
+
+    async def _leave(self, *, over: bool) -> None:
+        await self._sessions.leave(self._session, over=over)
 
     async def refuse(self, reason: PrompterError | ServerClosing) -> None:
         """Send the client away."""
@@ -155,11 +157,14 @@ class SocketHandler:
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(message.get("code", 1005))
             data = message.get("bytes")
-            request = await self._session.receive(message["text"] if data is None else data)
-            if request is not None:
-                await self._handle(request)
+            await self._receive(message["text"] if data is None else data)
             if not await self._send_events():
-                await self._session.wait_for_room()
+                await self._wait_for_room()
+
+    async def _receive(self, message: str | bytes) -> None:
+        request = await self._session.receive(message)
+        if request is not None:
+            await self._handle(request)
 
     async def _handle(self, request: Auth | Resume) -> None:
         try:
@@ -199,10 +204,9 @@ class SocketHandler:
         if connection.sending_since is not None:
             return False
         try:
-            for event in self._session.events() if events is None else events:
+            for text in self._encode(self._session.events() if events is None else events):
                 if self._websocket.application_state is not WebSocketState.CONNECTED:
                     raise ClientGone  # the socket is closed
-                text = encode_event(event)
                 connection.sending_since = time.monotonic()
                 try:
                     await self._asgi_send({"type": "websocket.send", "text": text})
@@ -214,6 +218,14 @@ class SocketHandler:
         finally:
             connection.sending_since = None
         return True
+
+    def _encode(self, events: Iterable[Event]) -> Iterator[str]:
+        """The text messages for these events, which are taken one by one as the messages leave."""
+        return map(encode_event, events)
+
+    async def _wait_for_room(self) -> None:
+        """Wait while too much is on its way to the client."""
+        await self._session.wait_for_room()
 
     async def _write(self) -> None:
         """Send what other tasks emit, engines and the clock; the reader sends what its own messages cause."""
@@ -254,9 +266,12 @@ class SocketHandler:
             await anyio.sleep(_TICK_S)
             if not self._session.is_attached_to(self._connection):
                 continue  # between two sessions
-            self._session.tick(is_listening=self._is_listening)
+            self._check_clock()
             if self._session.has_events:
                 self._connection.notify()
+
+    def _check_clock(self) -> None:
+        self._session.tick(is_listening=self._is_listening)
 
     async def _watch_connection(self) -> None:
         """End the socket where the session says so, or the writer has failed."""
@@ -266,7 +281,7 @@ class SocketHandler:
 
     async def _read_close_code(self) -> int:
         """How the client left, where a send has found out before the reader: behind what it sent last."""
-        with anyio.move_on_after(_GOODBYE_S):
+        with anyio.move_on_after(GOODBYE_S):
             while (message := await self._websocket.receive())["type"] != "websocket.disconnect":
                 pass
             return int(message.get("code", 1005))
@@ -282,7 +297,7 @@ class SocketHandler:
             await self._close(reason.close_code, reason.reason)
             return is_restarting
         self._session.count_error(reason)
-        with anyio.move_on_after(_GOODBYE_S):
+        with anyio.move_on_after(GOODBYE_S):
             await self._finish_writing(reason)
             await self._close(reason.close_code or 1011, reason.code)
         return reason.code not in _SURVIVABLE or self._session.failure is not None
@@ -298,7 +313,7 @@ class SocketHandler:
         self._code = code
         if self._websocket.application_state is WebSocketState.CONNECTED:
             # The server may have closed by itself meanwhile: see `_send_events`.
-            with anyio.move_on_after(_GOODBYE_S), suppress(WebSocketDisconnect, RuntimeError):
+            with anyio.move_on_after(GOODBYE_S), suppress(WebSocketDisconnect, RuntimeError):
                 await self._websocket.close(code, reason)
 
 

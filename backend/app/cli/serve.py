@@ -204,12 +204,12 @@ def _run(settings: "Settings", listener: socket.socket, reload: bool) -> None:
 
 def make_uvicorn_options(settings: "Settings") -> dict[str, Any]:
     """Return the options with which uvicorn serves the application; tests use the same."""
-    from app.cli.uvicorn_server import BoundedHttpProtocol, ProbingWebSocketProtocol
+    from app.cli.uvicorn_server import BoundedHttpProtocol, LargeMessageGate, ProbingWebSocketProtocol
 
     limits = settings.limits
     return {
         "http": partial(BoundedHttpProtocol, header_bytes=limits.header_bytes, header_s=limits.request_s),
-        "ws": ProbingWebSocketProtocol,
+        "ws": partial(ProbingWebSocketProtocol, gate=LargeMessageGate(limits.large_messages)),
         # Pings find clients that are gone. They need no answer: a healthy client under back-pressure cannot answer.
         # An answer tells a silent client from a lost line.
         "ws_ping_interval": PING_INTERVAL_S,

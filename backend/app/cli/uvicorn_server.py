@@ -10,6 +10,7 @@ import threading
 import time
 from asyncio import TimerHandle, Transport
 from collections import deque
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -281,6 +282,43 @@ def _answer_without_chunks(app: ASGI3Application, cycle: RequestResponseCycle) -
     return answer
 
 
+PROGRESS_S = 20.0
+PROGRESS_BYTES_PER_S = 16 << 10
+"""A message that has a place at the gate and comes more slowly than this over that time is given up (s, bytes/s)."""
+TOO_SLOW = 1008
+
+
+class LargeMessageGate:
+    """Lets a few sockets at once receive a message beyond the usual size; TCP holds the others back meanwhile.
+
+    So the memory of all sockets together is bounded, and no client gets an error.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._free = places
+        self._waiting: deque[ProbingWebSocketProtocol] = deque()
+
+    def enter(self, protocol: "ProbingWebSocketProtocol") -> bool:
+        """Take a place; False where none is free: then `let_in` of the protocol is called when there is one."""
+        if not self._free:
+            self._waiting.append(protocol)
+            return False
+        self._free -= 1
+        return True
+
+    def leave(self) -> None:
+        """Give a place back, to the next that waits."""
+        if self._waiting:
+            self._waiting.popleft().let_in()
+        else:
+            self._free += 1
+
+    def forget(self, protocol: "ProbingWebSocketProtocol") -> None:
+        """A socket that waited is gone."""
+        with suppress(ValueError):
+            self._waiting.remove(protocol)
+
+
 PROBES_KEPT = 64
 """Pings whose answers are recognised, the newest ones: with one a second, a line may be a minute slow."""
 
@@ -292,12 +330,95 @@ class ProbingWebSocketProtocol(WebSocketsSansIOProtocol):
     that has never answered, which no standard allows, TCP's acknowledgement counts.
     """
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
+    def __init__(self, *arguments: Any, gate: LargeMessageGate, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self._gate = gate
+        self._usual_bytes = self.config.ws_max_size
+        self._allows_large = self._has_place = self._waits = False
+        self._received_bytes = 0
+        """Since the last look at its progress."""
+        self._progress_timer: TimerHandle | None = None
         self._probes: deque[tuple[bytes, float]] = deque(maxlen=PROBES_KEPT)
         self._probed_at = -1.0
         self._answered: float | None = None
         """When the newest probe that was answered had been sent."""
+
+    # -- large messages
+
+    def allow_messages(self, max_bytes: int) -> None:
+        self._allows_large = max_bytes > self._usual_bytes
+        self.conn.max_message_size = max(max_bytes, self._usual_bytes)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._allows_large:
+            self._received_bytes += len(data)
+            if not self._has_place and not self._waits and self._incomplete_bytes > self._usual_bytes:
+                self._take_place()
+
+    def handle_cont(self, event: Any) -> None:
+        """Join the parts of a message as they come: a list of many small ones would take many times their size."""
+        if not isinstance(self.frames[0], bytearray):
+            self.frames = [bytearray().join(self.frames)]  # type: ignore[list-item]  # until the message is whole
+        self.frames[0] += event.data
+        if event.fin:
+            self.frames = [bytes(self.frames[0])]
+            self.send_receive_event_to_app()
+
+    async def receive(self) -> Any:
+        """The next message: that before it has been handled."""
+        if self._has_place and self.queue.empty() and self._incomplete_bytes <= self._usual_bytes:
+            self._give_place_back()
+        return await super().receive()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._gate.forget(self)
+        self._give_place_back()
+
+    def let_in(self) -> None:
+        """There is a place at the gate."""
+        self._waits = False
+        self._hold_place()
+        if not self.read_paused:
+            self.transport.resume_reading()
+
+    @property
+    def _incomplete_bytes(self) -> int:
+        """What has come of a message that is not complete."""
+        return len(self.conn.reader.buffer) + (self.conn.current_size or 0)
+
+    def _take_place(self) -> None:
+        if self._gate.enter(self):
+            self._hold_place()
+        else:
+            self._waits = True
+            self.transport.pause_reading()
+
+    def _hold_place(self) -> None:
+        self._has_place = True
+        self._received_bytes = 0
+        self._progress_timer = self.loop.call_later(PROGRESS_S, self._check_progress)
+
+    def _give_place_back(self) -> None:
+        if self._progress_timer is not None:
+            self._progress_timer.cancel()
+            self._progress_timer = None
+        if self._has_place:
+            self._has_place = False
+            self._gate.leave()
+
+    def _check_progress(self) -> None:
+        """Give a message up that does not come on; one that has come and is being handled takes its time."""
+        is_incomplete = self._incomplete_bytes > self._usual_bytes and not self.read_paused
+        if is_incomplete and self._received_bytes < PROGRESS_S * PROGRESS_BYTES_PER_S:
+            self.conn.fail(TOO_SLOW, "a large message came too slowly")
+            self.handle_parser_exception()
+            return
+        self._received_bytes = 0
+        self._progress_timer = self.loop.call_later(PROGRESS_S, self._check_progress)
+
+    # -- the line
 
     async def run_asgi(self) -> None:
         self.scope["extensions"][EXTENSION] = self  # type: ignore[assignment]  # typed for HTTP responses

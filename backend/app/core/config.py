@@ -222,6 +222,19 @@ class LimitSettings(BaseModel):
     message_bytes: int = Field(
         1 << 20, ge=1024, le=16 << 20, description="largest message on a speech socket (bytes)"
     )
+    realtime_message_bytes: int = Field(
+        21 << 20,
+        ge=1024,
+        le=64 << 20,
+        description="largest message on `/v1/realtime` (bytes); 15 MiB of audio are 20 MiB of base64",
+    )
+    large_messages: int = Field(
+        8,
+        ge=1,
+        le=1000,
+        description="messages beyond twice `limits.message_bytes` that are received or handled at once; further ones "
+        "wait",
+    )
     sockets: int = Field(256, ge=1, le=100_000, description="speech sockets that are open at once")
     session_s: float = Field(4 * 3600.0, gt=0, description="longest dictation (s of audio)")
     backlog_s: float = Field(

@@ -12,6 +12,7 @@ class DiscardReason(StrEnum):
     EMPTY = "empty"
     HALLUCINATION = "hallucination"
     ENGINE_ERROR = "engine_error"
+    CLEARED = "cleared"
 
 
 OTHER_REASON = "other"

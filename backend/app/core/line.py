@@ -1,4 +1,4 @@
-"""What the server below the application knows of a WebSocket's line: an ASGI extension of `prompter serve`."""
+"""What the server below the application knows and decides of a WebSocket: an ASGI extension of `prompter serve`."""
 
 from typing import Any, Protocol, cast
 
@@ -9,7 +9,11 @@ EXTENSION = "prompter.line"
 
 
 class Line(Protocol):
-    """Tells a client that is there and says nothing from one that the network has lost."""
+    """Tells a client that is there and says nothing from one that the network has lost, and bounds its messages."""
+
+    def allow_messages(self, max_bytes: int) -> None:
+        """Take larger messages than usual on this socket, one of a few at a time; before it is accepted."""
+        ...
 
     def probe(self) -> None:
         """Ask the client's machine for a sign of life; never waits."""

@@ -311,6 +311,9 @@ class SpeechStopped(_Utterance):
     """The utterance has ended; its final follows."""
 
     type: Literal["speech_stopped"]
+    cut: bool = Field(
+        False, description="true where its length alone ended it, and speech may go on; absent otherwise"
+    )
 
 
 class UtteranceDiscarded(_Utterance):

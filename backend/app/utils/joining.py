@@ -62,6 +62,11 @@ class TextJoiner:
         self._is_empty = False
         return f"{marks}{space}{body}"
 
+    @property
+    def held(self) -> str:
+        """The closing marks of the last part, which the next one decides about."""
+        return self._held
+
     def finish(self) -> str:
         """The closing marks of the last part."""
         held, self._held = self._held, ""

@@ -203,7 +203,7 @@ async def test_a_person_at_a_name_that_is_not_allowed_gets_a_page(http: httpx2.A
 @pytest.mark.parametrize(
     ("path", "headers", "status", "code", "words"),
     [
-        ("/v1/realtime?model=gpt-realtime", {}, 404, "not_found", "live speech is at the socket /ws/stt"),
+        ("/v1/realtime/calls", {}, 404, "not_found", "at the socket /v1/realtime, and POST"),
         ("/v1/chat/completions", {}, 404, "not_found", "a socket at /v1/chat/… is not implemented"),
         ("/nothing", {}, 404, "not_found", "/ws/stt"),
         ("/assets/index.js", {}, 404, "not_found", "/ws/stt"),

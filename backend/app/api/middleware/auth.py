@@ -11,6 +11,7 @@ from app.core.config import Settings
 from app.core.errors import NotFound, PrompterError, Unauthorized
 from app.core.security import LOCAL_CALLER, LOOPBACK_NAMES, Caller, is_loopback, parse_host
 from app.services.accounts.accounts import Accounts
+from app.services.accounts.client_secrets import looks_like_client_secret
 
 _FORWARDED = frozenset({b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"})
 
@@ -61,14 +62,17 @@ async def _authorize(scope: Scope, accounts: Accounts) -> tuple[Rule | None, Cal
     if rule is not None and rule.who == "everyone":
         # An expired token must not stop its user from logging in, nor a probe.
         return rule, None
-    caller = None if token is None else await accounts.authenticate(token)
+    if token is not None and rule is not None and rule.by_client_secret and looks_like_client_secret(token):
+        caller: Caller | None = await accounts.authenticate_secret(token)
+    else:
+        caller = None if token is None else await accounts.authenticate(token)
     if rule is None:
         if caller is None:
             raise Unauthorized("this needs `Authorization: Bearer` with an access token or an API key")
         takes = f"; this address takes {', '.join(methods)}" if methods else ""
         hint = explain_missing_path(scope.get("method", "a socket at"), scope["path"])
         raise NotFound(hint or f"nothing answers here{takes}")
-    if caller is not None or scope["type"] == "http":
+    if caller is not None or not rule.by_first_message:
         check_rule(rule, caller, _is_at_the_machine(scope))
     return rule, caller
 

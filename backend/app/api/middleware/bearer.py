@@ -10,7 +10,7 @@ from app.core.errors import BadRequest, Unauthorized
 MAX_TOKEN_LENGTH = 4096
 """Characters of a token."""
 PROTOCOL = "prompter"
-"""The subprotocol of this server's sockets, the only one that the handshake answers with."""
+"""The subprotocol of this server's own socket, the only one that its handshake answers with."""
 CARRIERS = ("bearer.", "openai-insecure-api-key.")
 """Prefixes of subprotocols that carry a token: browsers cannot set headers of a socket. They are never echoed."""
 QUERY_NAMES = frozenset({"token", "access_token", "refresh_token", "api_key", "apikey", "authorization"})
@@ -38,9 +38,9 @@ def read_token(scope: Scope) -> str | None:
     return found[0] if found else None
 
 
-def choose_subprotocol(scope: Scope) -> str | None:
+def choose_subprotocol(scope: Scope, protocol: str = PROTOCOL) -> str | None:
     """Return the subprotocol to answer with, which is never one that carries a token."""
-    return PROTOCOL if PROTOCOL in scope.get("subprotocols", ()) else None
+    return protocol if protocol in scope.get("subprotocols", ()) else None
 
 
 def _parse_header(value: bytes) -> str:

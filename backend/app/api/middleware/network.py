@@ -136,7 +136,7 @@ class NetworkMiddleware:
 def _normalize_path(scope: Scope) -> Scope:
     """Remove double and trailing slashes under /v1: some clients join a base URL and a path carelessly."""
     path: str = _SLASHES.sub("/", scope["path"])
-    if scope["type"] != "http" or not is_under_v1(path):
+    if not is_under_v1(path):
         return scope
     path = path.rstrip("/")
     if path == scope["path"]:

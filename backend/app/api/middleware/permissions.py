@@ -27,11 +27,15 @@ class Rule:
     client on this machine."""
     scopes: frozenset[Scope] = frozenset()
     """A key needs one of these scopes; if there are none, every key will do."""
+    by_first_message: bool = False
+    """Whether a socket without a token waits for one in its first message."""
+    by_client_secret: bool = False
+    """Whether a client secret opens it; no other route knows those."""
 
 
-def _rule(route: str, who: Who, *scopes: Scope) -> Rule:
+def _rule(route: str, who: Who, *scopes: Scope, **more: bool) -> Rule:
     methods, _, path = route.partition(" ")
-    return Rule(methods=tuple(methods.split(",")), path=path, who=who, scopes=frozenset(scopes))
+    return Rule(methods=tuple(methods.split(",")), path=path, who=who, scopes=frozenset(scopes), **more)
 
 
 RULES: tuple[Rule, ...] = (
@@ -56,7 +60,9 @@ RULES: tuple[Rule, ...] = (
     _rule("PATCH,DELETE /api/connections/{connection_id}", "person"),
     _rule("POST /api/connections/{connection_id}/test", "person"),
     # speech
-    _rule(f"{SOCKET} /ws/stt", "caller", "stt"),
+    _rule(f"{SOCKET} /ws/stt", "caller", "stt", by_first_message=True),
+    _rule(f"{SOCKET} /v1/realtime", "caller", "stt", by_client_secret=True),
+    _rule("POST /v1/realtime/client_secrets", "caller", "stt"),
     _rule("POST /v1/audio/transcriptions", "caller", "stt"),
     # language models
     _rule("POST /llm/generate", "caller", "llm"),

@@ -1,15 +1,17 @@
 """The accounts of one server: the entry point for the API to log-ins, tokens and API keys."""
 
+import secrets
 from typing import Literal
 
 from app.core.config import Settings
 from app.core.errors import NotFound
 from app.core.security import LOCAL_CALLER, Caller
 from app.services.accounts.api_keys import ApiKeyManager
+from app.services.accounts.client_secrets import ClientSecrets
 from app.services.accounts.identity import Authenticator, LiveAuth
 from app.services.accounts.logins import Logins
 from app.services.accounts.passwords import Passwords
-from app.services.accounts.tokens import AccessTokens, load_signing_key
+from app.services.accounts.tokens import MIN_KEY_BYTES, AccessTokens, load_signing_key
 from app.storage.database import Database
 
 
@@ -23,6 +25,8 @@ class Accounts:
         self._logins: Logins | None = None
         self._authenticator: Authenticator | None = None
         self._keys = ApiKeyManager(database)
+        self.client_secrets = ClientSecrets(secrets.token_bytes(MIN_KEY_BYTES))
+        """Of the Realtime socket. Without accounts they are valid until the server ends."""
 
     def start(self) -> None:
         """Load the key that signs tokens, or create it. Call it before the first request.
@@ -35,6 +39,7 @@ class Accounts:
         options = self._settings.accounts
         key = load_signing_key(options.jwt_secret_key, self._settings.data_dir)
         tokens = AccessTokens(key, options.access_minutes)
+        self.client_secrets = ClientSecrets(key)
         self._authenticator = Authenticator(self._database, tokens)
         self._logins = Logins(options, self._database, Passwords(), tokens)
 
@@ -48,6 +53,18 @@ class Accounts:
             return LOCAL_CALLER
         assert self._authenticator is not None, "the accounts have not been started"
         return await self._authenticator.authenticate(token)
+
+    async def authenticate_secret(self, secret: str) -> Caller:
+        """Find the maker of this client secret, whose log-in or key must still be valid.
+
+        Raises:
+            Unauthorized: the secret is not valid, or not any more.
+        """
+        caller = self.client_secrets.read(secret).caller
+        if self.mode == "none":
+            return LOCAL_CALLER
+        assert self._authenticator is not None, "the accounts have not been started"
+        return await self._authenticator.reauthenticate(caller)
 
     def watch_caller(self, caller: Caller) -> LiveAuth:
         """Make the object that checks the caller of a socket again while the socket is open."""

@@ -84,7 +84,7 @@ class End:
 
     `discard_reason` is given only where the detector called none of it speech: all else is decoded.
     `likely_reason` names why an engine may find no words in it. `continues`: speech goes on, and the next utterance
-    has begun at `frame` without a new `Begin`.
+    has begun at `frame` without a new `Begin`. `is_cut`: its length alone ended it, so speech may go on.
     """
 
     frame: int
@@ -93,6 +93,7 @@ class End:
     discard_reason: DiscardReason | None = None
     likely_reason: DiscardReason | None = None
     continues: bool = False
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +200,7 @@ class Endpointer:
         if length < self._soft:
             return None
         if speech.silent >= SOFT_PAUSE_FRAMES:
-            return self._end(speech, self._count)
+            return self._end(speech, self._count, is_cut=True)
         self._late.append(frame)
         return self._hard_cut(speech) if length >= self._hard else None
 
@@ -218,13 +219,13 @@ class Endpointer:
         dips = [sum(f.level for f in late[i : i + DIP_FRAMES]) for i in range(max(len(late) - DIP_FRAMES, 1))]
         quietest = min(range(len(dips)), key=dips.__getitem__) + DIP_FRAMES // 2
         cut = self._count - len(late) + quietest
-        end = self._end(speech, cut, continues=True)
+        end = self._end(speech, cut, continues=True, is_cut=True)
         self._speech = _OpenUtterance(begin=cut, speech_end=cut)
         for offset, frame in enumerate(late[quietest:]):
             self._count_frame(self._speech, frame, at=cut + offset + 1)
         return end
 
-    def _end(self, speech: _OpenUtterance, at: int, *, continues: bool = False) -> End:
+    def _end(self, speech: _OpenUtterance, at: int, *, continues: bool = False, is_cut: bool = False) -> End:
         self._speech = None
         self._late.clear()
         evidence = _weigh(speech)
@@ -235,6 +236,7 @@ class Endpointer:
             discard_reason=None if speech.voiced else DiscardReason.NO_SPEECH,
             likely_reason=self._likely_reason(evidence),
             continues=continues,
+            is_cut=is_cut,
         )
 
     def _likely_reason(self, evidence: SpeechEvidence) -> DiscardReason | None:

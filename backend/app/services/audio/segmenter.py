@@ -111,6 +111,8 @@ class UtteranceEnded:
     discard_reason: DiscardReason | None = None
     likely_reason: DiscardReason | None = None
     audio: Samples | None = None
+    is_cut: bool = False
+    """Its length alone ended it."""
 
 
 SegmentEvent = UtteranceStarted | UtteranceAudio | UtterancePaused | UtteranceResumed | UtteranceEnded
@@ -235,6 +237,7 @@ class Segmenter:
                 discard_reason=end.discard_reason,
                 likely_reason=end.likely_reason,
                 audio=recut,
+                is_cut=end.is_cut,
             )
         )
         self._start = None

@@ -1,11 +1,13 @@
 """A dictation whose engine listens to utterances: takes audio on one side, recognises it in a task on the other."""
 
 import time
+from dataclasses import replace
 
 import anyio
 import anyio.lowlevel
 
 from app.core.config import Settings
+from app.core.discard_reasons import DiscardReason
 from app.core.errors import SessionTooLong
 from app.providers.base import SAMPLE_RATE_HZ
 from app.services.audio.input_checks import InputChecks, PaceCheck
@@ -118,6 +120,18 @@ class SegmentedDictation:
         """Finalise what has been said so far, as if the audio had ended here."""
         if self._segmenter is not None:
             self._enqueue(self._segmenter.finish())
+
+    def discard_utterance(self) -> None:
+        """Discard what has been said so far of an utterance that is going on."""
+        if self._segmenter is not None:
+            self._enqueue(
+                [
+                    replace(event, discard_reason=DiscardReason.CLEARED)
+                    if isinstance(event, UtteranceEnded)
+                    else event
+                    for event in self._segmenter.finish()
+                ]
+            )
 
     async def flush(self, flush_id: str | int | None) -> None:
         """Finalise what has been said, then emit `flushed`; waits while too many answers are pending."""

@@ -138,6 +138,8 @@ class SpeechStoppedEvent(_Span):
     """An utterance ends; its final follows."""
 
     type: Literal["speech_stopped"]
+    cut: NotRequired[bool]
+    """Only where it is true: its length alone ended it."""
 
 
 class UtteranceDiscardedEvent(_Span):
@@ -394,7 +396,15 @@ class EventBuilder:
     def speech_stopped(self, ended: UtteranceEnded) -> None:
         """An utterance has ended; its final follows."""
         span = _span(ended.utterance_id, ended.start, ended.speech_end)
-        self._emit(SpeechStoppedEvent(type="speech_stopped", **span))
+        event: SpeechStoppedEvent = {
+            "type": "speech_stopped",
+            "utterance_id": span["utterance_id"],
+            "start_ms": span["start_ms"],
+            "end_ms": span["end_ms"],
+        }
+        if ended.is_cut:
+            event["cut"] = True
+        self._emit(event)
 
     def partial(self, utterance: UtteranceState, text: str, stable: str, end: int) -> None:
         """The text over the audio up to `end`, without closing marks at its end; nothing where it has not changed."""

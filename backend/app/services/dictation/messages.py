@@ -35,7 +35,7 @@ KNOWN_TYPES = ("audio", *_MODELS)
 ControlMessage = Auth | Start | Resume | Flush | Stop | Ping
 
 
-def check_size(message: str | bytes, max_bytes: int) -> None:
+def check_size(message: str | bytes, max_bytes: int, setting: str = "limits.message_bytes") -> None:
     """Refuse a message that is too big.
 
     Raises:
@@ -47,9 +47,7 @@ def check_size(message: str | bytes, max_bytes: int) -> None:
     if isinstance(message, str):
         size = len(message.encode())
     if size > max_bytes:
-        raise MessageTooBig(
-            f"a message holds at most {max_bytes} bytes (limits.message_bytes); send smaller chunks"
-        )
+        raise MessageTooBig(f"a message holds at most {max_bytes} bytes ({setting}); send smaller chunks")
 
 
 def parse_json(text: str) -> dict[str, Any]:

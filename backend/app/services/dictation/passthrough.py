@@ -83,6 +83,9 @@ class PassthroughDictation:
     def finish_utterance(self) -> None:
         """Do nothing: the engine alone says when an utterance ends."""
 
+    def discard_utterance(self) -> None:
+        """Do nothing: the engine has heard it already."""
+
     async def flush(self, flush_id: str | int | None) -> None:
         """Answer at once: every final has left already."""
         self._builder.flushed(flush_id)

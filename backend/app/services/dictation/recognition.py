@@ -236,10 +236,10 @@ class RecognitionLoop:
 
     async def _end(self, utterance: UtteranceState, ended: UtteranceEnded) -> None:
         waited_ms = self._queue.waited_s * 1000
-        if (
-            ended.discard_reason is not None and not utterance.revision
-        ):  # what was shown is decoded in any case
-            self._events.discarded(utterance, ended.end, ended.discard_reason)
+        is_cleared = ended.discard_reason is DiscardReason.CLEARED
+        if is_cleared or (ended.discard_reason is not None and not utterance.revision):
+            # What was shown is decoded in any case, unless the client takes it back itself.
+            self._events.discarded(utterance, ended.end, str(ended.discard_reason))
         else:
             final = await self._decoder.finish(ended)
             receipt = Receipt(

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import anyio
 
-from app.core.config import Settings
+from app.core.config import Settings, VadSettings
 from app.core.errors import (
     AlreadyStarted,
     AudioSeqMismatch,
@@ -111,9 +111,7 @@ class SpeechSession:
         Raises:
             PrompterError: a fatal one; the door tells the client and closes the socket.
         """
-        self._last_message = time.monotonic()
-        if not self._is_awaited and self._outbox.connection is not None:
-            self._set_awaited(is_awaited=True)  # its line was lost, and has come back
+        self.note_message()
         try:
             check_size(message, self._limits.message_bytes)
             if isinstance(message, bytes):
@@ -131,8 +129,21 @@ class SpeechSession:
             self.report(error)
         return None
 
-    async def start(self, session_id: str | None, config: StartConfig) -> None:
-        """Begin a dictation and emit `ready`.
+    def note_message(self) -> None:
+        """A message of the client has come: it is there. A translator calls this in place of `receive`."""
+        self._last_message = time.monotonic()
+        if not self._is_awaited and self._outbox.connection is not None:
+            self._set_awaited(is_awaited=True)  # its line was lost, and has come back
+
+    @property
+    def silent_s(self) -> float:
+        """How long no message has come (s)."""
+        return time.monotonic() - self._last_message
+
+    async def start(
+        self, session_id: str | None, config: StartConfig, *, vad: VadSettings | None = None
+    ) -> None:
+        """Begin a dictation and emit `ready`. `vad` replaces the detector's settings for it.
 
         Raises:
             AlreadyStarted; and what `open_engine` raises.
@@ -174,8 +185,9 @@ class SpeechSession:
             )
         else:
             silence_ms = self._silence_ms(config)
+            settings = self._settings if vad is None else self._settings.model_copy(update={"vad": vad})
             self._dictation = SegmentedDictation(
-                engine, builder, self._outbox, self._settings, meter, silence_ms=silence_ms
+                engine, builder, self._outbox, settings, meter, silence_ms=silence_ms
             )
         self._ready = builder.ready(wanted, engine.reason, self._issue_token(self, session_id))
         self._last_audio = self._last_ack = time.monotonic()
@@ -213,6 +225,14 @@ class SpeechSession:
             NotStarted
         """
         await self._require_dictation().flush(flush_id)
+
+    def discard(self) -> None:
+        """Drop what has been said since the last final: it gets no text, and none is stored.
+
+        Raises:
+            NotStarted
+        """
+        self._require_dictation().discard_utterance()
 
     def stop(self) -> None:
         """End the dictation; its finals and `stopped` follow.

@@ -83,11 +83,13 @@ def parse_silence_ms(strategy: Any) -> int | None:
 
 AUTO = "auto"
 
+MANUAL_NAMES = ("gpt-realtime-whisper", "gpt-live-transcribe")
+"""Models that live sessions alone have: at OpenAI they end no turn by themselves."""
 OPENAI_NAMES = (
     "whisper-1", "gpt-transcribe", "gpt-4o-transcribe", "gpt-4o-mini-transcribe",
-    "gpt-4o-mini-transcribe-2025-12-15", "gpt-4o-transcribe-diarize",
+    "gpt-4o-mini-transcribe-2025-12-15", "gpt-4o-transcribe-diarize", *MANUAL_NAMES,
 )  # fmt: skip
-"""Each of them means the default engine: clients have one of these names built in."""
+"""Each of them means the default engine, live and for recordings: clients have one of these names built in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,7 +154,10 @@ def test_from_20_s_a_short_pause_ends_the_utterance(silence_ms: int | None) -> N
 
     decisions = play(endpointer, (0.9, long), (0.0, 5))
 
-    assert without_evidence(decisions) == [Begin(0), end_at(long + 5, long)]
+    assert without_evidence(decisions) == [
+        Begin(0),
+        replace(end_at(long + 5, long), is_cut=True),
+    ]
 
 
 def test_at_28_s_the_cut_is_made_in_the_quietest_moment() -> None:

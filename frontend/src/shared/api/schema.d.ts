@@ -896,6 +896,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/realtime/client_secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A secret for a live transcription session
+         * @description Make a secret that opens `/v1/realtime` as its maker, as often as wanted until it expires; a session goes on.
+         *
+         *     It ends with the log-in or the key that made it.
+         */
+        post: operations["make_client_secret_v1_realtime_client_secrets_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1552,6 +1574,56 @@ export interface components {
             [key: string]: unknown;
         };
         ClientMessage: components["schemas"]["Auth"] | components["schemas"]["Start"] | components["schemas"]["Resume"] | components["schemas"]["Audio"] | components["schemas"]["Flush"] | components["schemas"]["Stop"] | components["schemas"]["Ping"];
+        /**
+         * ClientSecretIn
+         * @description What a client secret is for. Unknown fields are ignored.
+         */
+        ClientSecretIn: {
+            /** @description 10 minutes if absent */
+            expires_after?: components["schemas"]["ExpiresAfterIn"] | null;
+            /**
+             * Session
+             * @description a session as in `session.update`: what the socket begins with
+             * @example {
+             *       "audio": {
+             *         "input": {
+             *           "transcription": {
+             *             "language": "es"
+             *           }
+             *         }
+             *       },
+             *       "type": "transcription"
+             *     }
+             */
+            session?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * ClientSecretOut
+         * @description A new client secret.
+         */
+        ClientSecretOut: {
+            /**
+             * Expires At
+             * @description until when it opens sockets (seconds since 1970)
+             * @example 1788000000
+             */
+            expires_at: number;
+            /**
+             * Session
+             * @description the session in force, as in `session.created`
+             */
+            session: {
+                [key: string]: unknown;
+            };
+            /**
+             * Value
+             * @description the secret, which opens `/v1/realtime` only
+             * @example ek_…
+             */
+            value: string;
+        };
         /**
          * ConnectionChangeIn
          * @description What changes; absent fields stay as they are.
@@ -2465,6 +2537,25 @@ export interface components {
          */
         ErrorOut: {
             error: components["schemas"]["ErrorBody"];
+        };
+        /**
+         * ExpiresAfterIn
+         * @description How long a secret is valid.
+         */
+        ExpiresAfterIn: {
+            /**
+             * Anchor
+             * @description the moment from which the time counts; there is no other
+             * @default created_at
+             * @constant
+             */
+            anchor: "created_at";
+            /**
+             * Seconds
+             * @description how long the secret opens sockets (s)
+             * @default 600
+             */
+            seconds: number;
         };
         /**
          * FetchErrorOut
@@ -3966,6 +4057,12 @@ export interface components {
          */
         SpeechStopped: {
             /**
+             * Cut
+             * @description true where its length alone ended it, and speech may go on; absent otherwise
+             * @default false
+             */
+            cut: boolean;
+            /**
              * End Ms
              * @description from the session's first sample (ms)
              */
@@ -4737,7 +4834,7 @@ export interface components {
             end_ms: number;
             /**
              * Reason
-             * @description `too_quiet`, `too_short`, `no_speech`, `empty`, `hallucination` or `engine_error`
+             * @description `too_quiet`, `too_short`, `no_speech`, `empty`, `hallucination`, `engine_error` or `cleared`
              */
             reason: string;
             /**
@@ -9812,6 +9909,57 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+        };
+    };
+    make_client_secret_v1_realtime_client_secrets_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClientSecretIn"];
+            };
+        };
+        responses: {
+            /** @description The secret */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClientSecretOut"];
+                };
+            };
+            /** @description The session cannot be had */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The body is over the limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
                 };
             };
             /** @description Any other error, in the same shape */

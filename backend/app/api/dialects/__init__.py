@@ -1,0 +1,1 @@
+"""Translators of other protocols: messages in, messages out; no engine, no clock, no socket."""
