@@ -24,7 +24,8 @@ export default {
         brand: "linear-gradient(135deg, #4f46e5, #7c3aed)", // white text on it is 4.5:1 all over
       },
       fontFamily: {
-        sans: ["ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"],
+        sans: ["Geist", "Geist fallback", "system-ui", "sans-serif"],
+        mono: ["Geist Mono", "ui-monospace", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace"],
       },
     },
   },

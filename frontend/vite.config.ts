@@ -27,17 +27,26 @@ function compressed(): Plugin {
 
 const LICENSES = "licenses.md";
 
-/** Adds the licence of the style sheet's base to those of the scripts, which Vite lists. */
+/** What the style sheet is made of: its base and its fonts. */
+const STYLES = [
+  ["tailwindcss", "MIT"],
+  ["@fontsource-variable/geist", "OFL-1.1"],
+  ["@fontsource-variable/geist-mono", "OFL-1.1"],
+] as const;
+
+/** Adds the licences of what the style sheet is made of to those of the scripts, which Vite lists. */
 function licensed(): Plugin {
   return {
     name: "licensed",
     apply: "build",
     writeBundle({ dir }) {
-      const text = readFileSync(
-        fileURLToPath(new URL("./node_modules/tailwindcss/LICENSE", import.meta.url)),
-        "utf8",
-      );
-      appendFileSync(join(dir ?? "", LICENSES), `\n## tailwindcss (MIT)\n\n${text}`);
+      for (const [name, licence] of STYLES) {
+        const path = fileURLToPath(new URL(`./node_modules/${name}/LICENSE`, import.meta.url));
+        appendFileSync(
+          join(dir ?? "", LICENSES),
+          `\n## ${name} (${licence})\n\n${readFileSync(path, "utf8")}`,
+        );
+      }
     },
   };
 }

@@ -154,6 +154,7 @@ def test_a_package_without_the_web_app_says_so(
 
 MOST_BYTES_AT_FIRST = 230_000
 """Scripts and styles, compressed as the server sends them, before one can speak and send."""
+MOST_FONT_BYTES = 60_000
 AT_FIRST = re.compile(
     r'<(?:script[^>]* src|link rel="(?:modulepreload|stylesheet)"[^>]* href)="/assets/([^"]+)"'
 )
@@ -194,6 +195,19 @@ def test_the_first_load_of_the_page_is_small(built: Path) -> None:
 
 def test_the_built_page_carries_the_licences_of_its_parts(built: Path) -> None:
     text = (built / "licenses.md").read_text(encoding="utf-8")
-    for part in ("react-dom", "highlight.js", "lucide-react", "i18next", "tailwindcss"):
+    fonts = ("@fontsource-variable/geist", "@fontsource-variable/geist-mono")
+    for part in ("react-dom", "highlight.js", "lucide-react", "i18next", "tailwindcss", *fonts):
         entry = text.partition(f"## {part} ")[2].partition("\n## ")[0]
         assert "opyright" in entry, part
+        assert ("SIL OPEN FONT LICENSE" in entry) is (part in fonts)
+
+
+def test_the_fonts_are_small_and_the_one_of_the_texts_is_asked_for_at_once(built: Path) -> None:
+    """Before the scripts have run: the first text has its own face, and nothing moves."""
+    fonts = {path.name: path.stat().st_size for path in (built / "assets").glob("*.woff2")}
+    assert len(fonts) == 2
+    assert sum(fonts.values()) <= MOST_FONT_BYTES, fonts
+    early = re.findall(
+        r'rel="preload"[^>]* href="/assets/([^"]+)"', (built / "index.html").read_text("utf-8")
+    )
+    assert [name for name in fonts if "mono" not in name] == early

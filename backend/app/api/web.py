@@ -88,6 +88,8 @@ class Assets(Files):
             f"public, max-age={_YEAR_S}, immutable" if is_hashed else "no-cache"
         )
         response.headers["Vary"] = "Accept-Encoding"
+        if path.endswith(".woff2"):
+            response.headers["Content-Type"] = "font/woff2"  # not every system's list of types has it
         return response
 
     async def _compressed(self, plain: FileResponse, path: str, scope: Scope) -> Response:

@@ -14,6 +14,7 @@ from tests.support.server import serve_engine
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 PAGE = "<!doctype html><title>the page</title>"
 SCRIPT = "console.log('the script');\n" * 40
+FONT = b"wOF2" + bytes(60)
 
 
 @pytest.fixture
@@ -35,6 +36,7 @@ def build(folder: Path) -> None:
     (folder / "assets" / "index-AT-lBpFL.js").write_text(SCRIPT)
     (folder / "assets" / "index-AT-lBpFL.js.gz").write_bytes(gzip.compress(SCRIPT.encode()))
     (folder / "assets" / "theme.js").write_text("1")
+    (folder / "assets" / "geist-latin-Ab_d1234.woff2").write_bytes(FONT)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +95,19 @@ def test_files_come_compressed_and_stay_in_the_cache(built: Path, http: httpx2.C
     assert http.get("/assets/theme.js").headers["cache-control"] == "no-cache", "its name stays the same"
     again = http.get(address, headers={"If-None-Match": small.headers["etag"], "Accept-Encoding": "gzip"})
     assert again.status_code == 304
+
+
+def test_a_font_has_its_type_on_every_system(
+    built: Path, http: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the system's list of types lacks it, as Python's own does."""
+    monkeypatch.setattr("starlette.responses.guess_type", lambda _path: (None, None))
+    build(built)
+    font = http.get("/assets/geist-latin-Ab_d1234.woff2", headers={"Accept-Encoding": "gzip"})
+    assert font.content == FONT
+    assert font.headers["content-type"] == "font/woff2"
+    assert "immutable" in font.headers["cache-control"]
+    assert "content-encoding" not in font.headers, "it is compressed already"
 
 
 @pytest.mark.parametrize(
