@@ -19,7 +19,22 @@ GETS_IN = """(origin) => {
     image.src = origin + "/tracker.png";
     document.body.append(image);
 }"""
+SHIFTS = """
+window.shift = 0;
+new PerformanceObserver((list) => list.getEntries().forEach((one) => (window.shift += one.value)))
+  .observe({type: "layout-shift", buffered: true});
+"""
+MOST_SHIFT = 0.02
+MOVES = "document.querySelector('[data-testid=level]').getAnimations({subtree: true}).length > 0"
+STANDS = "/scaleX\\(0\\.[1-9]/.test(document.querySelector('[data-testid=level]').innerHTML)"
 PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+
+
+def until(condition: str) -> str:
+    """A script that ends once a condition holds; the page's policy forbids what Playwright waits with."""
+    return (
+        f"new Promise((end) => {{ const look = () => {condition} ? end() : setTimeout(look, 20); look(); }})"
+    )
 
 
 async def test_spanish_browsers_get_spanish(open_page: OpenPage) -> None:
@@ -182,6 +197,38 @@ async def test_axe_on_a_telephone(open_page: OpenPage) -> None:
     await app.button("Mostrar conversaciones").click()
     await expect(app.page.get_by_role("dialog")).to_be_visible()
     assert (welcome, await app.findings()) == ([], [])
+
+
+async def test_the_page_brings_its_own_face(open_page: OpenPage) -> None:
+    """It is there with the first text, so that nothing moves; code has one too, where there is some."""
+    app = await open_page(script=SHIFTS)
+    await expect(app.page.get_by_role("heading", name="What’s on your mind?")).to_be_visible()
+    loaded = "[...document.fonts].filter(({status}) => status === 'loaded')"
+    faces = f"{loaded}.map(({{family}}) => family.replaceAll('\"', ''))"
+    assert await app.page.evaluate(f"document.fonts.ready.then(() => {faces})") == ["Geist"]
+    await app.page.wait_for_load_state("networkidle")
+    assert await app.page.evaluate("window.shift") < MOST_SHIFT
+    await app.ask("Please show me a showpiece")
+    await app.has_answered()
+    await app.page.evaluate(until(f"{faces}.includes('Geist Mono')"))
+
+
+async def test_the_level_of_the_microphone_moves_unless_nothing_is_to_move(open_page: OpenPage) -> None:
+    """And it is seen where the system chooses the colours."""
+    app = await open_page(forced_colors="active")
+    await app.button("Dictate").click()
+    await app.in_state("listening")
+    level = app.page.get_by_test_id("level")
+    await app.page.evaluate(until(MOVES))
+    colours = await level.locator("span").last.evaluate(
+        "one => [one, document.body].map((each) => getComputedStyle(each).backgroundColor)"
+    )
+    assert colours[0] != colours[1]
+    still = await open_page(reduced_motion="reduce", forced_colors="active")
+    await still.button("Dictate").click()
+    await still.in_state("listening")
+    await still.page.evaluate(until(STANDS))
+    assert await still.page.evaluate(f"!({MOVES})")
 
 
 async def test_the_page_keeps_to_itself(open_page: OpenPage, upstream: ShowcaseUpstream) -> None:

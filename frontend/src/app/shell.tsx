@@ -1,6 +1,6 @@
 /** The frame of the app: the sidebar, or a drawer on narrow screens, and beside it the current page. */
 import { AudioLines, CircleHelp, Settings } from "lucide-react";
-import { type ReactNode, useCallback, useState, useSyncExternalStore } from "react";
+import { type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useLocation } from "wouter";
 
@@ -9,6 +9,7 @@ import { Sidebar } from "@/features/history/sidebar";
 import { useSettings } from "@/shared/services";
 import { useModal } from "@/shared/ui/modal";
 import { SidebarContext } from "@/shared/ui/page-header";
+import { useMediaQuery } from "@/shared/ui/use-media-query";
 
 import { FirstVisit, Pages } from "./pages";
 import { useShortcuts } from "./shortcuts";
@@ -125,17 +126,4 @@ function Drawer({ onClose, children }: { onClose: () => void; children: ReactNod
       {children}
     </dialog>
   );
-}
-
-/** Whether a media query matches now. */
-function useMediaQuery(query: string): boolean {
-  const subscribe = useCallback(
-    (onChange: () => void) => {
-      const list = matchMedia(query);
-      list.addEventListener("change", onChange);
-      return () => list.removeEventListener("change", onChange);
-    },
-    [query],
-  );
-  return useSyncExternalStore(subscribe, () => matchMedia(query).matches);
 }

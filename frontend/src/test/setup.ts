@@ -5,7 +5,7 @@ import { afterEach, beforeAll } from "vitest";
 
 import { startI18n } from "@/i18n/i18n";
 
-// jsdom has no modal dialogs, no captured pointers and no media queries.
+// jsdom has no modal dialogs, no captured pointers, no animations and no media queries.
 if (!("showModal" in HTMLDialogElement.prototype)) {
   Object.assign(HTMLDialogElement.prototype, {
     showModal(this: HTMLDialogElement) {
@@ -17,6 +17,7 @@ if (!("showModal" in HTMLDialogElement.prototype)) {
   });
 }
 HTMLElement.prototype.setPointerCapture = () => undefined;
+HTMLElement.prototype.animate = () => new EventTarget() as Animation;
 globalThis.matchMedia ??= (media: string) =>
   Object.assign(new EventTarget(), {
     media,

@@ -40,25 +40,14 @@ export function DictationControls({ dictation, handsFree, onMouse }: Props) {
   const [{ readsAloud }, change] = useSettings();
   const isOn = isRecording(state);
   const isMuted = "isMuted" in state && state.isMuted;
+  const isDeaf = isMuted || ("sound" in state && state.sound !== "live" && state.sound !== "recovered");
   return (
     <div
       role="group"
       aria-label={t("dictation.region")}
-      className="flex min-w-0 flex-wrap items-center gap-1"
+      className="flex min-w-0 flex-1 flex-wrap items-center gap-1"
     >
       <MicrophoneButton dictation={dictation} handsFree={handsFree} onMouse={onMouse} />
-      {isOn && (
-        <>
-          <LevelMeter source={dictation} className="mx-1 h-1.5 w-12 sm:w-20" />
-          <ToolButton
-            label={t(isMuted ? "dictation.unmute" : "dictation.mute")}
-            isPressed={isMuted}
-            onClick={() => dictation.mute(!isMuted)}
-          >
-            {isMuted ? <MicOff size={18} aria-hidden /> : <Mic size={18} aria-hidden />}
-          </ToolButton>
-        </>
-      )}
       <ToolButton
         label={t(isHandsFree ? "handsFree.stop" : "handsFree.start")}
         isPressed={isHandsFree}
@@ -84,6 +73,18 @@ export function DictationControls({ dictation, handsFree, onMouse }: Props) {
         <ToolButton label={t("dictation.undo")} onClick={() => dictation.composer.dispatch({ type: "undo" })}>
           <Undo2 size={18} aria-hidden />
         </ToolButton>
+      )}
+      {isOn && (
+        <>
+          <LevelMeter source={dictation} className={`mx-1 ${isDeaf ? "opacity-40" : ""}`} />
+          <ToolButton
+            label={t(isMuted ? "dictation.unmute" : "dictation.mute")}
+            isPressed={isMuted}
+            onClick={() => dictation.mute(!isMuted)}
+          >
+            {isMuted ? <MicOff size={18} aria-hidden /> : <Mic size={18} aria-hidden />}
+          </ToolButton>
+        </>
       )}
     </div>
   );

@@ -55,7 +55,7 @@ export function MicrophoneTest() {
           {isOn ? <Square size={15} aria-hidden /> : <Mic size={15} aria-hidden />}
           {t(isOn ? "dictation.test.stop" : "dictation.test.start")}
         </button>
-        {isOn && <LevelMeter source={probe} className="h-2 min-w-24 flex-1" />}
+        {isOn && <LevelMeter source={probe} className="min-w-24" />}
       </div>
       <p
         role="status"
