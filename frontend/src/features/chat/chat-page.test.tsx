@@ -136,6 +136,28 @@ describe("ChatPage", () => {
     expect(server.messages.map(({ content }) => content)).toEqual(["one", "echo: one"]);
   });
 
+  it("shows no answer where one was stopped before its first word, only the way to another", async () => {
+    const { user, field } = open(new FakeConversations({ holds: true, isMute: true }));
+    await user.type(field(), "one{Enter}");
+    await user.click(await screen.findByRole("button", { name: "Stop the answer" }));
+    const again = await screen.findByText("Answer again", { selector: "button" });
+    await waitFor(() => expect(again).toBeEnabled());
+    expect(answers()).toEqual([]);
+    expect(screen.queryByText("Stopped.")).toBeNull();
+    await user.click(again);
+    await waitFor(() => expect(answers()).toHaveLength(1));
+    await user.click(await screen.findByRole("button", { name: "Stop the answer" }));
+    expect(await screen.findByRole("button", { name: "Previous version" })).toBeEnabled(); // no version is out of reach
+  });
+
+  it("says that an answer was stopped below what had come of it", async () => {
+    const { user, field } = open(new FakeConversations({ holds: true }));
+    await user.type(field(), "one{Enter}");
+    await waitFor(() => expect(answers()[0]).toContain("echo: one"));
+    await user.click(screen.getByRole("button", { name: "Stop the answer" }));
+    await waitFor(() => expect(answers()[0]).toContain("Stopped."));
+  });
+
   it("makes a conversation of the first message and shows its answer", async () => {
     const { user, history, field } = open(new FakeConversations());
     await user.type(field(), "Say **hello**{Enter}");

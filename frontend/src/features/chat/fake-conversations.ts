@@ -27,8 +27,8 @@ export class FakeConversations {
   /** All requests, in order. */
   readonly requests: { request: string; body: Record<string, unknown> }[] = [];
 
-  /** @param options `holds`: answers do not end */
-  constructor(private readonly options: { holds?: boolean } = {}) {}
+  /** @param options `holds`: answers do not end; `isMute`: they have no words */
+  constructor(private readonly options: { holds?: boolean; isMute?: boolean } = {}) {}
 
   refuseNext(refusal: ScriptedRefusal): void {
     this.#refusal = refusal;
@@ -113,7 +113,7 @@ export class FakeConversations {
 
   #answerTo(question: Message | undefined, tail: string): Response {
     if (!question) return refuse(NOT_FOUND);
-    const content = `echo: ${question.content}${tail}`;
+    const content = this.options.isMute ? "" : `echo: ${question.content}${tail}`;
     const answer = this.#add("assistant", content, question.id);
     if (this.options.holds) answer.status = "streaming";
     const ids = { conversation_id: "c", message_id: answer.id, user_message_id: question.id, title: "" };

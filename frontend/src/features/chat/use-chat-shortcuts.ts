@@ -34,7 +34,7 @@ export function useChatShortcuts(chat: ConversationChat, draft: Draft, queue: Sh
       return button !== null;
     },
     copyAnswer: () => {
-      if (!lastAnswer) return;
+      if (!lastAnswer?.content) return;
       void copyText(lastAnswer.content).then(
         () => toasts.show({ text: t("common.copied"), tone: "info" }),
         () => toasts.show({ text: t("chat.copyFailed"), tone: "error" }),

@@ -21,6 +21,7 @@ export function AssistantMessage(props: MessageProps) {
   const isLive = message.status === "streaming";
   const calls = useToolCalls(message);
   const isAsking = calls.some(({ state }) => state === "asking");
+  if (isStoppedBlank(message) && calls.length === 0) return <StoppedAnswer {...props} />;
   return (
     <article aria-label={t("chat.answer")} aria-busy={isLive && !isAsking} className="group min-w-0">
       {message.reasoning && (
@@ -35,6 +36,31 @@ export function AssistantMessage(props: MessageProps) {
       />
       {!isLive && <AnswerActions {...props} />}
     </article>
+  );
+}
+
+/** Whether it was stopped before its first word. */
+function isStoppedBlank({ error, status, content, reasoning }: ShownMessage): boolean {
+  return error?.code === "stopped" && status !== "streaming" && content === "" && !reasoning;
+}
+
+/** An answer of which there is nothing: only the way to another one is left. */
+function StoppedAnswer(props: MessageProps) {
+  const { message, isEditable, actions } = props;
+  const { t } = useTranslation();
+  return (
+    <div className="message-actions -ml-2">
+      <button
+        type="button"
+        className="button-quiet touch-target"
+        disabled={!isEditable}
+        onClick={() => actions?.regenerate(message)}
+      >
+        <RefreshCw size={16} aria-hidden />
+        {t("chat.again")}
+      </button>
+      <VersionSwitch {...props} />
+    </div>
   );
 }
 
