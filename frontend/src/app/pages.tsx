@@ -1,10 +1,11 @@
 /** Chooses the page for an address, and hands each page the parts that it needs from other features. */
 import { useTranslation } from "react-i18next";
-import { Route, Switch } from "wouter";
+import { Route, Switch, useLocation } from "wouter";
 
 import { ChatPage } from "@/features/chat/chat-page";
 import { ConnectCard } from "@/features/connections/connect-card";
 import { useDictationComposer } from "@/features/dictation/components/use-dictation-composer";
+import { useDictation } from "@/features/dictation/dictation-context";
 import { useSettings } from "@/shared/services";
 import { lazyPart, PartStandIn, type StandInProps } from "@/shared/ui/lazy-part";
 import { Modal } from "@/shared/ui/modal";
@@ -29,7 +30,7 @@ export function Pages() {
       <Route path="/settings">
         <SettingsRoute />
       </Route>
-      <Route path="/dictations/:id?">{({ id }) => <DictationsPage dictationId={id ?? null} />}</Route>
+      <Route path="/dictations/:id?">{({ id }) => <DictationsRoute dictationId={id ?? null} />}</Route>
       {/* Without keys: composed text and a dictation survive the change to another conversation. */}
       <Route path="/c/:id/:messageId?">
         {({ id, messageId }) => <ChatRoute conversationId={id} messageId={messageId ?? null} />}
@@ -56,6 +57,18 @@ function ChatRoute({
       connect={connect}
     />
   );
+}
+
+function DictationsRoute({ dictationId }: { dictationId: string | null }) {
+  const { dictation, drafts } = useDictation();
+  const [, go] = useLocation();
+  /** Dictate into a new conversation. */
+  const begin = (): void => {
+    drafts.show(null);
+    dictation.start();
+    go("/");
+  };
+  return <DictationsPage dictationId={dictationId} onBegin={begin} />;
 }
 
 /** A page that is not loaded yet: its title, and the way to the sidebar. */

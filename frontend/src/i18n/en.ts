@@ -317,7 +317,13 @@ export const en = {
     clearSearch: "Clear the search",
     results: "Results",
     nothingFound: "Nothing found for “{{words}}”.",
-    empty: "Your conversations will appear here.",
+    nothingFoundHint:
+      "All the words must stand in one title, message or dictation. Try fewer, or other ones.",
+    empty: {
+      title: "No conversations yet",
+      text: "What you ask and what is answered is kept here: to search, to rename, to go on with.",
+      begin: "Ask the first question",
+    },
     renameOf: "Rename “{{title}}”",
     deleteOf: "Delete “{{title}}”",
     deleted: "“{{title}}” was deleted.",
@@ -336,7 +342,11 @@ export const en = {
     dictations: {
       title: "Dictations",
       lead: "What you have dictated on this server.",
-      empty: "Nothing has been dictated yet.",
+      empty: {
+        title: "No dictations yet",
+        text: "What you dictate is kept here as text, with the time of each sentence: to copy, to save, to find again.",
+        begin: "Start dictating",
+      },
       none: "There is no such dictation.",
       failed: "The dictations could not be read.",
       more: "Show older ones",
@@ -477,6 +487,7 @@ export const en = {
     chooseModel_other: "Answer with one of {{count}} models",
     start: "Done",
     mine: "Your models",
+    none: "No model of your own yet",
     lead: "A service such as OpenAI or Anthropic, or a program on your own computer: an address and a key are enough.",
     hasKey: "Key ending in {{hint}}",
     hasSomeKey: "With a key",
@@ -689,6 +700,13 @@ export const en = {
       key: "Go to what waits for your approval",
     },
     assistants: "Assistants",
+    none: {
+      title: "No assistants yet",
+      text: "An assistant is a model with instructions and tools: it looks things up, calculates, or does something for you, and asks first where that matters.",
+      begin: "How to add one, for whoever runs the server",
+      steps:
+        "`prompter extras add tools`, then `prompter demo-data loft` gives one to try. One of your own is a file, `assistants/NAME.toml`, with a title, instructions and the tools that it may use.",
+    },
     option: "{{title}}: {{description}}",
   },
 };

@@ -321,7 +321,13 @@ export const es: Texts = {
     clearSearch: "Borrar la búsqueda",
     results: "Resultados",
     nothingFound: "No se ha encontrado nada para «{{words}}».",
-    empty: "Aquí aparecerán tus conversaciones.",
+    nothingFoundHint:
+      "Todas las palabras tienen que estar en un mismo título, mensaje o dictado. Prueba con menos, o con otras.",
+    empty: {
+      title: "Aún no hay conversaciones",
+      text: "Aquí se guarda lo que preguntas y lo que te responden: para buscarlo, cambiarle el nombre o seguir.",
+      begin: "Hacer la primera pregunta",
+    },
     renameOf: "Cambiar el nombre de «{{title}}»",
     deleteOf: "Eliminar «{{title}}»",
     deleted: "Se ha eliminado «{{title}}».",
@@ -340,7 +346,11 @@ export const es: Texts = {
     dictations: {
       title: "Dictados",
       lead: "Lo que has dictado en este servidor.",
-      empty: "Aún no se ha dictado nada.",
+      empty: {
+        title: "Aún no hay dictados",
+        text: "Aquí se guarda como texto lo que dictas, con el momento de cada frase: para copiarlo, guardarlo o encontrarlo.",
+        begin: "Empezar a dictar",
+      },
       none: "Ese dictado no existe.",
       failed: "No se han podido leer los dictados.",
       more: "Mostrar los anteriores",
@@ -482,6 +492,7 @@ export const es: Texts = {
     chooseModel_other: "Responder con uno de {{count}} modelos",
     start: "Listo",
     mine: "Tus modelos",
+    none: "Aún no hay ningún modelo tuyo",
     lead: "Un servicio como OpenAI o Anthropic, o un programa en tu ordenador: basta con una dirección y una clave.",
     hasKey: "Clave acabada en {{hint}}",
     hasSomeKey: "Con clave",
@@ -697,6 +708,13 @@ export const es: Texts = {
       key: "Ir a lo que espera tu permiso",
     },
     assistants: "Asistentes",
+    none: {
+      title: "Aún no hay asistentes",
+      text: "Un asistente es un modelo con instrucciones y herramientas: consulta datos, calcula o hace algo por ti, y antes pregunta cuando importa.",
+      begin: "Cómo añadir uno, para quien administra el servidor",
+      steps:
+        "`prompter extras add tools` y después `prompter demo-data loft` dan uno para probar. Uno propio es un archivo, `assistants/NOMBRE.toml`, con un título, instrucciones y las herramientas que puede usar.",
+    },
     option: "{{title}}: {{description}}",
   },
 };

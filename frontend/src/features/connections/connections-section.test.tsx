@@ -118,6 +118,14 @@ test("what is to be removed is asked about first, and stays the model where it s
   expect(services.settings.get().chatModel).toBe("my.openai/gpt-5");
 });
 
+test("without one it says what could be here, and the press opens the form", async () => {
+  stored = [];
+  show();
+  expect(await screen.findByText("No model of your own yet")).toBeVisible();
+  await press("Connect a model");
+  expect(await screen.findByRole("dialog", { name: "Connect a model" })).toBeVisible();
+});
+
 test("an admin shares it with everybody", async () => {
   show(true);
   await userEvent.click(await screen.findByRole("switch", { name: /Share with everybody/ }));

@@ -6,6 +6,7 @@ import { useTranslation } from "react-i18next";
 import type { Connection } from "@/shared/api/types";
 import { nameModel } from "@/shared/lib/model-names";
 import { useSettings } from "@/shared/services";
+import { EmptyState } from "@/shared/ui/empty-state";
 import { Switch } from "@/shared/ui/fields";
 
 import { useChangeConnection, useConnections, useDisconnect, useStoredTrial } from "./connections";
@@ -23,8 +24,19 @@ export function ConnectionsSection({ canShare }: Props) {
   const { data } = useConnections();
   const [, change] = useSettings();
   const [isOpen, setOpen] = useState(false);
+  const button = (
+    <button type="button" className="button-brand min-h-11" onClick={() => setOpen(true)}>
+      <Plug size={16} aria-hidden />
+      {t("connect.open")}
+    </button>
+  );
   return (
     <div className="space-y-3">
+      {data?.length === 0 && (
+        <EmptyState Icon={Plug} title={t("connect.none")} text={t("connect.lead")}>
+          {button}
+        </EmptyState>
+      )}
       {data !== undefined && data.length > 0 && (
         <ul aria-label={t("connect.mine")} className="divide-y divide-line rounded-xl border border-line">
           {data.map((connection) => (
@@ -32,11 +44,7 @@ export function ConnectionsSection({ canShare }: Props) {
           ))}
         </ul>
       )}
-      <p className="text-sm text-muted">{t("connect.lead")}</p>
-      <button type="button" className="button-brand min-h-11" onClick={() => setOpen(true)}>
-        <Plug size={16} aria-hidden />
-        {t("connect.open")}
-      </button>
+      {data?.length !== 0 && button}
       {isOpen && (
         <LazyConnectDialog
           onConnected={(chatModel) => change({ chatModel })}

@@ -1,7 +1,10 @@
 /** The list of conversations by age; also while it is loading, empty, or could not be read. */
+import { MessagesSquare } from "lucide-react";
 import { useTranslation } from "react-i18next";
+import { Link } from "wouter";
 
 import type { Conversation } from "@/shared/api/types";
+import { EmptyState } from "@/shared/ui/empty-state";
 
 import { groupByAge } from "./age-groups";
 import { ConversationRow } from "./conversation-row";
@@ -30,8 +33,7 @@ export function ConversationList({ currentId, onOpen, onDelete }: ListProps) {
       </div>
     );
   }
-  if (conversations.length === 0)
-    return <p className="px-3 py-6 text-center text-sm text-muted">{t("history.empty")}</p>;
+  if (conversations.length === 0) return <NoConversations onOpen={onOpen} />;
   return (
     <>
       {groupByAge(conversations, new Date()).map(({ age, conversations: group }, index) => (
@@ -63,6 +65,22 @@ export function ConversationList({ currentId, onOpen, onDelete }: ListProps) {
         </button>
       )}
     </>
+  );
+}
+
+/** The press leads to the field, also from the page that has it. */
+function NoConversations({ onOpen }: Pick<ListProps, "onOpen">) {
+  const { t } = useTranslation();
+  const begin = (): void => {
+    onOpen();
+    setTimeout(() => document.querySelector<HTMLElement>("[data-composer]")?.focus());
+  };
+  return (
+    <EmptyState Icon={MessagesSquare} title={t("history.empty.title")} text={t("history.empty.text")}>
+      <Link href="/" className="button min-h-11" onClick={begin}>
+        {t("history.empty.begin")}
+      </Link>
+    </EmptyState>
   );
 }
 

@@ -1,18 +1,25 @@
 /** The stored dictations of the user: the list, or one of them. */
-import { ArrowLeft } from "lucide-react";
+import { ArrowLeft, AudioLines, Mic } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 
 import type { StoredDictation } from "@/shared/api/types";
 import { chooseLocale } from "@/shared/lib/formats";
+import { EmptyState } from "@/shared/ui/empty-state";
 import { Notice } from "@/shared/ui/notice";
 import { PageHeader } from "@/shared/ui/page-header";
 
 import { DictationDetail } from "./dictation-detail";
 import { useStoredDictations } from "./queries";
 
-/** @param dictationId null shows the list */
-export function DictationsPage({ dictationId }: { dictationId: string | null }) {
+interface DictationsPageProps {
+  /** Null shows the list. */
+  dictationId: string | null;
+  /** Begin to dictate. */
+  onBegin: () => void;
+}
+
+export function DictationsPage({ dictationId, onBegin }: DictationsPageProps) {
   const { t } = useTranslation();
   return (
     <section aria-label={t("history.dictations.title")} className="flex min-h-0 flex-1 flex-col">
@@ -26,14 +33,14 @@ export function DictationsPage({ dictationId }: { dictationId: string | null }) 
       </PageHeader>
       <div className="min-h-0 flex-1 overflow-y-auto">
         <div className="mx-auto w-full max-w-3xl px-3 py-6 sm:px-4">
-          {dictationId === null ? <DictationList /> : <DictationDetail id={dictationId} />}
+          {dictationId === null ? <DictationList onBegin={onBegin} /> : <DictationDetail id={dictationId} />}
         </div>
       </div>
     </section>
   );
 }
 
-function DictationList() {
+function DictationList({ onBegin }: Pick<DictationsPageProps, "onBegin">) {
   const { t } = useTranslation();
   const { data, isError, isPending, refetch, hasNextPage, fetchNextPage, isFetchingNextPage } =
     useStoredDictations();
@@ -45,11 +52,22 @@ function DictationList() {
     );
   if (isError) return <Notice text={t("history.dictations.failed")} onRetry={() => void refetch()} />;
   const dictations = data.pages.flatMap((page) => page.items);
+  if (dictations.length === 0)
+    return (
+      <EmptyState
+        Icon={AudioLines}
+        title={t("history.dictations.empty.title")}
+        text={t("history.dictations.empty.text")}
+      >
+        <button type="button" className="button-brand min-h-11" onClick={onBegin}>
+          <Mic size={16} aria-hidden />
+          {t("history.dictations.empty.begin")}
+        </button>
+      </EmptyState>
+    );
   return (
     <>
-      <p className="mb-4 text-sm text-muted">
-        {t(dictations.length === 0 ? "history.dictations.empty" : "history.dictations.lead")}
-      </p>
+      <p className="mb-4 text-sm text-muted">{t("history.dictations.lead")}</p>
       <ul className="space-y-2">
         {dictations.map((dictation) => (
           <li key={dictation.id}>

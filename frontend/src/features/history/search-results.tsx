@@ -1,11 +1,12 @@
 /** The results of a search, one group for each conversation, with the words that were found marked. */
-import { FileAudio, MessageSquare } from "lucide-react";
+import { FileAudio, MessageSquare, SearchX } from "lucide-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 
 import type { SearchHit } from "@/shared/api/types";
 import { formatShortDate } from "@/shared/lib/formats";
+import { EmptyState } from "@/shared/ui/empty-state";
 
 const KINDS = {
   message: { icon: MessageSquare, text: "history.inMessage" },
@@ -42,17 +43,29 @@ interface ResultsProps {
   hits: readonly SearchHit[];
   words: string;
   onOpen: () => void;
+  onClear: () => void;
 }
 
-export function SearchResults({ hits, words, onOpen }: ResultsProps) {
+export function SearchResults({ hits, words, onOpen, onClear }: ResultsProps) {
   const { t } = useTranslation();
   const groups = groupHits(hits);
+  if (hits.length === 0)
+    return (
+      <EmptyState
+        Icon={SearchX}
+        title={t("history.nothingFound", { words })}
+        text={t("history.nothingFoundHint")}
+        isResult
+      >
+        <button type="button" className="button min-h-11" onClick={onClear}>
+          {t("history.clearSearch")}
+        </button>
+      </EmptyState>
+    );
   return (
     <>
-      <p role="status" className={hits.length === 0 ? "px-3 py-6 text-center text-sm text-muted" : "sr-only"}>
-        {hits.length === 0
-          ? t("history.nothingFound", { words })
-          : `${t("history.results")}: ${groups.length}`}
+      <p role="status" className="sr-only">
+        {`${t("history.results")}: ${groups.length}`}
       </p>
       <ul aria-label={t("history.results")} className="space-y-2">
         {groups.map((group) => (

@@ -122,7 +122,7 @@ test("a search shows places with the words marked, and says when there are none"
   expect(within(found).getByText("beach").tagName).toBe("MARK");
   await userEvent.type(screen.getByRole("searchbox"), "zz");
   expect(await screen.findByText("Nothing found for “beachzz”.")).toBeVisible();
-  await userEvent.keyboard("{Escape}");
+  await userEvent.click(screen.getByText("Clear the search", { selector: "nav button" }));
   expect(await screen.findByRole("link", { name: "First" })).toBeVisible();
 });
 
@@ -132,7 +132,13 @@ test("no conversations, and none to be had, are told apart", async () => {
   expect(await screen.findByRole("alert")).toHaveTextContent("could not be loaded");
   server.on("GET /api/conversations", () => json([]));
   await userEvent.click(screen.getByRole("button", { name: "Try again" }));
-  expect(await screen.findByText("Your conversations will appear here.")).toBeVisible();
+  expect(await screen.findByText("No conversations yet")).toBeVisible();
+  const composer = Object.assign(document.createElement("textarea"), { id: "composer" });
+  composer.dataset.composer = "";
+  document.body.append(composer);
+  await userEvent.click(screen.getByRole("link", { name: "Ask the first question" }));
+  await waitFor(() => expect(composer).toHaveFocus());
+  composer.remove();
 });
 
 test("who logs out before a deletion is carried out has deleted all the same; the browser's other pages hear of it", async () => {

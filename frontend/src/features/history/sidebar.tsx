@@ -55,7 +55,17 @@ export function Sidebar({ onCollapse, onOpen, footer }: SidebarProps) {
       </div>
       <nav aria-label={t("history.region")} className="min-h-0 flex-1 overflow-y-auto px-2 pb-2">
         {search.words !== "" && typed.trim() !== "" ? (
-          search.data && <SearchResults hits={search.data} words={search.words} onOpen={onOpen} />
+          search.data && (
+            <SearchResults
+              hits={search.data}
+              words={search.words}
+              onOpen={onOpen}
+              onClear={() => {
+                setTyped("");
+                document.querySelector<HTMLInputElement>("input[type=search]")?.focus();
+              }}
+            />
+          )
         ) : (
           <ConversationList currentId={open?.id ?? null} onOpen={onOpen} onDelete={remove} />
         )}

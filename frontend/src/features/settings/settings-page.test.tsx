@@ -87,6 +87,13 @@ test("choices are kept", async () => {
   });
 });
 
+test("what an assistant is, where there is none", async () => {
+  page();
+  expect(await screen.findByText("No assistants yet")).toBeVisible();
+  await userEvent.click(screen.getByText("How to add one, for whoever runs the server"));
+  expect(screen.getByText("assistants/NAME.toml")).toBeVisible();
+});
+
 test("languages that are spoken: one, several, any", async () => {
   services.settings.change({ sttProvider: "cloud" });
   page();
