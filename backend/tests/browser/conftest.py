@@ -1,7 +1,6 @@
-"""Fixtures for the web app in a real Chromium against a real server: the built page, and WAVs as microphones."""
+"""Fixtures for the web app in real browsers against a real server: the built page, and WAVs as microphones."""
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -12,10 +11,16 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import async_playwright, expect
 from pydantic import SecretStr
 
 from app.core.config import LlmSettings, LlmUpstreamSettings, Settings
+from tests.browser.browsers import (
+    BrowserName,
+    Browsers,
+    get_microphone_switches,
+    make_microphone_script,
+)
 from tests.browser.web_app import WebApp
 from tests.conftest import ROOT
 from tests.fakes.paced_upstream import ShowcaseUpstream
@@ -23,20 +28,21 @@ from tests.support.checkpoints import SAMPLES_CHECKPOINT
 from tests.support.server import run_server
 
 BROWSER = [pytest.mark.once, pytest.mark.asyncio(loop_scope="session")]
-"""The marks of each test module here: one browser, in one loop, on one Python."""
+"""The marks of each test module here: one loop, on one Python."""
+IN_BOTH = pytest.mark.parametrize("browser_name", ["chromium", "firefox"])
+"""Marks a test that runs in each browser; others run in Chromium."""
+IN_FIREFOX = pytest.mark.parametrize("browser_name", ["firefox"])
 SETTLES_MS = 15_000
 """How long anything on the page may take on a busy machine."""
-COMMANDS = ("chromium", "chromium-browser", "google-chrome")
 BUILD_S = 110
 
 OpenPage = Callable[..., Awaitable[WebApp]]
 
 
-@pytest.fixture(scope="package")
-def chromium() -> str:
-    """The machine's own browser: none is downloaded."""
-    found = next(filter(None, map(shutil.which, COMMANDS)), None)
-    return found or pytest.skip("no Chromium on this machine: apt-get install chromium")
+@pytest.fixture
+def browser_name() -> BrowserName:
+    """The browser of the test: see `IN_BOTH`."""
+    return "chromium"
 
 
 @pytest.fixture(scope="package")
@@ -78,26 +84,20 @@ def web_server(built_page: None, upstream: ShowcaseUpstream) -> Iterator[str]:
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
-async def browsers(chromium: str) -> AsyncIterator[Callable[..., Awaitable[Browser]]]:
-    """Starts browsers; one for each set of command-line switches."""
+async def browsers() -> AsyncIterator[Browsers]:
+    """The machine's own browsers: none is downloaded."""
     async with async_playwright() as playwright, AsyncExitStack() as stack:
-        started: dict[tuple[str, ...], Browser] = {}
-
-        async def browser(*switches: str) -> Browser:
-            if switches not in started:
-                one = await playwright.chromium.launch(
-                    executable_path=chromium, args=["--no-proxy-server", *switches]
-                )
-                started[switches] = one
-                stack.push_async_callback(one.close)
-            return started[switches]
-
-        yield browser
+        yield Browsers(playwright, stack)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def open_page(browsers: Callable[..., Awaitable[Browser]], web_server: str) -> AsyncIterator[OpenPage]:
-    """Open the web app as on a first visit, but for `settings`; at the end it must have reported no trouble."""
+async def open_page(
+    browsers: Browsers, browser_name: BrowserName, web_server: str
+) -> AsyncIterator[OpenPage]:
+    """Open the web app as on a first visit, but for `settings`; at the end it must have reported no trouble.
+
+    `switches` are Chromium's, `has_sound_output` is Firefox's.
+    """
     expect.set_options(timeout=SETTLES_MS)
     opened: list[WebApp] = []
     async with AsyncExitStack() as stack:
@@ -107,18 +107,25 @@ async def open_page(browsers: Callable[..., Awaitable[Browser]], web_server: str
             *,
             says: Path | None = None,
             switches: tuple[str, ...] = (),
+            has_sound_output: bool = True,
             settings: dict[str, object] | None = None,
             axe: bool = False,
             script: str = "",
             **context: Any,
         ) -> WebApp:
-            browser = await browsers(*(switches or microphone(says)))
+            if browser_name == "firefox":
+                browser = await browsers.firefox(has_sound_output=has_sound_output)
+                script = make_microphone_script(says) + script
+            else:
+                browser = await browsers.chromium(*(switches or get_microphone_switches(says)))
             options = {"locale": "en-US", "viewport": {"width": 1280, "height": 800}, **context}
             made = await browser.new_context(**options)
             stack.push_async_callback(made.close)
             made.set_default_timeout(SETTLES_MS)
             app = WebApp(await made.new_page(), address or web_server)
-            await app.prepare({"guided": True, **(settings or {})}, script or (axe_source() if axe else ""))
+            await app.prepare(
+                {"guided": True, **(settings or {})}, f"{script}; {axe_source() if axe else ''}"
+            )
             opened.append(app)
             await app.load()
             return app
@@ -126,12 +133,6 @@ async def open_page(browsers: Callable[..., Awaitable[Browser]], web_server: str
         yield open_
         for app in opened:
             app.check_troubles()
-
-
-def microphone(says: Path | None) -> tuple[str, ...]:
-    """Chromium's switches for a microphone that plays a recording once, from the moment it is opened."""
-    fake = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
-    return (*fake, f"--use-file-for-fake-audio-capture={says}%noloop") if says else fake
 
 
 @cache

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.conftest import BROWSER, OpenPage
+from tests.browser.conftest import BROWSER, IN_BOTH, OpenPage
 from tests.conftest import SAMPLES, read_wav
 from tests.fakes.engine import FakeEngine, Script
 from tests.fakes.paced_upstream import make_pieces
@@ -32,6 +32,7 @@ def said(path: Path) -> str:
     return path.with_suffix(".txt").read_text(encoding="utf-8").strip()
 
 
+@IN_BOTH
 @pytest.mark.parametrize("recording", [ENGLISH, SPANISH], ids=["english", "spanish"])
 async def test_speak_see_fix_send(open_page: OpenPage, recording: Path) -> None:
     """Dictate → the text appears → edit → send → the answer streams → reload → still there."""
@@ -103,6 +104,7 @@ async def test_send_waits_for_a_slow_engine(open_page: OpenPage) -> None:
         await expect(app.composer).to_have_value("")
 
 
+@IN_BOTH
 async def test_what_was_typed_is_left_alone(open_page: OpenPage) -> None:
     """Before the words and behind them, while they come; undo takes back typing, then the utterance as a whole."""
     question = said(ENGLISH).replace("What", "what")  # it goes on with the sentence
@@ -125,6 +127,7 @@ async def test_what_was_typed_is_left_alone(open_page: OpenPage) -> None:
     await expect(app.composer).to_have_value("So ")
 
 
+@IN_BOTH
 async def test_a_draft_survives_a_reload(open_page: OpenPage) -> None:
     """What was dictated and typed stands there again in its own conversation, until it is sent."""
     app = await open_page(says=ENGLISH)

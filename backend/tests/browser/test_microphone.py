@@ -2,7 +2,8 @@
 
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import BROWSER, OpenPage, microphone
+from tests.browser.browsers import get_microphone_switches
+from tests.browser.conftest import BROWSER, IN_BOTH, IN_FIREFOX, OpenPage
 from tests.browser.test_dictating import ENGLISH, LONG, said
 from tests.browser.web_app import WebApp
 from tests.support.proxy import run_proxy
@@ -43,6 +44,16 @@ MUTE = """(isMuted) => {
 }"""
 
 
+SHOWN = """
+window.shown = [];
+new MutationObserver(() => {
+  const text = document.querySelector('[data-testid=dictation-state]')?.textContent ?? '';
+  if (text !== shown.at(-1)) shown.push(text);
+}).observe(document, {subtree: true, childList: true, characterData: true});
+"""
+"""Keeps every text of the line of state."""
+
+
 async def keep(page: Page) -> None:
     await page.add_init_script(KEEPS)
     await page.reload()
@@ -56,7 +67,7 @@ async def speak(app: WebApp) -> None:
 
 async def test_the_browsers_question_is_told_until_it_is_answered(open_page: OpenPage) -> None:
     """Headless Chromium answers at once, so the test holds the answer back; that it will ask is its own word."""
-    app = await open_page(switches=microphone(ENGLISH)[1:])  # no answer by itself
+    app = await open_page(switches=get_microphone_switches(ENGLISH)[1:])  # no answer by itself
     await app.page.add_init_script(QUESTION)
     await app.page.reload()
     async with app.page.expect_websocket() as opened:
@@ -71,6 +82,7 @@ async def test_the_browsers_question_is_told_until_it_is_answered(open_page: Ope
     await expect(app.composer).to_have_value(said(ENGLISH))
 
 
+@IN_BOTH
 async def test_a_call_that_pauses_recording_is_told_and_its_end_too(open_page: OpenPage) -> None:
     """The audio context is suspended in mid speech, and does not run again before the call ends."""
     app = await open_page(says=LONG)
@@ -80,6 +92,21 @@ async def test_a_call_that_pauses_recording_is_told_and_its_end_too(open_page: O
     await expect(app.state).to_contain_text("No sound comes in: the browser has paused recording")
     await app.page.evaluate(CALL_ENDS)
     await expect(app.state).to_have_text("You are heard now. Repeat what you said in the meantime")
+
+
+@IN_FIREFOX
+async def test_without_a_sound_output_it_never_says_that_it_listens(open_page: OpenPage) -> None:
+    """Firefox runs no audio context then. What to do is said, and what is typed can be sent."""
+    app = await open_page(says=ENGLISH, has_sound_output=False, script=SHOWN)
+    await app.button("Dictate").click()
+    await expect(app.state).to_contain_text("No sound comes in: the browser has paused recording")
+    await expect(app.state).to_contain_text("connect speakers or headphones")
+    await app.button("Stop dictating").click()
+    await app.in_state("idle")
+    assert "Listening" not in await app.page.evaluate("shown")
+    await app.ask("typed instead")
+    await app.has_answered()
+    await expect(app.composer).to_have_value("")
 
 
 async def test_another_program_that_mutes_is_told_and_its_end_too(open_page: OpenPage) -> None:
@@ -104,7 +131,7 @@ async def test_a_track_that_ends_without_a_word_is_told(open_page: OpenPage) -> 
 
 
 async def test_a_permission_that_is_taken_back_is_told_as_that(open_page: OpenPage) -> None:
-    app = await open_page(switches=microphone(ENGLISH)[1:])
+    app = await open_page(switches=get_microphone_switches(ENGLISH)[1:])
     await app.page.context.grant_permissions(["microphone"])
     await app.button("Dictate").click()
     await expect(app.page.get_by_test_id("composer-pieces")).to_contain_text("weather")

@@ -1,16 +1,17 @@
 """A page of another origin that the settings allow: the real OpenAI SDK for JavaScript, in a real browser."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
-from playwright.async_api import Browser, Page
+from playwright.async_api import Page
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 from app.core.config import LimitSettings, LlmSettings
+from tests.browser.browsers import Browsers
 from tests.browser.conftest import BROWSER
 from tests.clients.conftest import JAVASCRIPT
 from tests.fakes.engine import FakeEngine
@@ -75,8 +76,8 @@ def served(elsewhere: str) -> Iterator[RunningServer]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def page(browsers: Callable[..., Awaitable[Browser]], elsewhere: str) -> AsyncIterator[Page]:
-    browser = await browsers()
+async def page(browsers: Browsers, elsewhere: str) -> AsyncIterator[Page]:
+    browser = await browsers.chromium()
     page = await browser.new_page()
     await page.goto(elsewhere)
     yield page
@@ -114,9 +115,9 @@ async def test_its_errors_are_readable_there(
 
 
 async def test_a_page_that_is_not_allowed_reads_nothing(
-    browsers: Callable[..., Awaitable[Browser]], elsewhere: str, served: RunningServer
+    browsers: Browsers, elsewhere: str, served: RunningServer
 ) -> None:
-    browser = await browsers()
+    browser = await browsers.chromium()
     page = await browser.new_page()
     await page.goto(elsewhere.replace("127.0.0.1", "localhost"))
     assert (await ask(page, served, "models"))[:2] == ["APIConnectionError", None]

@@ -9,11 +9,11 @@ import pytest
 from app.core.config import LlamaSettings, LlmSettings, Settings
 from app.weights.catalog import KNOWN
 from app.weights.download import find_present
-from tests.browser.conftest import browsers, built_page, chromium, open_page
+from tests.browser.conftest import browser_name, browsers, built_page, open_page
 from tests.conftest import ROOT
 from tests.support.server import run_server
 
-__all__ = ["browsers", "built_page", "chromium", "open_page"]
+__all__ = ["browser_name", "browsers", "built_page", "open_page"]
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "prompter" / "weights"
 """Where `make weights` puts them."""
