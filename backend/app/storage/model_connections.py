@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.storage.common import execute_and_count
@@ -80,12 +80,6 @@ async def is_shared_by_another(session: AsyncSession, connection: StoredConnecti
     """Whether another admin shares a connection of the same name."""
     others = await list_shared(session, but_of=connection.user_id)
     return any(each.name == connection.name for each in others)
-
-
-async def count_own(session: AsyncSession, user_id: UUID) -> int:
-    """Count a user's connections."""
-    count = select(func.count()).where(ModelConnectionRow.user_id == user_id)
-    return await session.scalar(count) or 0
 
 
 async def add(session: AsyncSession, connection: StoredConnection) -> None:

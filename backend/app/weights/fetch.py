@@ -6,6 +6,7 @@ Blocking: for the command line, and for a thread of the server.
 import errno
 import hashlib
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -57,6 +58,21 @@ class DiskFull(DownloadError):
     """The disk has no room for the files."""
 
     code = "disk_full"
+
+
+def check_space(folder: Path, need_bytes: int) -> None:
+    """Check that the disk of a folder has room.
+
+    Raises:
+        DiskFull: less is free.
+    """
+    free_bytes = shutil.disk_usage(folder).free
+    if free_bytes < need_bytes:
+        raise DiskFull(
+            f"{folder} needs {need_bytes >> 20} MB of free space for this, and has {free_bytes >> 20} MB",
+            need_bytes=need_bytes,
+            free_bytes=free_bytes,
+        )
 
 
 class FetchedElsewhere(DownloadError):

@@ -192,13 +192,14 @@ class ModelConnections:
                 return await self._describe(before)
             # Of two servers that add at once, one waits: they would count and name alike.
             await Users(session).find_by_id(caller.user_id, lock=True)
-            if await rows.count_own(session, caller.user_id) >= limit:
+            own = await rows.list_own(session, caller.user_id)
+            if len(own) >= limit:
                 raise Forbidden(
                     f"one user can connect {limit} models here (llm.connections); delete one first"
                     if limit
                     else _NOBODY
                 )
-            taken = {each.name for each in await rows.list_own(session, caller.user_id)}
+            taken = {each.name for each in own}
             stored = replace(stored, sealed_key=sealed, name=_choose_name(stored.vendor, taken))
             await rows.add(session, stored)
             await idempotency.note_made(session, caller.user_id, request_key, stored.id)

@@ -1,7 +1,6 @@
 """Weights that are fetched while the server runs: one download at a time, with progress, Cancel, and going on."""
 
 import logging
-import shutil
 import threading
 import time
 from collections import defaultdict, deque
@@ -26,7 +25,7 @@ from app.weights.download import (
     is_removable,
     remove_weights,
 )
-from app.weights.fetch import DiskFull, DownloadError, FetchedElsewhere
+from app.weights.fetch import DownloadError, FetchedElsewhere, check_space
 
 logger = logging.getLogger(__name__)
 
@@ -242,7 +241,7 @@ class WeightsFetcher:
             fetch.count(done_bytes, total_bytes)
             if (now_s := time.monotonic()) > checked_s + CHECK_SPACE_S:
                 checked_s = now_s
-                _check_space(self._settings.models_dir)
+                check_space(self._settings.models_dir, KEEP_FREE_BYTES)
 
         download_weights(
             fetch.weights.name,
@@ -257,21 +256,6 @@ def _find(name: str) -> KnownWeights:
     if name not in KNOWN:
         raise NotFound("no weights are known by this name; GET /api/checkpoints lists them")
     return KNOWN[name]
-
-
-def _check_space(folder: Path) -> None:
-    """
-    Raises:
-        DiskFull: less is free than is to stay free.
-    """
-    free_bytes = shutil.disk_usage(folder).free
-    if free_bytes < KEEP_FREE_BYTES:
-        raise DiskFull(
-            f"{folder} has {free_bytes >> 20} MB free, and {KEEP_FREE_BYTES >> 20} MB are to stay free;"
-            " free some space and go on",
-            need_bytes=KEEP_FREE_BYTES,
-            free_bytes=free_bytes,
-        )
 
 
 def _read_name(path: Path) -> str:

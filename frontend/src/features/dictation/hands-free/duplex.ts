@@ -22,7 +22,7 @@ export interface DuplexSetup {
  * `full`: one can speak while it reads. `half`: the microphone is off meanwhile, as there is no echo
  * cancellation, or the microphone heard the voice all the same: many systems speak past the browser.
  */
-export type DuplexMode = "full" | "half";
+type DuplexMode = "full" | "half";
 
 export class Duplex {
   readonly #setup: DuplexSetup;
