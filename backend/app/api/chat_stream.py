@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Response
@@ -162,7 +163,7 @@ def _name_and_data(event: AnswerEvent) -> tuple[str, dict[str, Any]]:
     if isinstance(event, ToolEvent):
         return event.name, event.data
     if isinstance(event, Status):
-        return "status", {"state": event.state, "place": event.place, "waited_ms": event.waited_ms}
+        return "status", asdict(event)
     if isinstance(event, Failed):
         return "error", {
             "error": event.message,

@@ -1,6 +1,7 @@
 """`POST /llm/generate`: a prompt, or a dictation's transcript, answered whole or as a stream of events."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ from app.core.security import Caller
 from app.providers.base import ChatMessage, LlmConfig
 from app.schemas.errors import ErrorOut, describe_error
 from app.schemas.llm import GenerateIn, GenerateOut, UsageOut
+from app.services.llm import waiting
 from app.services.llm.generate import Prompt, TextCompletion
 
 router = APIRouter(tags=["language models"])
@@ -24,7 +26,9 @@ _STREAM_EXAMPLE = (
 )
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The answer; with `stream: true` as events: `message` …, then `done` or `error`",
+        "description": (
+            "The answer; with `stream: true` as events: `message` and `status` …, then `done` or `error`"
+        ),
         "content": {"text/event-stream": {"example": _STREAM_EXAMPLE}},
     },
     400: describe_error(
@@ -78,12 +82,11 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 async def open_answer(
-    body: GenerateIn, request: Request, resources: ResourcesDep, caller: CallerDep
+    body: GenerateIn, resources: ResourcesDep, caller: CallerDep
 ) -> AsyncGenerator[TextCompletion, None]:
-    """The answer, opened so that a failure has its status, and closed when all is sent."""
+    """The answer, closed when all is sent: a generator of events may be left suspended."""
     answer = await resources.generate.start(_make_prompt(body, caller))
     try:
-        await cancel_on_disconnect(request, answer.open())
         yield answer
     finally:
         await answer.aclose()
@@ -103,7 +106,13 @@ async def generate(
     When the client leaves, the upstream's work ends within a second.
     """
     if body.stream:
-        return EventStream(_events(answer), slow_reader_s=resources.settings.limits.slow_reader_s)
+        return EventStream(
+            _events(answer),
+            slow_reader_s=resources.settings.limits.slow_reader_s,
+            while_quiet=_make_status_teller(answer),
+            check_s=waiting.CHECK_S,
+            encode_failure=_encode_failure,
+        )
     text = await cancel_on_disconnect(request, answer.text())
     return GenerateOut(
         provider=answer.provider,
@@ -115,12 +124,8 @@ async def generate(
 
 
 async def _events(answer: TextCompletion) -> AsyncGenerator[bytes, None]:
-    try:
-        async for text in answer.texts():
-            yield encode_event("message", {"content": text})
-    except PrompterError as error:
-        yield encode_event("error", {"error": error.message, "code": error.code})
-        return
+    async for text in answer.texts:
+        yield encode_event("message", {"content": text})
     usage = _usage(answer)
     yield encode_event(
         "done",
@@ -131,6 +136,22 @@ async def _events(answer: TextCompletion) -> AsyncGenerator[bytes, None]:
             "usage": usage.model_dump() if usage else None,
         },
     )
+
+
+def _encode_failure(error: PrompterError) -> bytes:
+    return encode_event("error", {"error": error.message, "code": error.code})
+
+
+def _make_status_teller(answer: TextCompletion) -> Callable[[], bytes | None]:
+    """Return what gives the event that says why nothing arrives; it gives None where there is nothing new to tell."""
+    told: waiting.Status | None = None
+
+    def tell() -> bytes | None:
+        nonlocal told
+        before, told = told, answer.waits.observe()
+        return None if told is None or told == before else encode_event("status", asdict(told))
+
+    return tell
 
 
 def _make_prompt(body: GenerateIn, caller: Caller) -> Prompt:

@@ -48,15 +48,23 @@ def ask(
 async def _ask(
     client: "PromptClient", prompt: str, provider: str | None, model: str | None, as_json: bool
 ) -> None:
+    from app.cli.screen import TextScreen
+
     config = {"model": model} if model else None
     async with client:
         if as_json:
             answer = await client.generate(prompt, provider=provider, config=config)
             typer.echo(json.dumps(asdict(answer), ensure_ascii=False))
             return
-        async for piece in client.generate_stream(prompt, provider=provider, config=config):
-            typer.echo(piece, nl=False)
-        typer.echo()
+        screen = TextScreen()
+        try:
+            async for piece in client.generate_stream(
+                prompt, provider=provider, config=config, on_status=screen.wait
+            ):
+                screen.answer(piece)
+        finally:
+            screen.close()
+        screen.end_answer()
 
 
 def providers(

@@ -1,7 +1,9 @@
 """`prompter dictate`: shows text while you speak, and can send it to a model."""
 
+import asyncio
 import sys
-from contextlib import aclosing
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -116,17 +118,50 @@ async def _dictate(
     finals: list[Event] = []
     chunks, sample_rate = source.open()
     async with client, aclosing(client.dictate(chunks, sample_rate=sample_rate, **config)) as events:
-        async for event in events:
-            screen.show(event)
-            if event.type == "final" and event.text:
-                finals.append(event)
+        # Beside the dictation: the server may have to look for models first.
+        teller = asyncio.ensure_future(_tell_who_answers(client, screen)) if send else None
+        try:
+            async for event in events:
+                screen.show(event)
+                if event.type == "final" and event.text:
+                    finals.append(event)
+        finally:
+            if teller is not None:
+                teller.cancel()
     if send:
         if not finals:
             raise CommandError("nothing was understood, so nothing was sent")
         async with client:
-            async for piece in client.generate_stream(join_finals(finals)):
+            async for piece in client.generate_stream(join_finals(finals), on_status=screen.wait):
                 screen.answer(piece)
             screen.end_answer()
+
+
+async def _tell_who_answers(client: "PromptClient", screen: "Screen") -> None:
+    """Say at the start who will answer, or that nobody can: else that is found out after the prompt was spoken."""
+    from app.client.errors import ClientError
+
+    with suppress(ClientError):  # the dictation or the answer says what is wrong
+        line, can_answer = describe_answering((await client.providers())["llm"])
+        screen.tell(line, is_urgent=not can_answer)
+
+
+def describe_answering(providers: Sequence[Mapping[str, Any]]) -> tuple[str, bool]:
+    """Return who answers prompts that name no model, and whether it can; `providers` as the server lists them."""
+    chosen = next((item for item in providers if item.get("chosen") or item["default"]), None)
+    if chosen is None:
+        return (
+            "nothing will be answered: no model is connected; `prompter providers` lists what there is",
+            False,
+        )
+    name = chosen.get("title") or chosen["name"]
+    if not chosen["default"]:
+        state = str(chosen["status"]).replace("_", " ")
+        return f"nothing will be answered: {name} is {state}; {chosen['description']}", False
+    if chosen["type"] == "mock":
+        return "what you say is only repeated: no model is connected", True
+    model = chosen.get("model")
+    return f"answers come from {name}{f', {model}' if model else ''}", True
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,13 +23,17 @@ _REPAINTING = frozenset({"partial", "final", "utterance_discarded", "status"})
 
 
 class Screen(Protocol):
-    """Shows the events of a dictation and the model's answer."""
+    """Shows the events of a dictation, and the model's answer with what it waits for."""
 
     wants_partials: bool
     wanted_events: tuple[str, ...]
     """The additional events that it shows."""
 
     def show(self, event: Event) -> None: ...
+
+    def tell(self, line: str, *, is_urgent: bool) -> None: ...
+
+    def wait(self, status: Mapping[str, Any]) -> None: ...
 
     def answer(self, piece: str) -> None: ...
 
@@ -46,6 +50,12 @@ class JsonScreen:
 
     def show(self, event: Event) -> None:
         self._write(dict(event.data))
+
+    def tell(self, line: str, *, is_urgent: bool) -> None:
+        if is_urgent:
+            note_console().print(f"prompter: {line}", markup=False)
+
+    def wait(self, status: Mapping[str, Any]) -> None: ...
 
     def answer(self, piece: str) -> None:
         self._write({"type": "answer", "text": piece})
@@ -110,7 +120,23 @@ class TextScreen:
         if event.type in _REPAINTING and self._notes.is_terminal:
             self._repaint()
 
+    def tell(self, line: str, *, is_urgent: bool) -> None:
+        """What is known about the answer before anything is said; what is not urgent is for a terminal alone."""
+        if is_urgent or self._notes.is_terminal:
+            self._erase()
+            self._notes.print(
+                f"prompter: {line}" if is_urgent else line, style="" if is_urgent else "dim", markup=False
+            )
+
+    def wait(self, status: Mapping[str, Any]) -> None:
+        """What the answer waits for, until more of it comes."""
+        self._awaited = format_awaited(status)
+        if self._notes.is_terminal:
+            self._repaint()
+
     def answer(self, piece: str) -> None:
+        self._awaited = ""
+        self._erase()
         sys.stdout.write(piece)
         sys.stdout.flush()
 
@@ -163,6 +189,8 @@ def format_awaited(status: Mapping[str, Any]) -> str:
             return "(in line, next)" if place == 1 else f"(in line, {place - 1} before you)"
         case "decoding":
             return "(writing …)"
+        case "working":
+            return f"(still working, {status.get('waited_ms', 0) // 1000} s)"
         case "catching_up":
             return f"(catching up, {status.get('backlog_ms', 0) // 1000} s to go)"
     return ""

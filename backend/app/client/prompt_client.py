@@ -4,7 +4,7 @@ import ipaddress
 import json
 import re
 import ssl
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
@@ -211,8 +211,13 @@ class PromptClient:
         session_id: str | None = None,
         provider: str | None = None,
         config: dict[str, Any] | None = None,
+        on_status: Callable[[Mapping[str, Any]], None] = lambda _: None,
     ) -> AsyncGenerator[str, None]:
-        """Yield the answer piece by piece, as the model writes it; closing the generator stops the model."""
+        """Yield the answer piece by piece, as the model writes it; closing the generator stops the model.
+
+        `on_status` is told once a second why nothing arrives: `state` (loading, queued, working), `place` in the
+        queue, and `waited_ms`.
+        """
         body = {**_build_body(prompt, session_id, provider, config), "stream": True}
         try:
             async with self._session.stream("POST", "/llm/generate", json=body) as response:
@@ -225,7 +230,10 @@ class PromptClient:
                         raise ServerFailed(str(data.get("error", "")), str(data.get("code", "")))
                     if event.event == "done":
                         return
-                    yield data.get("content", "")
+                    if event.event == "status":
+                        on_status(data)
+                    if event.event == "message":
+                        yield data.get("content", "")
         except httpx2.TransportError as error:
             raise self._make_transport_error(error) from error
         raise ServerFailed("the answer broke off")

@@ -13,7 +13,6 @@ import httpx2
 import pytest
 
 from app.providers.base import Wait
-from app.services.chat import waiting
 from tests.fakes.engine import FakeEngine
 from tests.fakes.llm_providers import FakeChat, Gate, delta, pieces, usage, with_models
 from tests.support.conversations import SseEvent, join_content, parse_events
@@ -134,14 +133,6 @@ async def test_a_failure_is_an_event_and_what_had_arrived_stays() -> None:
         assert (told[-1].name, told[-1].data["code"]) == ("error", "engine_failed")
         assert set(told[-1].data) == {"error", "code", "note", "message_id"}
     assert not any("of the prompt" in line for line in served.log)
-
-
-@pytest.fixture
-def eager_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What an answer waits for is told sooner than a person would want it."""
-    monkeypatch.setattr(waiting, "CHECK_S", 0.01)
-    monkeypatch.setattr(waiting, "WAIT_S", 0.05)
-    monkeypatch.setattr(waiting, "WORKING_S", 0.3)
 
 
 @pytest.mark.usefixtures("eager_words")

@@ -12,8 +12,12 @@ import pytest
 from pydantic import SecretStr
 
 from app.core.config import LlmSettings, LlmUpstreamSettings, Settings
+from app.core.errors import UpstreamError
+from app.providers.base import Wait
+from tests.fakes.engine import FakeEngine
+from tests.fakes.llm_providers import FakeChat, Gate, pieces, with_models
 from tests.fakes.upstream import FakeUpstream, Reply, chat_reply, error_reply, silent_reply
-from tests.support.server import run_server
+from tests.support.server import run_server, serve_engine
 
 KEY = "sk-server-0123456789abcdef"
 PROMPT = "tell nobody about the purple submarine"
@@ -93,6 +97,48 @@ async def test_a_streamed_answer(client: httpx2.AsyncClient, upstream: FakeUpstr
     assert name == "done"
     assert done.pop("message_id").startswith("msg_")
     assert done == {"status": "completed", "finish_reason": "stop", "usage": USAGE}
+
+
+async def stream_events(script: list[Any], gates: dict[str, Gate]) -> list[tuple[str, Any]]:
+    """The events of a model that follows the script; a gate opens when its word has arrived."""
+    registrations = with_models(fake=FakeChat(script))
+    llm = {"provider": "fake", "discover": False}
+    body = {"messages": MESSAGES, "stream": True}
+    text = ""
+    with serve_engine(FakeEngine(), registrations=registrations, llm=llm) as served:
+        async with (
+            httpx2.AsyncClient(base_url=served.url, timeout=10, trust_env=False) as client,
+            client.stream("POST", "/llm/generate", json=body) as answer,
+        ):
+            assert answer.status_code == 200
+            async for part in answer.aiter_text():
+                text += part
+                for word, gate in gates.items():
+                    if word in text:
+                        gate.set()
+    return events(text)
+
+
+@pytest.mark.usefixtures("eager_words")
+async def test_what_a_streamed_answer_waits_for_is_told() -> None:
+    """As in the stream of a conversation: before the first piece, where the response begins with it, and after it."""
+    loaded, works, stall = Gate(), Gate(), Gate()
+    script = [Wait("loading"), loaded, Wait("queued", 2), works, *pieces("Hel", stall, "lo")]
+    found = await stream_events(script, {'"loading"': loaded, '"place":2': works, '"working"': stall})
+    assert found[0] == ("status", {"state": "loading", "place": None, "waited_ms": 0})
+    states = [(data["state"], data["place"]) for name, data in found if name == "status"]
+    assert list(dict.fromkeys(states)) == [("loading", None), ("queued", 2), ("working", None)]
+    assert [data["content"] for name, data in found if name == "message"] == ["Hel", "lo"]
+    assert found[-1][0] == "done"
+
+
+@pytest.mark.usefixtures("eager_words")
+async def test_a_failure_after_a_status_is_an_event() -> None:
+    loaded = Gate()
+    script = [Wait("loading"), loaded, UpstreamError("there is no model")]
+    found = await stream_events(script, {'"loading"': loaded})
+    assert [name for name, _ in dict(found).items()] == ["status", "error"]
+    assert found[-1][1] == {"error": "there is no model", "code": "upstream_error"}
 
 
 async def test_what_breaks_off_ends_with_an_error_event(

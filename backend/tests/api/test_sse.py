@@ -5,6 +5,7 @@ from typing import Any
 
 import anyio
 import pytest
+from fastapi import HTTPException
 from starlette.requests import Request
 
 from app.api.sse import EventStream, cancel_on_disconnect, encode_event
@@ -16,6 +17,7 @@ class FakeClient:
 
     def __init__(self, *, reads: int = 1000) -> None:
         self.bodies: list[bytes] = []
+        self.has_head = False
         self.gone = anyio.Event()
         self.heard = anyio.Event()
         self._reads = reads
@@ -25,6 +27,9 @@ class FakeClient:
         return {"type": "http.disconnect"}
 
     async def send(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            assert not self.has_head
+            self.has_head = True
         if message["type"] == "http.response.body":
             self.bodies.append(message["body"])
             self.heard.set()
@@ -91,6 +96,54 @@ async def test_a_source_that_never_waits_does_not_hide_that_its_client_has_left(
     client.gone.set()
     await EventStream(hasty(), slow_reader_s=5)({"type": "http"}, client.receive, client.send)
     assert len(client.bodies) < 1000
+
+
+class FailingSource:
+    """Fails once its client has got something, or at once."""
+
+    def __init__(self, waits_for: anyio.Event | None = None) -> None:
+        self._waits_for = waits_for
+
+    async def events(self) -> AsyncGenerator[bytes, None]:
+        if self._waits_for is not None:
+            await self._waits_for.wait()
+        raise NotFound("nothing here")
+        yield b"never"
+
+
+def late_stream(source: FailingSource | FakeSource, said: list[bytes]) -> EventStream:
+    """A stream that begins with its first event; `said` is what can be told while the source is quiet."""
+    return EventStream(
+        source.events(),
+        slow_reader_s=5,
+        while_quiet=lambda: said.pop(0) if said else None,
+        check_s=0.01,
+        encode_failure=lambda error: error.code.encode(),
+    )
+
+
+async def test_a_failure_before_the_first_event_is_raised() -> None:
+    client = FakeClient()
+    with pytest.raises(NotFound):
+        await late_stream(FailingSource(), [])({"type": "http"}, client.receive, client.send)
+    assert (client.has_head, client.bodies) == (False, [])
+
+
+async def test_a_quiet_source_may_be_spoken_for_and_then_fails_as_an_event() -> None:
+    client = FakeClient()
+    with anyio.fail_after(5):
+        stream = late_stream(FailingSource(client.heard), [b"wait"])
+        await stream({"type": "http"}, client.receive, client.send)
+    assert (client.has_head, client.bodies) == (True, [b"wait", b"not_found", b""])
+
+
+async def test_a_client_that_leaves_before_the_first_event_is_sent_nothing() -> None:
+    client = FakeClient()
+    client.gone.set()
+    source = FailingSource(anyio.Event())
+    with anyio.fail_after(5), pytest.raises(HTTPException):
+        await late_stream(source, [])({"type": "http"}, client.receive, client.send)
+    assert (client.has_head, client.bodies) == (False, [])
 
 
 async def test_work_gives_its_result_or_its_error_while_the_client_is_there() -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.dictate import parse_endpointing, split_terms
+from app.cli.dictate import describe_answering, parse_endpointing, split_terms
 from tests.conftest import SAMPLES, read_wav
+from tests.fakes.engine import FakeEngine
 from tests.support.command import (
     BACKEND,
     COMMAND,
@@ -18,6 +19,7 @@ from tests.support.command import (
     run_prompter,
     run_prompter_process,
 )
+from tests.support.server import serve_engine
 
 WEATHER = SAMPLES / "en_weather_madrid_48k.wav"
 NOBODY = ("--url", "http://127.0.0.1:9")
@@ -57,6 +59,59 @@ def test_dictate_sends_the_text_and_shows_the_answer(server: str) -> None:
     assert lines[0] == "(mock) transcripción final #1"
     assert len(lines) > 2
     assert lines[-1] == " ".join(lines[:-1])
+
+
+def make_provider(name: str, **fields: object) -> dict[str, object]:
+    start = {
+        "name": name,
+        "type": "local",
+        "status": "ready",
+        "description": f"about {name}",
+        "default": False,
+    }
+    return {**start, "chosen": False, "title": "", "model": None, **fields}
+
+
+@pytest.mark.parametrize(
+    ("providers", "line", "can_answer"),
+    [
+        (
+            [make_provider("ollama", title="Ollama", model="qwen3:8b", default=True, chosen=True)],
+            "answers come from Ollama, qwen3:8b",
+            True,
+        ),
+        (
+            [make_provider("openai", title="OpenAI", status="not_configured", chosen=True)],
+            "nothing will be answered: OpenAI is not configured; about openai",
+            False,
+        ),
+        (
+            [make_provider("echo", type="mock", default=True)],
+            "what you say is only repeated: no model is",
+            True,
+        ),
+        (
+            [make_provider("ollama", status="unreachable")],
+            "nothing will be answered: no model is connected",
+            False,
+        ),
+    ],
+)
+def test_who_answers_is_known_at_the_start(
+    providers: list[dict[str, object]], line: str, can_answer: bool
+) -> None:
+    told, can = describe_answering(providers)
+    assert told.startswith(line)
+    assert can is can_answer
+
+
+def test_a_model_that_cannot_answer_is_told_before_anything_is_sent(clean_environment: None) -> None:
+    llm = {"provider": "scripted", "discover": False, "profiles": {"scripted": {"kind": "openai"}}}
+    with serve_engine(FakeEngine(), llm=llm) as served:
+        done = run_prompter("dictate", WEATHER, "--send", "--url", served.url)
+    told = done.stderr.splitlines()
+    assert told[0].startswith("prompter: nothing will be answered: OpenAI is not configured; ")
+    assert done.returncode != 0
 
 
 def test_nothing_said_is_nothing_sent(server: str) -> None:

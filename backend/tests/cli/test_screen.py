@@ -55,6 +55,30 @@ def test_a_partial_is_replaced_and_a_final_stays(terminal: Console) -> None:
     assert written(terminal) == f"wha{erase}what is{erase}What is it?\nhm{erase}"
 
 
+def test_what_an_answer_waits_for_goes_with_its_first_words(
+    terminal: Console, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = TextScreen(terminal, terminal)
+    shown.tell("answers come from Ollama", is_urgent=False)
+    shown.wait({"state": "loading", "place": None, "waited_ms": 1000})
+    shown.wait({"state": "working", "place": None, "waited_ms": 12_000})
+    shown.answer("Hello")
+    shown.end_answer()
+    erase = "\r\x1b[2K"
+    told = "answers come from Ollama\n"
+    assert written(terminal) == f"{told}(loading the model …){erase}(still working, 12 s){erase}"
+    assert capsys.readouterr().out == "Hello\n"
+
+
+def test_a_pipe_is_told_only_that_nobody_can_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    pipe = Console(file=io.StringIO(), force_terminal=False, width=80, highlight=False)
+    shown = TextScreen(pipe, pipe)
+    shown.tell("answers come from Ollama", is_urgent=False)
+    shown.wait({"state": "working", "place": None, "waited_ms": 12_000})
+    shown.tell("nothing will be answered", is_urgent=True)
+    assert written(pipe) == "prompter: nothing will be answered\n"
+
+
 def test_what_is_awaited_stands_behind_the_text_so_far(terminal: Console) -> None:
     shown = TextScreen(terminal, terminal)
     for said in (

@@ -80,7 +80,7 @@ async def ask_for_text(
     answer = TextAnswer() if answer is None else answer
     completion = complete_text(chat, messages, config)
     try:
-        async for text in completion.texts():
+        async for text in completion.texts:
             answer.texts.append(text)  # kept one by one: an error ends the loop
     finally:
         await completion.aclose()

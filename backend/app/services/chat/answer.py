@@ -9,8 +9,8 @@ from app.services.chat.checkpoints import Checkpointer
 from app.services.chat.model_loop import AnswerDeps, AnswerIds, AnswerOptions, ModelLoop
 from app.services.chat.outcome import STOPPED, EndReason, Outcome, make_end
 from app.services.chat.tools import ToolHost
-from app.services.chat.waiting import WaitReporter
 from app.services.llm.context import ResolvedModel
+from app.services.llm.waiting import WaitReporter
 from app.utils.deadline import PausableDeadline
 
 RETRY_S = 5.0
@@ -32,7 +32,7 @@ class AnswerRun:
         self._scope = deadline.make_scope()
         self._end_reason: EndReason | None = None
         self._checkpoints = Checkpointer(deps.database, self.buffer, ids.message_id, on_lost=self.end)
-        self._waits = WaitReporter(self.buffer, lambda: deadline.is_paused)
+        self._waits = WaitReporter(lambda: self.buffer.cursor, lambda: deadline.is_paused)
         self._model = ModelLoop(deps, ids, options, self.buffer, self._checkpoints, self._waits.note)
         self.tools = ToolHost(
             deps.database, ids, self.buffer, self._checkpoints, deadline, deps.settings.approval_s
@@ -63,7 +63,7 @@ class AnswerRun:
         with self._scope:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._checkpoints.run)
-                group.start_soon(self._waits.run)
+                group.start_soon(self._waits.run, self.buffer.tell)
                 outcome = await self._run_model()
                 group.cancel_scope.cancel()
         if outcome is None:

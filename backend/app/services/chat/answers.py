@@ -27,8 +27,8 @@ from app.services.chat.events import Cursor, Delivery, Failed
 from app.services.chat.model_loop import AnswerDeps, AnswerIds, AnswerOptions
 from app.services.chat.outcome import load_end
 from app.services.chat.titles import Titles
-from app.services.chat.waiting import WaitWatch
 from app.services.llm.models import ModelCatalog
+from app.services.llm.waiting import WaitWatch
 from app.storage import answers as answer_rows
 from app.storage import approvals, conversations, messages
 from app.storage.database import Database
@@ -254,7 +254,7 @@ class Answers:
 
     async def _poll(self, user_id: UUID, message: Message, cursor: Cursor) -> AsyncGenerator[Delivery, None]:
         """The same events from the database, which is polled while another process makes the answer."""
-        watch = WaitWatch(time.monotonic())
+        watch = WaitWatch(time.monotonic(), Cursor())
         while True:
             buffer = _load_buffer(message)
             for delivery in buffer.read_available(cursor):
@@ -262,7 +262,9 @@ class Answers:
                 yield delivery
             if message.status != "streaming":
                 return
-            if (status := watch.observe(buffer, time.monotonic(), is_asking=buffer.is_asking)) is not None:
+            if (
+                status := watch.observe(buffer.cursor, time.monotonic(), is_asking=buffer.is_asking)
+            ) is not None:
                 yield Delivery(cursor, status)
             await anyio.sleep(POLL_S)
             if (run := self._runs.get(message.id)) is not None:  # its request has just stored it

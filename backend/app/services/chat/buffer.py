@@ -142,7 +142,9 @@ class AnswerBuffer:
         return self._status if self._status is not None and self._status_at == self.cursor else None
 
     def tell(self, status: Status | None) -> None:
-        """Tell the readers who have everything so far what the answer waits for."""
+        """Tell the readers who have everything so far what the answer waits for, where that has changed."""
+        if status == self.status:
+            return
         self._status, self._status_at = status, self.cursor
         self._wake_readers()
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from app.core.errors import BadRequest
 from app.core.notes import Note
+from app.services.llm.waiting import Status
 from app.storage.tool_events import ToolEvent
 
 __all__ = [
@@ -98,17 +99,6 @@ class Failed:
     code: str
     message: str
     note: Note
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """Why nothing arrives at the moment. It is no part of the answer: it has no cursor, and is never stored."""
-
-    state: Literal["loading", "queued", "working"]
-    place: int | None
-    """Place in the queue; 1 is next."""
-    waited_ms: int
-    """How long nothing has arrived, in whole seconds (ms)."""
 
 
 AnswerEnd = Done | Failed

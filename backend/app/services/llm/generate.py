@@ -1,7 +1,7 @@
 """`/llm/generate`: the model for a prompt or a dictation's transcript, and its completion as plain text."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from app.services.llm.context import ResolvedModel, RunContext
 from app.services.llm.models import ModelCatalog
 from app.services.llm.providers import LlmProviders
 from app.services.llm.text_only import TextOnlyChat
+from app.services.llm.waiting import WaitReporter
 
 FindTranscript = Callable[[UUID, str], Awaitable[str]]
 """Gives the finished transcript of a user's dictation of that label; raises NotFound, NothingFinalYet."""
@@ -158,36 +159,26 @@ class TextCompletion(Completion):
 
     def __init__(self, model: ResolvedModel, body: dict[str, Any], observer: Observer) -> None:
         super().__init__(model, body, observer)
+        self._count = 0
+        self.waits = WaitReporter(lambda: self._count)
+        self._request = replace(self._request, on_wait=self.waits.note)
         self.provider = model.provider
         self.model: str | None = None
         """The name that the upstream gives."""
         self.finish_reason = "stop"
         self.usage: dict[str, Any] | None = None
-        self._texts = self._read()
-        self._first: str | None = None
-
-    async def open(self) -> None:
-        """Wait for the first text, so that a failure is raised before the response has begun.
+        self.texts = self._read()
+        """The pieces in order; none is empty.
 
         Raises:
             BadRequest, MissingConfig, BaseUrlNotAllowed, ContextTooLong, ProviderNotReady, EngineFailed,
             UpstreamError and its kinds
         """
-        self._first = await anext(self._texts, "")
-
-    async def texts(self) -> AsyncGenerator[str, None]:
-        """The pieces in order; none is empty. Raises as `open` does."""
-        if self._first is None:
-            await self.open()
-        if self._first:
-            yield self._first
-        async for text in self._texts:
-            yield text
 
     async def text(self) -> str:
-        """The whole text. Raises as `open` does, and UpstreamError for an answer over `ANSWER_CHARS`."""
+        """The whole text. Raises as `texts` does, and UpstreamError for an answer over `ANSWER_CHARS`."""
         texts, size = [], 0
-        async for text in self.texts():
+        async for text in self.texts:
             texts.append(text)
             size += len(text)
             if size > ANSWER_CHARS:
@@ -195,15 +186,17 @@ class TextCompletion(Completion):
         return "".join(texts)
 
     async def aclose(self) -> None:
-        await self._texts.aclose()
+        await self.texts.aclose()
         await super().aclose()
 
     async def _read(self) -> AsyncGenerator[str, None]:
         with self._watching():
             if text := self._text_of(await self._begin()):
+                self._count += 1
                 yield text
             async for chunk in self._stream:
                 if text := self._text_of(chunk):
+                    self._count += 1
                     yield text
         self._end("completed")
 

@@ -291,7 +291,7 @@ async def test_leaving_closes_the_upstream() -> None:
         upstream.script.append(chat_reply("Hel", finish_reason=None, done=False, ending="hang"))
         asked = provider(upstream)
         async with aclosing(complete_text(asked, ASKED)) as answer:
-            assert await anext(answer.texts()) == "Hel"
+            assert await anext(answer.texts) == "Hel"
         await asyncio.wait_for(upstream.left.wait(), 1)
         await asked.aclose()
 

@@ -101,7 +101,6 @@ async def test_nothing_to_send() -> None:
 
 async def test_a_whole_answer() -> None:
     answer = await make_service(fake=FakeText()).start(Prompt(HELLO, "fake"))
-    await answer.open()
     text = await answer.text()
     assert (text, answer.finish_reason, answer.model) == ("so many: 1", "stop", "fake-1")
 
@@ -109,7 +108,7 @@ async def test_a_whole_answer() -> None:
 async def test_closing_an_answer_closes_its_source() -> None:
     model = FakeText()
     answer = await make_service(fake=model).start(Prompt(HELLO, "fake"))
-    await answer.open()
+    await anext(answer.texts)
     assert not model.closed
     await answer.aclose()
     assert model.closed
@@ -158,11 +157,11 @@ async def test_the_text_is_that_of_the_first_choice_or_its_refusal() -> None:
     assert answer == TextAnswer(["no"], "content_filter", counts, "m-2")
 
 
-async def test_an_answer_that_fails_before_its_first_text_fails_when_it_is_opened() -> None:
+async def test_an_answer_that_fails_before_its_first_text_is_closed_too() -> None:
     fake = FakeChat([delta("", role="assistant"), UpstreamError("no")])
     answer = complete_text(fake, HELLO)
     with pytest.raises(UpstreamError):
-        await answer.open()
+        await anext(answer.texts)
     await answer.aclose()
     assert fake.closed == 1
 
@@ -176,7 +175,7 @@ async def test_an_answer_is_counted_by_how_it_ended() -> None:
             await answer.text()
         await answer.aclose()
     left = TextCompletion(model, build_body(HELLO, LlmConfig()), observer)
-    await left.open()
+    await anext(left.texts)
     await left.aclose()
     lines = observer.render().decode().splitlines()
     for outcome in ("left", "completed", "failed"):

@@ -9086,7 +9086,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The answer; with `stream: true` as events: `message` …, then `done` or `error` */
+            /** @description The answer; with `stream: true` as events: `message` and `status` …, then `done` or `error` */
             200: {
                 headers: {
                     [name: string]: unknown;
