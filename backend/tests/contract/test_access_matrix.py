@@ -24,6 +24,7 @@ from app.storage.tables import DictationRow
 from app.utils.ids import new_id
 from tests.fakes.engine import FakeEngine
 from tests.support.accounts import ACCOUNTS, Person, Team, make_bearer
+from tests.support.realtime_client import connect_realtime_client
 from tests.support.server import RunningServer, serve_engine
 from tests.support.speech_client import connect_speech_client
 
@@ -368,6 +369,18 @@ def test_lists_hold_ones_own_alone(cast: Cast, path: str) -> None:
 SOCKETS = [path for method, path in ALL_ROUTES if method == SOCKET]
 
 
+async def use_socket(url: str, path: str, token: str | None) -> None:
+    """Open a socket, and have it answer a message."""
+    headers = {} if token is None else make_bearer(token)
+    if path == "/v1/realtime":
+        async with connect_realtime_client(url, path, additional_headers=headers) as realtime:
+            await realtime.send("input_audio_buffer.clear")
+            await realtime.until("input_audio_buffer.cleared")
+        return
+    async with connect_speech_client(url, path=path, additional_headers=headers) as client:
+        await client.check_alive()
+
+
 @pytest.mark.parametrize("path", SOCKETS)
 async def test_a_socket_knows_its_callers(cast: Cast, path: str) -> None:
     rule = rule_of(SOCKET, path)
@@ -376,17 +389,16 @@ async def test_a_socket_knows_its_callers(cast: Cast, path: str) -> None:
     refused |= {f"key {scope}": 403 for scope in cast.keys if scope not in rule.scopes}
     for kind, token in tokens.items():
         if kind not in refused:
-            async with connect_speech_client(
-                cast.served.url, path=path, additional_headers=make_bearer(token)
-            ) as client:
-                await client.check_alive()
+            await use_socket(cast.served.url, path, token)
             continue
         with pytest.raises(InvalidStatus) as refusal:
-            async with connect_speech_client(
-                cast.served.url, path=path, additional_headers=make_bearer(token)
-            ):
-                pass
+            await use_socket(cast.served.url, path, token)
         assert refusal.value.response.status_code == refused[kind], kind
+    if not rule.by_first_message:
+        with pytest.raises(InvalidStatus) as refusal:
+            await use_socket(cast.served.url, path, None)
+        assert refusal.value.response.status_code == 401
+        return
     async with connect_speech_client(cast.served.url, path=path) as nobody:
         await nobody.send("ping")
         with pytest.raises(ConnectionClosed) as closed:

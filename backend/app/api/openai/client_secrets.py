@@ -22,11 +22,11 @@ router = APIRouter(prefix="/v1/realtime", tags=["openai"])
         200: {"description": "The secret"},
         400: describe_openai_error(
             "The session cannot be had",
-            invalid_parameter=(
-                "invalid_parameter",
-                "Passing a realtime session update event to a transcription session is not allowed: …",
+            model_not_found=(
+                "model_not_found",
+                "there is no speech model of this name; known: whisper-1, auto, whisper_local, whisper_local/base",
                 400,
-                "session.type",
+                "session.audio.input.transcription.model",
             ),
         ),
         "default": describe_openai_error("Any other error, in the same shape"),
