@@ -28,6 +28,8 @@ from app.api import (
     web,
 )
 from app.api.deps import Resources
+from app.api.dialects import messages as anthropic_messages
+from app.api.dialects import responses as openai_responses
 from app.api.errors import install_error_handlers
 from app.api.headers import make_cors_options
 from app.api.middleware.auth import AuthMiddleware
@@ -93,6 +95,7 @@ def create_app(settings: Settings | None = None, *, registrations: Registrations
         *(conversations.router, chat_stream.router, realtime_chat.router, dictations.router, messages.router),
         *(search.router, models.api_router, connections.router, operations.providers_router),
         *(checkpoints.router, accounts.router, accounts.keys_router, operations.router),
+        *(openai_responses.router, anthropic_messages.router),
     ):
         app.include_router(router)
     web.mount_docs(app)

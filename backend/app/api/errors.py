@@ -1,4 +1,4 @@
-"""Errors as HTTP answers: in OpenAI's shape under /v1, in PROMPTer's shape elsewhere; and hints for unknown paths."""
+"""Errors as HTTP answers: in OpenAI's or Anthropic's shape under /v1, else in PROMPTer's; hints for unknown paths."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,13 +21,15 @@ from app.core.errors import (
     PrompterError,
 )
 from app.core.notes import Note
+from app.schemas.anthropic_errors import make_anthropic_error, to_anthropic_error
 from app.schemas.openai_errors import make_error_headers, make_openai_error, to_openai_error, to_openai_status
 from app.utils.validation import explain_details
 
 _WITHOUT_V1 = ("/chat/completions", "/models", "/audio/transcriptions", "/audio/models", "/completions",
-              "/embeddings", "/responses")  # fmt: skip
+              "/embeddings", "/responses", "/messages", "/messages/count_tokens")  # fmt: skip
 _ALTERNATIVES = {
-    "responses": "use POST /v1/chat/completions; most clients have a setting for it",
+    "responses": "of responses there is POST /v1/responses; none is stored",
+    "messages": "of messages there are POST /v1/messages and POST /v1/messages/count_tokens",
     "completions": "use POST /v1/chat/completions",
     "embeddings": "ask the service that computes them directly",
     "realtime": "there are transcription sessions at the socket /v1/realtime, and POST /v1/realtime/client_secrets;"
@@ -35,6 +37,8 @@ _ALTERNATIVES = {
     "audio": "of audio there is POST /v1/audio/transcriptions",
     "v1": "the base URL has /v1 twice; give it once",
 }
+ANTHROPIC_VERSION = b"anthropic-version"
+"""The header that every client of Anthropic's API sends."""
 _AVAILABLE = "there are GET /v1/models, POST /v1/chat/completions and POST /v1/audio/transcriptions"
 
 _NOT_IMPLEMENTED = frozenset({
@@ -47,6 +51,14 @@ _NOT_IMPLEMENTED = frozenset({
 def is_under_v1(path: str) -> bool:
     """Whether a path belongs to OpenAI's API, so that its errors have OpenAI's shape."""
     return path == "/v1" or path.startswith("/v1/")
+
+
+def wants_anthropic_shape(scope: Scope) -> bool:
+    """Whether a request under /v1 comes from a client of Anthropic's API, which reads errors in another shape."""
+    path = scope["path"]
+    if path == "/v1/messages" or path.startswith("/v1/messages/"):
+        return True
+    return is_under_v1(path) and any(name == ANTHROPIC_VERSION for name, _ in scope["headers"])
 
 
 def explain_missing_path(method: str, path: str) -> str | None:
@@ -82,9 +94,12 @@ def make_error_response(error: PrompterError, scope: Scope) -> JSONResponse:
     """Make the answer for an error, in the shape of the path."""
     if is_under_v1(scope["path"]):
         status = to_openai_status(error)
-        return JSONResponse(
-            to_openai_error(error), status_code=status, headers=make_error_headers(error, status)
+        told = (
+            to_anthropic_error(error, scope["state"]["request_id"])
+            if wants_anthropic_shape(scope)
+            else to_openai_error(error)
         )
+        return JSONResponse(told, status_code=status, headers=make_error_headers(error, status))
     body = make_error_body(error.code, error.message, scope["state"]["request_id"], error.note)
     return JSONResponse(body, status_code=error.status, headers=make_error_headers(error, error.status))
 
@@ -141,7 +156,9 @@ def install_error_handlers(app: FastAPI) -> None:
         if error.status_code == 404:
             message = explain_missing_path(request.method, request.url.path) or message
         body: dict[str, Any] = make_error_body(code, message, request.state.request_id)
-        if is_under_v1(request.url.path):
+        if wants_anthropic_shape(request.scope):
+            body = make_anthropic_error(code, message, error.status_code, request_id=request.state.request_id)
+        elif is_under_v1(request.url.path):
             body = make_openai_error(code, message, error.status_code)
         return JSONResponse(body, status_code=error.status_code, headers=error.headers)
 

@@ -1,5 +1,7 @@
 """The headers of every answer, and those of CORS for pages of other origins that the settings allow."""
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
@@ -24,6 +26,16 @@ EXPOSED_HEADERS = (
     "X-Should-Retry",
 )
 """Headers that a page of an allowed origin can read, besides those that every page can."""
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
+_NAME_CHARS = 64
+_MOST_NAMES = 32
+
+
+def write_tool_names(names: Sequence[str]) -> str:
+    """Names of tools, as a client wrote them, in a form that a header can carry."""
+    safe = [_UNSAFE.sub("_", each[:_NAME_CHARS]) or "_" for each in names[:_MOST_NAMES]]
+    return ", ".join(safe + ["..."] * (len(names) > _MOST_NAMES))
 
 
 def add_common_headers(message: Message, request_id: str) -> None:

@@ -10,6 +10,7 @@
     |   - MissingConfig, BaseUrlNotAllowed                    a request that no language model can get
     |   - ContextTooLong                                      the prompt is longer than the model's context
     |   - AudioNotReadable                                    an upload that is not a recording
+    |   - PreviousResponseNotFound                            a response that would have to be stored
     + Unauthorized (401)                                      no valid token or key; closes the socket with 1008
     + NotAllowed (403)                                        Origin, Host or address; closes the socket with 1008
     + Forbidden (403)                                         the caller lacks the role or scope; closes with 1008
@@ -171,6 +172,10 @@ class ContextTooLong(BadRequest):
 
 class AudioNotReadable(BadRequest):
     code = "audio_not_readable"
+
+
+class PreviousResponseNotFound(BadRequest):
+    code = "previous_response_not_found"
 
 
 class Unauthorized(PrompterError):

@@ -173,7 +173,7 @@ async def test_a_body_without_its_length_over_the_limit(http: httpx2.AsyncClient
 @pytest.mark.parametrize(
     ("method", "path", "words"),
     [
-        ("POST", "/v1/responses", "POST /v1/responses is not implemented; use POST /v1/chat/completions"),
+        ("GET", "/v1/responses/r1", "GET /v1/responses/… is not implemented; of responses there is POST"),
         ("POST", "/v1/embeddings", "embeddings is not implemented"),
         ("POST", "/v1/completions", "use POST /v1/chat/completions"),
         ("POST", "/v1/images/generations", "/v1/images/… is not implemented"),

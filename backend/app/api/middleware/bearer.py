@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Scope
 
+from app.api.errors import is_under_v1
 from app.core.errors import BadRequest, Unauthorized
 
 MAX_TOKEN_LENGTH = 4096
@@ -13,11 +14,16 @@ PROTOCOL = "prompter"
 """The subprotocol of this server's own socket, the only one that its handshake answers with."""
 CARRIERS = ("bearer.", "openai-insecure-api-key.")
 """Prefixes of subprotocols that carry a token: browsers cannot set headers of a socket. They are never echoed."""
+KEY_HEADER = b"x-api-key"
+"""The header in which clients of Anthropic's API send a key, under /v1."""
 QUERY_NAMES = frozenset({"token", "access_token", "refresh_token", "api_key", "apikey", "authorization"})
 
 _TOKEN = re.compile(rf"[A-Za-z0-9._~+/=-]{{1,{MAX_TOKEN_LENGTH}}}", re.ASCII)
 _HEADER = re.compile(r"bearer +(\S+)", re.ASCII | re.IGNORECASE)
-_UNREADABLE = "`Authorization` must stand once, as `Bearer` and an access token or an API key"
+_UNREADABLE = (
+    "`Authorization` must stand once, as `Bearer` and an access token or an API key; under /v1 the key may be in "
+    "`x-api-key` instead"
+)
 
 
 def read_token(scope: Scope) -> str | None:
@@ -29,6 +35,10 @@ def read_token(scope: Scope) -> str | None:
     """
     _refuse_in_url(scope)
     found = [_parse_header(value) for name, value in scope["headers"] if name == b"authorization"]
+    keys = [value for name, value in scope["headers"] if name == KEY_HEADER]
+    if keys and scope["type"] == "http" and is_under_v1(scope["path"]):
+        given = [_check_form(value.decode("latin-1").strip(" \t")) for value in keys]
+        found += [key for key in given if [key] != found]  # a client with both settings sends its key in both
     for protocol in scope.get("subprotocols", ()):  # only sockets have them
         found += [
             _check_form(protocol[len(carrier) :]) for carrier in CARRIERS if protocol.startswith(carrier)

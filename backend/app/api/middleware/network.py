@@ -21,7 +21,13 @@ from app.core.supervision import reraise_cancellation
 
 logger = logging.getLogger(__name__)
 
-BODY_LIMITS = {"/v1/chat/completions": "chat_bytes", "/v1/audio/transcriptions": "upload_bytes"}
+BODY_LIMITS = {
+    "/v1/chat/completions": "chat_bytes",
+    "/v1/responses": "chat_bytes",
+    "/v1/messages": "chat_bytes",
+    "/v1/messages/count_tokens": "chat_bytes",
+    "/v1/audio/transcriptions": "upload_bytes",
+}
 """Routes with a limit of their own for bodies, by the name of its setting; all others have `body_bytes`."""
 MIN_BYTES_PER_S = 256
 """The slowest allowed body, after twice `request_s`; the slowest codec of speech has twice as much."""

@@ -67,6 +67,9 @@ RULES: tuple[Rule, ...] = (
     # language models
     _rule("POST /llm/generate", "caller", "llm"),
     _rule("POST /v1/chat/completions", "caller", "llm"),
+    _rule("POST /v1/responses", "caller", "llm"),
+    _rule("POST /v1/messages", "caller", "llm"),
+    _rule("POST /v1/messages/count_tokens", "caller", "llm"),
     # lists of engines and models
     _rule("GET /providers/stt", "caller"),
     _rule("GET /providers/llm", "caller"),

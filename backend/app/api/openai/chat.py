@@ -1,14 +1,13 @@
 """`POST /v1/chat/completions`: any model in OpenAI's format, whole or as a stream of chunks."""
 
-import re
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
 
 from app.api.deps import CallerDep, ConnectionOwnerDep, ResourcesDep
-from app.api.headers import OMITTED_TOOLS_HEADER
+from app.api.headers import OMITTED_TOOLS_HEADER, write_tool_names
 from app.api.sse import EventStream, cancel_on_disconnect
 from app.core.errors import BadRequest
 from app.schemas.openai_chat import ChatCompletionIn, ChatCompletionOut, ChatMessageIn
@@ -27,13 +26,7 @@ _STREAM_EXAMPLE = (
     "data: [DONE]\n\n"
 )
 _HOST = "'api.example.com'"
-_RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {
-        "model": ChatCompletionOut,
-        "description": "The answer; with `stream: true` as `chat.completion.chunk` events and `[DONE]`. A stream that "
-        "breaks tells an `error` event before `[DONE]`",
-        "content": {"text/event-stream": {"example": _STREAM_EXAMPLE}},
-    },
+ERRORS: dict[int | str, dict[str, Any]] = {
     400: describe_openai_error(
         "Cannot be asked",
         bad_request=("bad_request", "`messages`: field required", 400, "messages"),
@@ -112,10 +105,18 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     ),
     "default": describe_openai_error("Any other error, in the same shape"),
 }
-_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
-_NAME_CHARS = 64
-_MOST_NAMES = 32
-_SCHEMES = ("https://", "http://", "data:")
+"""The errors of whatever asks a model under /v1."""
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": ChatCompletionOut,
+        "description": "The answer; with `stream: true` as `chat.completion.chunk` events and `[DONE]`. A stream that "
+        "breaks tells an `error` event before `[DONE]`",
+        "content": {"text/event-stream": {"example": _STREAM_EXAMPLE}},
+    },
+    **ERRORS,
+}
+URL_SCHEMES = ("https://", "http://", "data:")
+"""How a URL in a message may begin."""
 
 
 async def open_completion(
@@ -127,7 +128,7 @@ async def open_completion(
 ) -> AsyncGenerator[ChatCompletion, None]:
     """The completion, opened if it is streamed, and closed when all is sent."""
     _check_find_urls(body.messages)
-    await _check_surrogates(request)
+    await check_surrogates(request)
     usage = body.stream_options is not None and bool(body.stream_options.include_usage)
     completion = await resources.completions.start(
         CompletionRequest(
@@ -170,14 +171,8 @@ async def chat_completions(
         answer = await cancel_on_disconnect(request, completion.whole())
         response = Response(orjson.dumps(answer), media_type="application/json")
     if completion.omitted_tools:
-        response.headers[OMITTED_TOOLS_HEADER] = _write_names(completion.omitted_tools)
+        response.headers[OMITTED_TOOLS_HEADER] = write_tool_names(completion.omitted_tools)
     return response
-
-
-def _write_names(names: Sequence[str]) -> str:
-    """Names of tools, as a client wrote them, in a form that a header can carry."""
-    safe = [_UNSAFE.sub("_", each[:_NAME_CHARS]) or "_" for each in names[:_MOST_NAMES]]
-    return ", ".join(safe + ["..."] * (len(names) > _MOST_NAMES))
 
 
 def _check_find_urls(messages: list[ChatMessageIn]) -> None:
@@ -185,7 +180,7 @@ def _check_find_urls(messages: list[ChatMessageIn]) -> None:
     for at, message in enumerate(messages):
         for part in message.content if isinstance(message.content, list) else ():
             for url in _find_urls(part.model_extra or {}):
-                if not url.strip().lower().startswith(_SCHEMES):
+                if not url.strip().lower().startswith(URL_SCHEMES):
                     raise BadRequest(
                         "a URL in a message must begin with https://, http:// or data:",
                         param=f"messages[{at}].content",
@@ -201,7 +196,7 @@ def _find_urls(fields: dict[str, Any]) -> Iterator[str]:
                 yield found
 
 
-async def _check_surrogates(request: Request) -> None:
+async def check_surrogates(request: Request) -> None:
     """Refuse half of a surrogate pair: JSON can carry it, UTF-8 cannot, so no upstream could get it."""
     raw = await request.body()
     if b"\\ud" in raw or b"\\uD" in raw:

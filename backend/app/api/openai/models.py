@@ -1,12 +1,16 @@
-"""`GET /v1/models` in OpenAI's format, and `GET /api/models` as a plain list of ids."""
+"""`GET /v1/models` in OpenAI's and in Anthropic's format, and `GET /api/models` as a plain list of ids."""
 
-from typing import Any
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Header, Query, Request
 
 from app.api.deps import CallerDep, ConnectionOwnerDep, Resources, ResourcesDep
 from app.core.errors import ModelNotFound
 from app.providers.upstream.discovery import DISCOVERY_AGENT
+from app.schemas.anthropic_messages import AnthropicModelList, AnthropicModelOut
 from app.schemas.errors import describe_answer
 from app.schemas.openai_chat import ModelList, ModelOut
 from app.schemas.openai_errors import describe_openai_error
@@ -23,12 +27,38 @@ _REFUSED = describe_openai_error(
 )
 _LIST: dict[int | str, dict[str, Any]] = {
     200: {"description": "All that can be asked for now"},
+    400: describe_openai_error(
+        "A page that cannot be made",
+        bad_request=("bad_request", "`limit`: input should be greater than or equal to 1", 400, "limit"),
+    ),
     403: _REFUSED,
+    "default": describe_openai_error("Any other error, in the same shape"),
 }
 
 
+AnthropicVersion = Annotated[
+    str | None,
+    Header(description="any value has the answer in Anthropic's format, which its clients expect"),
+]
+
+
 @router.get("/models", summary="Models for chat", responses=_LIST)
-async def models(request: Request, resources: ResourcesDep, owner: ConnectionOwnerDep) -> ModelList:
+async def models(
+    request: Request,
+    resources: ResourcesDep,
+    owner: ConnectionOwnerDep,
+    anthropic_version: AnthropicVersion = None,
+    limit: Annotated[
+        int | None,
+        Query(ge=1, le=1000, description="in Anthropic's format: most models of a page; absent for all"),
+    ] = None,
+    after_id: Annotated[
+        str | None, Query(description="in Anthropic's format: the models after this one")
+    ] = None,
+    before_id: Annotated[
+        str | None, Query(description="in Anthropic's format: the models before this one")
+    ] = None,
+) -> ModelList | AnthropicModelList:
     """All models of all providers that list their models, as `provider/model`; `echo` is always among them.
 
     Those that the caller has connected, or that an admin shares, come first, as `my.…` and `shared.…`. Another
@@ -38,7 +68,10 @@ async def models(request: Request, resources: ResourcesDep, owner: ConnectionOwn
     """
     is_discovery = request.headers.get("user-agent", "").startswith(DISCOVERY_AGENT)
     listed = await resources.catalog.list_models(owner, found=not is_discovery)
-    return ModelList(data=[_chat_model(model, resources) for model in listed])
+    found = [_chat_model(model, resources) for model in listed]
+    if anthropic_version is not None:
+        return _make_page(found, limit or len(found), after_id, before_id)
+    return ModelList(data=found)
 
 
 @router.get("/audio/models", summary="Models for transcription", responses=_LIST)
@@ -65,8 +98,18 @@ async def audio_models(resources: ResourcesDep) -> ModelList:
         "default": describe_openai_error("Any other error, in the same shape"),
     },
 )
-async def model(model_id: str, resources: ResourcesDep, owner: ConnectionOwnerDep) -> ModelOut:
+async def model(
+    model_id: str,
+    resources: ResourcesDep,
+    owner: ConnectionOwnerDep,
+    anthropic_version: AnthropicVersion = None,
+) -> ModelOut | AnthropicModelOut:
     """A model for chat or for transcription, by its id, its bare name, or an alias."""
+    found = await _find_model(model_id, resources, owner)
+    return found if anthropic_version is None else _to_anthropic(found)
+
+
+async def _find_model(model_id: str, resources: Resources, owner: UUID | None) -> ModelOut:
     try:
         if model_id != WHISPER:  # the alias `*` must not take the name that every speech client sends
             found = await resources.catalog.resolve(model_id, owner)
@@ -77,6 +120,30 @@ async def model(model_id: str, resources: ResourcesDep, owner: ConnectionOwnerDe
             raise
         return speech[model_id]
     return (await _speech_models(resources))[-1]
+
+
+def _make_page(
+    found: Sequence[ModelOut], limit: int, after_id: str | None, before_id: str | None
+) -> AnthropicModelList:
+    """A page of the list; an id that is not in it begins at the list's start, or ends at its end."""
+    ids = [each.id for each in found]
+    start = ids.index(after_id) + 1 if after_id in ids else 0
+    end = ids.index(before_id) if before_id in ids else len(ids)
+    if before_id in ids and after_id is None:
+        page, has_more = found[max(start, end - limit) : end], end - limit > start
+    else:
+        page, has_more = found[start:end][:limit], end - start > limit
+    return AnthropicModelList(
+        data=[_to_anthropic(each) for each in page],
+        has_more=has_more,
+        first_id=page[0].id if page else None,
+        last_id=page[-1].id if page else None,
+    )
+
+
+def _to_anthropic(one: ModelOut) -> AnthropicModelOut:
+    created = datetime.fromtimestamp(one.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return AnthropicModelOut(id=one.id, display_name=one.name, created_at=created)
 
 
 def _chat_model(one: Model, resources: Resources) -> ModelOut:

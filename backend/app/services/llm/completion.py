@@ -2,10 +2,10 @@
 
 import math
 import time
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 from uuid import UUID, uuid4
 
 import orjson
@@ -63,6 +63,26 @@ def encode_event(data: Mapping[str, Any]) -> bytes:
     return b"data: %s\n\n" % orjson.dumps(data)
 
 
+class AnswerWriter(Protocol):
+    """Writes one answer as events of some format. Chunks are canonical, and are given in order; nothing waits."""
+
+    def write(self, chunk: dict[str, Any]) -> bytes:
+        """The events for a chunk, which may be changed; empty where it brings nothing to send."""
+        ...
+
+    def finish(self) -> bytes:
+        """The last events of a complete answer."""
+        ...
+
+    def fail(self, error: PrompterError) -> bytes:
+        """The last events of an answer that broke off."""
+        ...
+
+
+MakeWriter = Callable[[Mapping[str, Any]], AnswerWriter]
+"""Makes the writer of one answer, given the answer's `id`, `created` and `model`."""
+
+
 class ChunkWriter:
     """Writes the canonical chunks of one answer as events, under an id and a model name of ours.
 
@@ -116,6 +136,12 @@ class ChunkWriter:
         usage = self._usage or estimate_usage(self._messages, self._written_chars)
         return encode_event({**self._tail, **self._head, "choices": [], "usage": usage})
 
+    def finish(self) -> bytes:
+        return self.write_usage() + DONE
+
+    def fail(self, error: PrompterError) -> bytes:
+        return encode_event(to_openai_error(error)) + DONE
+
     def _role(self, index: int) -> bytes:
         delta = {"role": "assistant", "content": ""}
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}
@@ -141,10 +167,12 @@ class CompletionRequest:
     """The caller whose rights an assistant has."""
     connections_of: UUID | None = None
     """The user whose connected models may be asked."""
+    make_writer: MakeWriter | None = None
+    """Makes the writer of a stream in another format than OpenAI's chunks."""
 
 
 class CompletionService:
-    """Answers `/v1/chat/completions`."""
+    """Answers `/v1/chat/completions`, and what is translated to it."""
 
     def __init__(self, catalog: ModelCatalog, observer: Observer) -> None:
         self._catalog = catalog
@@ -162,7 +190,12 @@ class CompletionService:
         if request.caller is not None:
             model = model.bind(RunContext(request.caller, on_tools_omitted=omitted_tools.extend))
         return ChatCompletion(
-            model, body, self._observer, include_usage=request.include_usage, omitted_tools=omitted_tools
+            model,
+            body,
+            self._observer,
+            include_usage=request.include_usage,
+            omitted_tools=omitted_tools,
+            make_writer=request.make_writer,
         )
 
 
@@ -219,6 +252,7 @@ class ChatCompletion(Completion):
         *,
         include_usage: bool,
         omitted_tools: Sequence[str] = (),
+        make_writer: MakeWriter | None = None,
     ) -> None:
         super().__init__(model, body, observer)
         self._request = replace(self._request, reads_think_tags=True)
@@ -230,7 +264,11 @@ class ChatCompletion(Completion):
             "created": int(time.time()),
             "model": model.id,
         }
-        self._writer = ChunkWriter(self._head, body["messages"], include_usage=include_usage)
+        self._writer: AnswerWriter = (
+            make_writer(self._head)
+            if make_writer
+            else ChunkWriter(self._head, body["messages"], include_usage=include_usage)
+        )
         self._first = b""
 
     async def whole(self) -> dict[str, Any]:
@@ -254,7 +292,7 @@ class ChatCompletion(Completion):
             self._first = self._writer.write(await self._begin())
 
     async def events(self) -> AsyncGenerator[bytes, None]:
-        """The events after `open`: chunks, usage if it was asked for, an error if the answer broke off, the end."""
+        """The events after `open`: the answer's, and its end or an error where it broke off."""
         write = self._writer.write
         if self._first:
             yield self._first
@@ -263,11 +301,9 @@ class ChatCompletion(Completion):
                 async for chunk in self._stream:
                     if event := write(chunk):
                         yield event
-                usage = self._writer.write_usage()
+                closing = self._writer.finish()
         except PrompterError as error:
-            yield encode_event(to_openai_error(error))
+            yield self._writer.fail(error)
         else:
             self._end("completed")
-            if usage:
-                yield usage
-        yield DONE
+            yield closing

@@ -1,0 +1,183 @@
+"""Reading of untrusted JSON by the translators: typed fields, content parts, tools; errors name the place alone."""
+
+import base64
+import binascii
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.api.openai.chat import URL_SCHEMES
+from app.core.errors import BadRequest
+from app.services.llm.forwarding import ROUTING
+
+Json = dict[str, Any]
+
+_SEAL = "prompter-thoughts-1."
+"""How an `encrypted_content` of ours begins; what another service made is left alone."""
+INPUT = "input"
+"""The one parameter of a function that stands for a custom tool, whose input is a text."""
+
+
+def refuse_routing(body: Mapping[str, Any], *, known: Collection[str] = ()) -> None:
+    """Refuse a field by which other gateways choose the upstream and its key; `known` are the vendor's own fields.
+
+    Raises:
+        BadRequest
+    """
+    for name in body.keys() & ROUTING - set(known):
+        if body[name] is not None:
+            raise BadRequest(
+                f"`{name}` may not be sent: which service is asked is the server's setting; "
+                "choose one by `model`, see GET /v1/models",
+                param=name,
+            )
+
+
+def read_str(fields: Mapping[str, Any], name: str, place: str) -> str:
+    """A field that must be a text."""
+    value = fields.get(name)
+    if not isinstance(value, str):
+        raise BadRequest(f"`{place}.{name}`: expected a text", param=f"{place}.{name}")
+    return value
+
+
+def get_str(fields: Mapping[str, Any], name: str) -> str:
+    """A field that may be a text; empty where it is none."""
+    value = fields.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def get_dict(fields: Mapping[str, Any], name: str) -> Json:
+    """A field that may be an object; empty where it is none."""
+    value = fields.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def read_count(fields: Mapping[str, Any], name: str) -> int:
+    """A number of tokens; 0 where it is not told."""
+    value = fields.get(name)
+    return value if type(value) is int and value >= 0 else 0
+
+
+def read_list(value: Any, place: str) -> list[Json]:
+    """A list of objects."""
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise BadRequest(f"`{place}`: expected a list of objects", param=place)
+    return value
+
+
+def make_text_part(text: str) -> Json:
+    return {"type": "text", "text": text}
+
+
+def make_image_part(url: str, place: str, detail: str = "") -> Json:
+    """An image: the upstream may fetch it, this server fetches none.
+
+    Raises:
+        BadRequest: it is no URL of the web and holds no data either.
+    """
+    if not url.strip().lower().startswith(URL_SCHEMES):
+        raise BadRequest(
+            f"`{place}`: the URL of an image must begin with https://, http:// or data:", param=place
+        )
+    return {"type": "image_url", "image_url": {"url": url} | ({"detail": detail} if detail else {})}
+
+
+def join_parts(parts: Sequence[Json]) -> str | list[Json]:
+    """Content of parts: one text where all are text, since many models' templates take nothing else."""
+    if all(part["type"] == "text" for part in parts):
+        return "\n".join(part["text"] for part in parts)
+    return list(parts)
+
+
+def take_texts(parts: Sequence[Json]) -> tuple[str, list[Json]]:
+    """The text of a tool's result, and its other parts, which only a user's message can hold."""
+    texts = [part["text"] for part in parts if part["type"] == "text"]
+    return "\n".join(texts), [part for part in parts if part["type"] != "text"]
+
+
+def seal_thoughts(text: str) -> str:
+    """Thoughts as a field that a client gives back unread. It is not encrypted: the client has the text anyway."""
+    return _SEAL + base64.urlsafe_b64encode(text.encode()).decode("ascii")
+
+
+def unseal_thoughts(sealed: str) -> str:
+    """The thoughts in a field of ours; empty for anything else."""
+    if not sealed.startswith(_SEAL):
+        return ""
+    try:
+        return base64.b64decode(sealed[len(_SEAL) :], altchars=b"-_", validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        return ""
+
+
+@dataclass(slots=True)
+class ToolTable:
+    """The tools of a request: those that a model can be offered, and the names of the others."""
+
+    offered: list[Json] = field(default_factory=list)
+    """In the form of chat completions."""
+    custom: set[str] = field(default_factory=set)
+    """Names of those that are custom tools, whose calls bring a text in place of arguments."""
+    omitted: list[str] = field(default_factory=list)
+
+    @property
+    def names(self) -> set[str]:
+        return {tool["function"]["name"] for tool in self.offered}
+
+    def add_function(
+        self, name: str, description: Any, parameters: Any, strict: Any = None, *, is_custom: bool = False
+    ) -> None:
+        """Add a function, unless there is one of this name."""
+        if name in self.names:
+            return
+        function: Json = {"name": name}
+        if isinstance(description, str) and description:
+            function["description"] = description
+        is_schema = isinstance(parameters, dict)
+        function["parameters"] = parameters if is_schema else {"type": "object", "properties": {}}
+        if isinstance(strict, bool):
+            function["strict"] = strict
+        self.offered.append({"type": "function", "function": function})
+        if is_custom:
+            self.custom.add(name)
+
+    def add_custom(self, name: str, description: str) -> None:
+        """Add a custom tool as a function that takes one text."""
+        schema = {"type": "object", "properties": {INPUT: {"type": "string"}}, "required": [INPUT]}
+        self.add_function(name, description, schema, is_custom=True)
+
+    def keep(self, names: Collection[str]) -> None:
+        """Offer only those of these names."""
+        self.offered = [tool for tool in self.offered if tool["function"]["name"] in names]
+
+    def write_choice(self, choice: str, *, name: str = "") -> Json:
+        """The fields of a chat completion for these tools. `choice` is `auto`, `none`, `required`, or `one` of a name.
+
+        Raises:
+            BadRequest: a call is demanded, and no tool can be called so.
+        """
+        is_forced = choice in ("required", "one")
+        if is_forced and (not self.offered or (choice == "one" and name not in self.names)):
+            raise BadRequest(
+                "`tool_choice`: no function of `tools` can be called so here; tools that the vendor runs itself are "
+                "left out; name a function, or leave it out",
+                param="tool_choice",
+            )
+        if not self.offered:
+            return {}
+        told = {"type": "function", "function": {"name": name}} if choice == "one" else choice
+        return {"tools": self.offered, "tool_choice": told}
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequestBody:
+    """A request, translated to a chat completion."""
+
+    body: Json = field(repr=False)
+    tools: ToolTable = field(repr=False)
+
+    @property
+    def call_ids(self) -> set[str]:
+        """The ids of all calls in the conversation."""
+        return {call["id"] for message in self.body["messages"] for call in message.get("tool_calls") or ()}
