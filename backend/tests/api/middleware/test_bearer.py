@@ -64,3 +64,31 @@ def test_a_header_and_a_subprotocol_are_one_too_many() -> None:
 def test_a_token_in_a_url_is_refused(query: str) -> None:
     with pytest.raises(BadRequest, match="must not be part of a URL"):
         read_token(scope(query=query))
+
+
+def keyed(*headers: tuple[bytes, bytes], path: str = "/v1/messages") -> dict[str, Any]:
+    return {"type": "http", "headers": list(headers), "query_string": b"", "path": path}
+
+
+def test_a_key_in_the_header_of_anthropics_clients() -> None:
+    """Under /v1 alone, where those clients ask."""
+    assert read_token(keyed((b"x-api-key", b" abc "))) == "abc"
+    assert read_token(keyed((b"x-api-key", b"abc"), path="/api/keys")) is None
+
+
+def test_a_client_with_both_settings_may_send_its_key_twice() -> None:
+    assert read_token(keyed((b"authorization", b"Bearer abc"), (b"x-api-key", b"abc"))) == "abc"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [(b"authorization", b"Bearer abc"), (b"x-api-key", b"other")],
+        [(b"x-api-key", b"abc"), (b"x-api-key", b"other")],
+        [(b"x-api-key", b"a b")],
+        [(b"x-api-key", b"")],
+    ],
+)
+def test_two_keys_or_a_malformed_one_are_refused(headers: list[tuple[bytes, bytes]]) -> None:
+    with pytest.raises(Unauthorized, match="x-api-key"):
+        read_token(keyed(*headers))
