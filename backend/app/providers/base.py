@@ -414,6 +414,8 @@ class ChatRequest:
     `stream_options`."""
     reads_think_tags: bool = False
     """Whether thoughts may stay between tags in the text, where the operator chose so; else they are reasoning."""
+    may_drop_limit: bool = False
+    """Whether a token limit that is over the model's own may be left out: its client had to name one."""
     on_wait: OnWait = field(default=ignore_wait, repr=False, compare=False)
     """Told by providers that load models or queue requests themselves."""
 

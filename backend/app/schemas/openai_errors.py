@@ -81,3 +81,86 @@ def describe_openai_error(description: str, **examples: tuple[str, str, int, str
         "description": description,
         "content": {"application/json": {"examples": shown}},
     }
+
+
+_HOST = "'api.example.com'"
+CHAT_ERRORS: dict[int | str, dict[str, Any]] = {
+    400: describe_openai_error(
+        "Cannot be asked",
+        bad_request=("bad_request", "`messages`: field required", 400, "messages"),
+        context_length_exceeded=(
+            "context_length_exceeded",
+            f"the upstream {_HOST} can read fewer tokens than these messages have; send less",
+            400,
+            "messages",
+        ),
+    ),
+    401: describe_openai_error(
+        "The upstream refuses the server's key",
+        upstream_unauthorized=(
+            "upstream_unauthorized",
+            f"the upstream {_HOST} did not accept the API key (status 401); check api_key",
+            401,
+            None,
+        ),
+    ),
+    403: describe_openai_error(
+        "This Origin, Host or address may not ask, or the upstream says so of the server's key",
+        not_allowed=("not_allowed", "this web origin is not allowed; add it to allowed_origins", 403, None),
+    ),
+    404: describe_openai_error(
+        "No such model",
+        model_not_found=(
+            "model_not_found",
+            "there is no model of this name; GET /v1/models lists those there are",
+            404,
+            "model",
+        ),
+    ),
+    408: describe_openai_error(
+        "The body did not come",
+        idle_timeout=(
+            "idle_timeout",
+            "the body brought nothing for 30 s (limits.request_s); send it again",
+            408,
+            None,
+        ),
+    ),
+    413: describe_openai_error(
+        "The body is over the limit",
+        message_too_big=(
+            "message_too_big",
+            "a body holds at most 20971520 bytes here (limits.chat_bytes); send less at a time",
+            413,
+            None,
+        ),
+    ),
+    429: describe_openai_error(
+        "The upstream wants fewer requests; see `Retry-After`",
+        rate_limit_exceeded=(
+            "rate_limit_exceeded",
+            f"the upstream {_HOST} wants fewer requests; try again in 20 s",
+            429,
+            None,
+        ),
+    ),
+    502: describe_openai_error(
+        "The upstream failed, or its answer broke off",
+        upstream_error=("upstream_error", f"the upstream {_HOST} answered with status 500", 502, None),
+    ),
+    503: describe_openai_error(
+        "The provider cannot be used yet: it loads its model, or is not configured",
+        upstream_loading=(
+            "upstream_loading",
+            f"the upstream {_HOST} is loading its model; try again in 5 s",
+            503,
+            None,
+        ),
+    ),
+    504: describe_openai_error(
+        "The upstream did not answer in time",
+        upstream_timeout=("upstream_timeout", f"the upstream {_HOST} did not answer in time", 504, None),
+    ),
+    "default": describe_openai_error("Any other error, in the same shape"),
+}
+"""The errors of whatever asks a model under /v1."""

@@ -16,6 +16,7 @@ from app.core.errors import (
     UpstreamRateLimited,
     UpstreamTruncated,
 )
+from app.providers.base import ChatRequest
 from app.providers.llm.profile import ProfileProvider
 from app.schemas.providers import ProviderState
 from tests.fakes.upstream import FakeUpstream, Reply, error_reply, json_reply, sse_reply
@@ -378,6 +379,25 @@ async def test_vllm__usage_in_every_chunk() -> None:
         vendor="vllm",
     )
     assert get_usage(chunks) == USAGE
+
+
+async def test_vllm__a_limit_over_the_models_own_that_a_client_had_to_name() -> None:
+    """Claude Code names 32000 tokens in each request. The next request is tried with its own limit again."""
+    words = (
+        "'max_tokens' or 'max_completion_tokens' is too large: 32000. "
+        "This model's maximum context length is 8192 tokens"
+    )
+    async with FakeUpstream().serve() as upstream, open_chat(upstream, "vllm") as chat:
+        for _ in range(2):
+            upstream.script.append(json_reply({"object": "error", "message": words, "code": 400}, 400))
+            upstream.script.append(
+                sse_reply(said("Hi"), chunk(finish_reason="stop"), chunk(choices=[], usage=USAGE))
+            )
+            turns = [{"role": "user", "content": "hi"}]
+            asked = ChatRequest("m", {"messages": turns, "max_tokens": 32_000}, may_drop_limit=True)
+            assert [each async for each in chat.stream(asked)]
+        limits = [request.json.get("max_tokens") for request in upstream.requests]
+    assert limits == [32_000, None, 32_000, None]
 
 
 async def test_vllm__overflow_that_names_max_completion_tokens_is_not_adapted() -> None:

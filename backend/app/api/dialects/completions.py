@@ -13,11 +13,11 @@ from pydantic import BaseModel
 from app.api.deps import Resources
 from app.api.dialects.request_fields import ChatRequestBody
 from app.api.headers import OMITTED_TOOLS_HEADER, write_tool_names
-from app.api.openai.chat import check_surrogates
 from app.api.sse import EventStream, cancel_on_disconnect
 from app.core.errors import BadRequest
 from app.core.security import Caller
 from app.services.llm.completion import AnswerWriter, ChatCompletion, CompletionRequest
+from app.services.llm.forwarding import check_surrogates
 
 
 async def read_fields(request: Request, body: BaseModel) -> dict[str, Any]:
@@ -26,9 +26,10 @@ async def read_fields(request: Request, body: BaseModel) -> dict[str, Any]:
     Raises:
         BadRequest: a text holds half of a surrogate pair, or the body is JSON only by a looser reading.
     """
-    await check_surrogates(request)
+    raw = await request.body()
+    check_surrogates(raw)
     try:
-        found: dict[str, Any] = orjson.loads(await request.body())
+        found: dict[str, Any] = orjson.loads(raw)
     except orjson.JSONDecodeError:
         raise BadRequest("the body is not JSON; NaN and the like are no numbers of it") from None
     checked = {name: getattr(body, name) for name in type(body).model_fields if name in found}
@@ -51,6 +52,8 @@ class Translation:
     is_streamed: bool
     chat: ChatRequestBody = field(repr=False)
     make_writer: Callable[[Mapping[str, Any]], DialectWriter]
+    may_drop_limit: bool = False
+    """Whether a token limit over the model's own may be left out: the dialect's clients must name one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ async def open_answer(
             translation.chat.body,
             caller=caller,
             connections_of=owner,
+            may_drop_limit=translation.may_drop_limit,
             make_writer=translation.make_writer,
         )
     )

@@ -120,6 +120,7 @@ async def open_message(
         is_streamed=bool(body.stream),
         chat=chat,
         make_writer=lambda head: MessageWriter(head, form),
+        may_drop_limit=True,
     )
     async with open_answer(translation, request, resources, caller, owner) as answer:
         yield answer

@@ -13,11 +13,13 @@ from app.api.dialects.request_fields import (
     get_dict,
     get_str,
     join_parts,
+    join_users,
     make_image_part,
     make_text_part,
     read_list,
     read_str,
     refuse_routing,
+    remind,
     take_texts,
     unseal_thoughts,
 )
@@ -29,6 +31,8 @@ local model could use its cache again."""
 SIGNATURE = "prompter"
 """What stands for a vendor's signature of thoughts: clients give it back, and nothing is checked by it."""
 _COPIED = ("temperature", "top_p", "top_k")
+_HIGHEST = ("xhigh", "max")
+"""Efforts that most models do not know."""
 _FAILED = ("error", "<tool_use_error")
 _TOKEN_CHARS = 4
 _IMAGE_TOKENS = 1500
@@ -117,7 +121,7 @@ def _read_output_config(body: Mapping[str, Any]) -> Json:
     made: Json = {}
     config = get_dict(body, "output_config")
     if effort := get_str(config, "effort"):
-        made["reasoning_effort"] = effort
+        made["reasoning_effort"] = "high" if effort in _HIGHEST else effort
     form = get_dict(config, "format") or get_dict(body, "output_format")
     if get_str(form, "type") == "json_schema" and isinstance(form.get("schema"), dict):
         schema = {"name": "answer", "schema": form["schema"], "strict": True}
@@ -137,13 +141,14 @@ def _read_conversation(body: Mapping[str, Any]) -> list[Json]:
         if role == "system" and not messages:
             system += _read_system(content, place)
         elif role == "system":
-            messages += [{"role": "system", "content": text} for text in _read_system(content, place)]
+            messages += [remind(text) for text in _read_system(content, place)]
         elif role == "assistant":
             messages.append(_read_assistant_turn(content, place))
         else:
             messages += _read_user_turn(content, place)
     if not messages:
         raise BadRequest("`messages`: only the system speaks; send a message of a user", param="messages")
+    messages = join_users(messages)
     return [{"role": "system", "content": "\n\n".join(system)}, *messages] if system else messages
 
 
@@ -194,8 +199,7 @@ def _read_user_turn(content: Any, place: str) -> list[Json]:
             if others:
                 later += [make_text_part("What a tool has returned:"), *others]
         elif get_str(block, "type") == "mid_conv_system":
-            told = _read_system(block.get("content"), f"{here}.content")
-            system += [{"role": "system", "content": text} for text in told]
+            system += [remind(text) for text in _read_system(block.get("content"), f"{here}.content")]
         else:
             parts += _read_block(block, here)
     said = [{"role": "user", "content": join_parts([*later, *parts])}] if later or parts else []

@@ -6,9 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.api.openai.chat import URL_SCHEMES
 from app.core.errors import BadRequest
-from app.services.llm.forwarding import ROUTING
+from app.services.llm.forwarding import ROUTING, URL_SCHEMES
 
 Json = dict[str, Any]
 
@@ -88,6 +87,28 @@ def join_parts(parts: Sequence[Json]) -> str | list[Json]:
     if all(part["type"] == "text" for part in parts):
         return "\n".join(part["text"] for part in parts)
     return list(parts)
+
+
+def remind(text: str) -> Json:
+    """What the system says later in a conversation: in a user's message, since many models' templates take a message of
+    the system at the beginning alone. Coding agents mark such words in this way too."""
+    return {"role": "user", "content": f"<system-reminder>\n{text}\n</system-reminder>"}
+
+
+def join_users(messages: Sequence[Json]) -> list[Json]:
+    """Make one message of those of the user that follow each other: many models' templates want turns."""
+    joined: list[Json] = []
+    for message in messages:
+        if message["role"] == "user" and joined and joined[-1]["role"] == "user":
+            parts = [*_list_parts(joined[-1]["content"]), *_list_parts(message["content"])]
+            joined[-1] = {"role": "user", "content": join_parts(parts)}
+        else:
+            joined.append(message)
+    return joined
+
+
+def _list_parts(content: str | list[Json]) -> list[Json]:
+    return [make_text_part(content)] if isinstance(content, str) else content
 
 
 def take_texts(parts: Sequence[Json]) -> tuple[str, list[Json]]:

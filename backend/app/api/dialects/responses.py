@@ -9,8 +9,7 @@ from app.api.deps import CallerDep, ConnectionOwnerDep, ResourcesDep
 from app.api.dialects.completions import OpenAnswer, Translation, open_answer, read_fields, send_answer
 from app.api.dialects.responses_input import read_response_request
 from app.api.dialects.responses_output import ResponseWriter, read_response_format
-from app.api.openai.chat import ERRORS
-from app.schemas.openai_errors import describe_openai_error
+from app.schemas.openai_errors import CHAT_ERRORS, describe_openai_error
 from app.schemas.openai_responses import ResponseIn, ResponseOut
 
 router = APIRouter(prefix="/v1", tags=["openai"])
@@ -21,7 +20,7 @@ _STREAM_EXAMPLE = (
     '"content_index":0,"delta":"Say hello","logprobs":[]}\n\n'
 )
 _RESPONSES: dict[int | str, dict[str, Any]] = {
-    **ERRORS,
+    **CHAT_ERRORS,
     200: {
         "model": ResponseOut,
         "description": "The response; with `stream: true` as `response.…` events in OpenAI's order. A stream that "

@@ -13,11 +13,13 @@ from app.api.dialects.request_fields import (
     get_dict,
     get_str,
     join_parts,
+    join_users,
     make_image_part,
     make_text_part,
     read_list,
     read_str,
     refuse_routing,
+    remind,
     take_texts,
     unseal_thoughts,
 )
@@ -159,7 +161,7 @@ class _InputReader:
             self._read_item(item, f"input[{at}]")
         if not self._messages:
             raise BadRequest("`input`: it holds no message; send at least one", param="input")
-        return _join_leading_system([*head, *_place_results(self._messages)])
+        return _join_leading_system([*head, *join_users(_place_results(self._messages))])
 
     def _read_item(self, item: Json, place: str) -> None:
         kind = get_str(item, "type") or ("message" if "role" in item else "")
@@ -197,7 +199,10 @@ class _InputReader:
             message["content"] = f"{message['content']}\n{text}" if message["content"] else text
             return
         self._assistant = None
-        self._messages.append({"role": role, "content": join_parts(parts)})
+        content = join_parts(parts)
+        is_late = role != "user" and any(each["role"] in ("user", "assistant") for each in self._messages)
+        message = {"role": role, "content": content}
+        self._messages.append(remind(content) if is_late and isinstance(content, str) else message)
 
     def _go_on(self) -> Json:
         """The assistant's message that the next item belongs to."""

@@ -1,6 +1,6 @@
 """Chat completions of one upstream, streamed or whole: normalized, with time limits, and never cut off unnoticed."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -13,6 +13,7 @@ from app.providers.upstream.client import UpstreamClient, make_redactor
 from app.providers.upstream.codec import JsonTooDeep, SseDecoder, parse_json
 from app.providers.upstream.errors import (
     Redactor,
+    Refusal,
     make_no_api_error,
     make_truncated_error,
     read_midstream_refusal,
@@ -21,7 +22,14 @@ from app.providers.upstream.errors import (
 )
 from app.providers.upstream.field_normalizers import AnswerFailed
 from app.providers.upstream.profiles import Profile
-from app.providers.upstream.request import Quirk, apply_quirk, collect_texts, prepare_body, quirk_from
+from app.providers.upstream.request import (
+    Quirk,
+    apply_quirk,
+    collect_texts,
+    is_over_limit,
+    prepare_body,
+    quirk_from,
+)
 from app.providers.upstream.transport import Reply
 
 _PATH = "/chat/completions"
@@ -172,8 +180,7 @@ class ChatUpstream:
                     yield reply
                     return
             error = refusal.to_error(host)
-            is_bad_request = refusal.status in (400, 422) and isinstance(error, UpstreamError)
-            found = quirk_from(body, refusal.words) if is_bad_request else None
+            found = _find_quirk(request, body, refusal, error) if refusal.status in (400, 422) else None
             if found is None or found in new_quirks or len(new_quirks) == _MAX_ADAPTATIONS:
                 raise error
             new_quirks.append(found)
@@ -181,6 +188,8 @@ class ChatUpstream:
 
     def _remember(self, quirks: list[Quirk], model: str) -> None:
         for quirk in quirks:
+            if quirk is Quirk.NO_SUCH_LIMIT:
+                continue
             # A server refuses `stream_options` for every model; the name of the token limit depends on the model.
             self._quirks[quirk, "" if quirk == Quirk.NO_STREAM_OPTIONS else model] = None
             if len(self._quirks) > _MAX_QUIRKS:
@@ -198,6 +207,15 @@ class ChatUpstream:
 
 
 _NOTHING_TO_REDACT = Redactor()
+
+
+def _find_quirk(
+    request: ChatRequest, body: Mapping[str, Any], refusal: Refusal, error: PrompterError
+) -> Quirk | None:
+    """Return the quirk that a refusal reveals, None where no change of the body would help."""
+    if request.may_drop_limit and is_over_limit(body, refusal.words):
+        return Quirk.NO_SUCH_LIMIT
+    return quirk_from(body, refusal.words) if isinstance(error, UpstreamError) else None
 
 
 def _parse_event(event: bytes, host: str, *, is_last: bool, is_whole: bool) -> dict[str, Any]:

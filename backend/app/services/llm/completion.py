@@ -167,6 +167,8 @@ class CompletionRequest:
     """The caller whose rights an assistant has."""
     connections_of: UUID | None = None
     """The user whose connected models may be asked."""
+    may_drop_limit: bool = False
+    """As in `ChatRequest`."""
     make_writer: MakeWriter | None = None
     """Makes the writer of a stream in another format than OpenAI's chunks."""
 
@@ -195,6 +197,7 @@ class CompletionService:
             self._observer,
             include_usage=request.include_usage,
             omitted_tools=omitted_tools,
+            may_drop_limit=request.may_drop_limit,
             make_writer=request.make_writer,
         )
 
@@ -252,10 +255,11 @@ class ChatCompletion(Completion):
         *,
         include_usage: bool,
         omitted_tools: Sequence[str] = (),
+        may_drop_limit: bool = False,
         make_writer: MakeWriter | None = None,
     ) -> None:
         super().__init__(model, body, observer)
-        self._request = replace(self._request, reads_think_tags=True)
+        self._request = replace(self._request, reads_think_tags=True, may_drop_limit=may_drop_limit)
         self.omitted_tools = omitted_tools
         """Tools of the request that the model was not offered; complete with the answer, or when it is open."""
         self._head = {

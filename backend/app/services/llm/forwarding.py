@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from app.core.errors import BadRequest
 
 _DOCUMENTED = (
@@ -47,6 +49,10 @@ ROUTING = frozenset({
 """Fields by which other gateways choose the upstream and its key. Here only the settings do."""
 
 
+URL_SCHEMES = ("https://", "http://", "data:")
+"""How a URL in a message may begin."""
+
+
 def filter_fields(body: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a body that an upstream gets, without those that are null.
 
@@ -61,3 +67,12 @@ def filter_fields(body: Mapping[str, Any]) -> dict[str, Any]:
                 param=name,
             )
     return {name: value for name, value in body.items() if name in FORWARDED and value is not None}
+
+
+def check_surrogates(raw: bytes) -> None:
+    """Refuse half of a surrogate pair: JSON can carry it, UTF-8 cannot, so no upstream could get it."""
+    if b"\\ud" in raw or b"\\uD" in raw:
+        try:
+            orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            raise BadRequest("a text holds half of a character (a lone surrogate); send whole ones") from None

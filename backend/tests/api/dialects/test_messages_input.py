@@ -48,12 +48,13 @@ def test_the_system_speaks_first_in_one_message() -> None:
     assert found == [{"role": "system", "content": "Be brief\n\nMore"}, HI]
 
 
-def test_the_system_may_speak_later() -> None:
+def test_what_the_system_says_later_is_marked_in_a_message_of_the_user() -> None:
+    """Claude Code sends such messages in each session, and many models' templates fail on them."""
     found = messages(
         HI, assistant(text("Hello")), {"role": "system", "content": [text("Now in Spanish")]}, HI
     )
-    assert [message["role"] for message in found] == ["user", "assistant", "system", "user"]
-    assert found[2]["content"] == "Now in Spanish"
+    assert [message["role"] for message in found] == ["user", "assistant", "user"]
+    assert found[2]["content"] == "<system-reminder>\nNow in Spanish\n</system-reminder>\nHi"
 
 
 def test_a_block_for_the_vendors_bills_reaches_no_model() -> None:
@@ -129,7 +130,7 @@ def test_the_system_between_results_comes_behind_them() -> None:
     """Models expect a result right behind its call."""
     told = {"type": "mid_conv_system", "content": [text("Hurry")]}
     found = messages(HI, assistant(use("t0"), use("t1")), user(result("t0"), told, result("t1")))
-    assert [message["role"] for message in found[2:]] == ["tool", "tool", "system"]
+    assert [message["role"] for message in found[2:]] == ["tool", "tool", "user"]
 
 
 def test_thoughts_that_were_not_shown_come_back_in_their_signature() -> None:
@@ -211,6 +212,18 @@ def test_which_tool_is_to_be_called(choice: dict[str, Any], wanted: Any) -> None
 def test_a_demand_that_cannot_be_met_is_refused(choice: dict[str, Any]) -> None:
     with pytest.raises(BadRequest, match="tool_choice"):
         read(tools=[{"type": "web_search_20260318", "name": "web_search"}], tool_choice=choice)
+
+
+def test_turns_of_the_user_that_follow_each_other_are_one() -> None:
+    """As with the vendor, and as many models' templates want it."""
+    assert messages(HI, HI, user(text("And?"))) == [{"role": "user", "content": "Hi\nHi\nAnd?"}]
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent"), [("low", "low"), ("high", "high"), ("xhigh", "high"), ("max", "high")]
+)
+def test_efforts_that_few_models_know_are_the_highest_of_all(asked: str, sent: str) -> None:
+    assert read(output_config={"effort": asked})["reasoning_effort"] == sent
 
 
 def test_options() -> None:

@@ -48,8 +48,7 @@ def test_what_the_system_says_first_is_one_message() -> None:
     )
     assert found == [
         {"role": "system", "content": "Be brief\n\nRules"},
-        {"role": "user", "content": "Hi"},
-        {"role": "developer", "content": "More"},
+        {"role": "user", "content": "Hi\n<system-reminder>\nMore\n</system-reminder>"},
     ]
 
 
@@ -127,8 +126,9 @@ def test_thoughts_come_back_sealed_or_open() -> None:
 @pytest.mark.parametrize("foreign", ["gAAAAABo", "prompter-thoughts-1.%%%", "prompter-thoughts-1._w==", ""])
 def test_thoughts_that_another_service_sealed_are_left_out(foreign: str) -> None:
     item = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": foreign}
-    [first, _] = messages(said("user", "Hi"), item, said("user", "Go on"))
-    assert first == {"role": "user", "content": "Hi"}
+    assert messages(said("user", "Hi"), item, said("user", "Go on")) == [
+        {"role": "user", "content": "Hi\nGo on"}
+    ]
 
 
 def test_what_another_service_ran_itself_is_left_out() -> None:
