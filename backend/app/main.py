@@ -34,7 +34,16 @@ from app.api.errors import install_error_handlers
 from app.api.headers import make_cors_options
 from app.api.middleware.auth import AuthMiddleware
 from app.api.middleware.network import NetworkMiddleware
-from app.api.openai import chat, client_secrets, models, transcriptions
+from app.api.openai import (
+    chat,
+    client_secrets,
+    completions,
+    embeddings,
+    models,
+    speech,
+    transcriptions,
+)
+from app.api.wyoming_server import WyomingDoor
 from app.core.config import Settings, load_settings
 from app.core.logging import configure_logging
 from app.core.metrics import Observer
@@ -60,6 +69,7 @@ from app.services.llm.connections import ModelConnections
 from app.services.llm.generate import GenerateService
 from app.services.llm.models import ModelCatalog
 from app.services.llm.providers import LlmProviders
+from app.services.speaking.speaker import Speaker
 from app.services.transcription.job import TranscriptionService
 from app.services.weights.fetching import WeightsFetcher
 from app.services.weights.offers import measure_arrival
@@ -92,6 +102,7 @@ def create_app(settings: Settings | None = None, *, registrations: Registrations
     for router in (
         *(speech_socket.router, realtime_socket.router, client_secrets.router),
         *(generate.router, chat.router, models.router, transcriptions.router),
+        *(completions.router, embeddings.router, speech.router),
         *(conversations.router, chat_stream.router, realtime_chat.router, dictations.router, messages.router),
         *(search.router, models.api_router, connections.router, operations.providers_router),
         *(checkpoints.router, accounts.router, accounts.keys_router, operations.router),
@@ -122,6 +133,7 @@ def _make_resources(
     writer = DictationWriter(database, settings.limits.unstored_finals, observer)
     search = Search(database)
 
+    accounts = Accounts(settings, database)
     llm = LlmProviders(settings, registrations.llm)
     toolsets = Toolsets(settings, registrations.toolsets)
     assistants = Assistants(settings, toolsets, search, reserved_names=llm.names)
@@ -130,6 +142,7 @@ def _make_resources(
     sessions = SessionManager(settings, stt, DictationStore(writer, transcripts), observer)
     answers = Answers(settings, database, catalog, observer, lambda: sessions.dictating > 0)
     sessions.watch_starts(answers.titles.give_way)
+    sockets = SocketLimiter(settings.limits.sockets)
 
     def find_transcript(owner: UUID, session_id: str) -> Awaitable[str]:
         return transcripts.find(SessionLabel(owner, session_id))
@@ -142,9 +155,11 @@ def _make_resources(
         scheduler=scheduler,
         fetcher=WeightsFetcher(settings, partial(measure_arrival, stt)),
         engines=Supervisor("speech engines"),
-        sockets=SocketLimiter(settings.limits.sockets),
+        sockets=sockets,
         sessions=sessions,
+        wyoming=WyomingDoor(settings, accounts, stt, sessions, sockets),
         transcriptions=TranscriptionService(settings, stt, scheduler),
+        speaker=Speaker(settings, registrations.tts),
         transcripts=transcripts,
         writer=writer,
         database_health=health,
@@ -161,7 +176,7 @@ def _make_resources(
         conversations=Conversations(database, answers),
         branches=Branches(database, answers),
         realtime=RealtimeSessions(database, answers),
-        accounts=Accounts(settings, database),
+        accounts=accounts,
     )
 
 
@@ -169,19 +184,24 @@ def _make_resources(
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Keep the default engine warm in the background; at the end stop answers, sessions, engines and upstreams."""
     resources: Resources = app.state.resources
+
+    async def prepare() -> None:
+        resources.accounts.start()
+        await resources.wyoming.open()
+
     async with (
-        lifecycle.open_database(
-            app.state.database, resources.settings, app.state.database_health, resources.accounts.start
-        ),
+        lifecycle.open_database(app.state.database, resources.settings, app.state.database_health, prepare),
         resources.answers.lifespan(),
         resources.writer.run(resources.settings.limits.stop_s),
         resources.sessions.run(),
         resources.engines.run(),
         resources.fetcher.run(),
+        resources.wyoming.run(),
     ):
         resources.engines.start_loop("default engine", resources.stt.keep_warm)
         yield
     await resources.stt.aclose()
+    await resources.speaker.aclose()
     await resources.assistants.aclose()
     await resources.llm.aclose()
     await resources.connections.aclose()

@@ -1,8 +1,8 @@
 """The public API of PROMPTer: the client, and what a package with an engine or a toolset of its own needs.
 
-A client imports `PromptClient` and its errors. An engine implements `SttProvider` or `LlmProvider`, and registers
-under the entry-point group `prompter.stt_providers` or `prompter.llm_providers`; a `Toolset` registers under
-`prompter.toolsets`. They import nothing but this package.
+A client imports `PromptClient` and its errors. An engine implements `SttProvider`, `LlmProvider` or `TtsProvider`, and
+registers under the entry-point group `prompter.stt_providers`, `prompter.llm_providers` or `prompter.tts_providers`; a
+`Toolset` registers under `prompter.toolsets`. They import nothing but this package.
 """
 
 from app.client.errors import AudioError, ClientError, ConnectionLost, Refused, ServerFailed, Unreachable
@@ -35,6 +35,9 @@ from app.providers.base import (
     SttSession,
     SttStream,
     Transcript,
+    TtsProvider,
+    TtsRequest,
+    TtsVoice,
     Usage,
     Word,
 )
@@ -78,6 +81,9 @@ __all__ = [
     "Toolset",
     "Transcript",
     "Transcription",
+    "TtsProvider",
+    "TtsRequest",
+    "TtsVoice",
     "UnknownModel",
     "Unreachable",
     "UpstreamError",

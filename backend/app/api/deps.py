@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import Depends, Header, Request
 from starlette.requests import HTTPConnection
 
+from app.api.wyoming_server import WyomingDoor
 from app.core.config import Settings
 from app.core.errors import Unauthorized
 from app.core.idempotency import RequestKey, make_request_key
@@ -31,6 +32,7 @@ from app.services.llm.connections import ModelConnections
 from app.services.llm.generate import GenerateService
 from app.services.llm.models import ModelCatalog
 from app.services.llm.providers import LlmProviders
+from app.services.speaking.speaker import Speaker
 from app.services.transcription.job import TranscriptionService
 from app.services.weights.fetching import WeightsFetcher
 
@@ -52,7 +54,9 @@ class Resources:
     """The task that keeps the default engine warm."""
     sockets: SocketLimiter
     sessions: SessionManager
+    wyoming: WyomingDoor
     transcriptions: TranscriptionService
+    speaker: Speaker
 
     # what is kept
     transcripts: RecentTranscripts
@@ -88,6 +92,7 @@ class Resources:
             self.answers.tasks,
             self.writer.tasks,
             self.sessions.tasks,
+            self.wyoming.tasks,
             self.engines,
             self.fetcher.tasks,
         )

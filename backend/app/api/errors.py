@@ -30,11 +30,9 @@ _WITHOUT_V1 = ("/chat/completions", "/models", "/audio/transcriptions", "/audio/
 _ALTERNATIVES = {
     "responses": "of responses there is POST /v1/responses; none is stored",
     "messages": "of messages there are POST /v1/messages and POST /v1/messages/count_tokens",
-    "completions": "use POST /v1/chat/completions",
-    "embeddings": "ask the service that computes them directly",
     "realtime": "there are transcription sessions at the socket /v1/realtime, and POST /v1/realtime/client_secrets;"
     " see docs/realtime.md",
-    "audio": "of audio there is POST /v1/audio/transcriptions",
+    "audio": "of audio there are POST /v1/audio/transcriptions, /v1/audio/translations and /v1/audio/speech",
     "v1": "the base URL has /v1 twice; give it once",
 }
 ANTHROPIC_VERSION = b"anthropic-version"

@@ -55,8 +55,10 @@ class EventStream(Response):
         while_quiet: Callable[[], bytes | None] = lambda: None,
         check_s: float = _KEEP_ALIVE_S,
         encode_failure: Callable[[PrompterError], bytes] | None = None,
+        media_type: str | None = None,
     ) -> None:
-        super().__init__(headers=HEADERS)
+        """`media_type` is of a stream that is no list of events: it needs a `keep_alive_s` of math.inf."""
+        super().__init__(headers=HEADERS, media_type=media_type)
         del self.headers["content-length"]
         self._events = events
         self._slow_reader_s = slow_reader_s

@@ -31,6 +31,18 @@ def describe_access(settings: Settings) -> list[str]:
     return lines
 
 
+def describe_wyoming(settings: Settings) -> list[str]:
+    """Return where the Wyoming protocol is spoken, and whose dictations they are; nothing where it is not."""
+    if not settings.wyoming.uri:
+        return []
+    lines = [f"Wyoming (Home Assistant) at {settings.wyoming.uri}"]
+    if settings.accounts.mode == "accounts":
+        lines.append(
+            f"  whoever reaches it dictates as {settings.wyoming.user!r}: the protocol has no log-in"
+        )
+    return lines
+
+
 def describe_page(built: Path = WEB_APP) -> list[str]:
     """Return how to get the web app, where this installation has none."""
     if (built / "index.html").is_file():

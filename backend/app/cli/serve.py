@@ -44,6 +44,12 @@ def serve(
         typer.Option("--tls-cert", help="Certificate (PEM), for https; `prompter tls` makes one."),
     ] = None,
     tls_key: Annotated[Path | None, typer.Option("--tls-key", help="Key of the certificate (PEM).")] = None,
+    wyoming: Annotated[
+        str | None,
+        typer.Option(
+            "--wyoming", help="Also speak the Wyoming protocol (Home Assistant), as at tcp://127.0.0.1:10300."
+        ),
+    ] = None,
     reload: Annotated[bool, typer.Option("--reload", help="Start again when the code changes.")] = False,
 ) -> None:
     """Start the server.
@@ -54,6 +60,8 @@ def serve(
     from app.cli.common import read_settings
     from app.core.security import is_loopback
 
+    if wyoming is not None:
+        os.environ["PROMPTER_WYOMING__URI"] = wyoming
     changes: dict[str, Any] = {
         "host": host,
         "port": port,
@@ -69,6 +77,12 @@ def serve(
             f"{settings.host!r} lets other machines in, and there are no accounts to keep strangers out; "
             "listen on 127.0.0.1, set PROMPTER_ACCOUNTS__MODE=accounts, or say --insecure "
             "(PROMPTER_INSECURE=true) if you trust the whole network",
+            REFUSED,
+        )
+    if open_to_all and settings.wyoming.uri and not is_loopback(settings.wyoming.address[0]):
+        raise CommandError(
+            "--wyoming lets other machines in, and there are no accounts to keep strangers out; listen on 127.0.0.1, "
+            "set PROMPTER_ACCOUNTS__MODE=accounts and PROMPTER_WYOMING__USER, or say --insecure",
             REFUSED,
         )
     _check_tls(settings)

@@ -20,7 +20,7 @@ from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallab
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from app.cli.announcement import describe_access, describe_answers, describe_page
+from app.cli.announcement import describe_access, describe_answers, describe_page, describe_wyoming
 from app.cli.common import FAILED, INTERRUPTED, OK, exit_now, note_console
 from app.core.config import Settings
 from app.core.line import EXTENSION
@@ -106,7 +106,7 @@ class AnnouncingServer(uvicorn.Server):
         shown = "127.0.0.1" if host in ("0.0.0.0", "[::]") else host  # noqa: S104 - compared, not bound
         address = f"{'https' if self._settings.tls_cert else 'http'}://{shown}:{self._settings.port}"
         console.print(f"listening at {address} (description of the API: {address}/docs); Ctrl-C ends it")
-        for line in (*describe_page(), *describe_access(self._settings)):
+        for line in (*describe_page(), *describe_access(self._settings), *describe_wyoming(self._settings)):
             console.print(line, markup=False)
         provider, status = await resources.llm.probe_default()
         for line in describe_answers(self._settings, provider, status.state, status.description):

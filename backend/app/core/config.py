@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from app.core.assistants import AssistantSettings
 from app.core.endpointing_profiles import SILENCE_MS, EndpointingProfile
 from app.core.paths import base_folder, resolve_path
-from app.core.security import read_host_name, read_origin
+from app.core.security import read_host_name, read_origin, read_tcp_uri
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "OPENAI_API_KEY": ("llm", "openai_compat", "api_key"),
@@ -124,6 +124,44 @@ class SttSettings(BaseModel):
         return value
 
 
+class TtsSettings(BaseModel):
+    """Text to speech."""
+
+    provider: str = Field(
+        "auto", description="engine that speaks where a request names none; `auto` picks one"
+    )
+    voice: str = Field(
+        "",
+        description="voice for requests that name none, or one of OpenAI's; empty takes one of the text's language",
+    )
+
+
+class WyomingSettings(BaseModel):
+    """The door for Home Assistant and other clients of the Wyoming protocol."""
+
+    uri: str = Field(
+        "",
+        description="address at which the Wyoming protocol is spoken, such as `tcp://127.0.0.1:10300`; empty: nowhere",
+    )
+    user: str = Field(
+        "",
+        description="user to whom dictations by Wyoming belong, on a server with accounts: the protocol has no log-in",
+    )
+
+    @field_validator("uri")
+    @classmethod
+    def _read_uri(cls, value: str) -> str:
+        value = value.strip()
+        if value:
+            read_tcp_uri(value)
+        return value
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of `uri`, which is not empty."""
+        return read_tcp_uri(self.uri)
+
+
 class VadSettings(BaseModel):
     """Voice activity detection. Names and defaults of the thresholds are Silero's."""
 
@@ -205,18 +243,24 @@ class LimitSettings(BaseModel):
         20 << 20,
         ge=1024,
         le=256 << 20,
-        description="largest body of a request to `/v1/chat/completions`, images included (bytes)",
+        description="largest body of a request to `/v1/chat/completions`, images included, `/v1/completions` or "
+        "`/v1/embeddings` (bytes)",
     )
     upload_bytes: int = Field(
         100 << 20,
         ge=1024,
         le=4 << 30,
-        description="largest body of a request to `/v1/audio/transcriptions` (bytes)",
+        description="largest body of a request to `/v1/audio/transcriptions` or `/v1/audio/translations` (bytes)",
     )
     upload_s: float = Field(
         4 * 3600.0, gt=0, description="longest recording that can be uploaded (s of audio)"
     )
     uploads: int = Field(16, ge=1, le=1000, description="recordings that are uploaded or transcribed at once")
+
+    speech_chars: int = Field(
+        4096, ge=1, le=1_000_000, description="longest text that is spoken in one request (characters)"
+    )
+    speeches: int = Field(8, ge=1, le=1000, description="texts that are spoken at once")
 
     # The speech socket and its sessions
     message_bytes: int = Field(
@@ -598,6 +642,8 @@ class Settings(BaseSettings):
         "info", description="lowest level that is logged"
     )
     stt: SttSettings = SttSettings()
+    tts: TtsSettings = TtsSettings()
+    wyoming: WyomingSettings = WyomingSettings()
     vad: VadSettings = VadSettings()
     endpointing: EndpointingSettings = EndpointingSettings()
     limits: LimitSettings = LimitSettings()

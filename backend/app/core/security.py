@@ -30,6 +30,7 @@ ORIGIN_PARTS = re.compile(
     re.ASCII,
 )
 """A web origin in lower case."""
+_TCP_URI = re.compile(r"tcp://(?:\[([0-9a-fA-F:.]+)\]|([^\s:\[\]@/?#]+)):([0-9]{1,5})/?", re.ASCII)
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
@@ -80,6 +81,19 @@ def read_host_name(text: str) -> str:
             "a name is written as in prompter.example or 192.168.1.20: no scheme, no path, no patterns"
         )
     return name
+
+
+def read_tcp_uri(text: str) -> tuple[str, int]:
+    """Return host and port of an address such as tcp://127.0.0.1:10300; port 0 selects a free one.
+
+    Raises:
+        ValueError: it is none. The message does not repeat it.
+    """
+    if match := _TCP_URI.fullmatch(text.strip()):
+        host, port = match[1] or match[2], int(match[3])
+        if port < 1 << 16:
+            return host, port
+    raise ValueError("an address is written as in tcp://127.0.0.1:10300 or tcp://[::1]:10300")
 
 
 def make_origin(scheme: str, netloc: str) -> str:

@@ -58,6 +58,8 @@ class SttCapabilities:
     """Sends audio to another machine."""
     raw_audio: bool = False
     """Gets every chunk as received, speech or not, through `RawSttSession`: without gate and endpointing."""
+    translates: bool = False
+    """Obeys `SttConfig.translates`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ class SttConfig:
     partials: bool = True
     cautious: bool = False
     """No detector has heard speech in the audio: the engine gives only text that it is sure of."""
+    translates: bool = False
+    """The text is English, whatever is spoken."""
 
     @property
     def primary_lang(self) -> str | None:
@@ -343,6 +347,62 @@ class MeasurableSttProvider(SttProvider, Protocol):
         ...
 
 
+# -- text to speech -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TtsVoice:
+    """A voice that an engine has."""
+
+    id: str
+    """What requests name."""
+    title: str
+    """For people."""
+    langs: tuple[str, ...]
+    """BCP-47 tags that it speaks, in lower case, the likeliest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class TtsRequest:
+    """A text to speak."""
+
+    text: str = field(repr=False)
+    voice: str
+    """The id of a voice that the engine has."""
+    speed: float = 1.0
+    """0.25 to 4; 1 is the engine's usual speed."""
+
+
+class TtsProvider(Protocol):
+    """An engine that speaks, behind a name. A factory `(settings: Settings) -> TtsProvider` builds it, cheaply."""
+
+    name: str
+    type: str
+    """As of `SttProvider`."""
+
+    async def status(self) -> ProviderStatus:
+        """The state now, within 3 s. Loads nothing."""
+        ...
+
+    async def voices(self) -> Sequence[TtsVoice]:
+        """All voices, of each language its default first; empty where the engine is not ready."""
+        ...
+
+    def speak(self, request: TtsRequest) -> AsyncGenerator[tuple[bytes, int], None]:
+        """Mono PCM16 and its rate (Hz) in pieces as they are made, whole samples in each. The rate does not change.
+
+        Closing the generator ends the work. It runs ahead of its reader by a bounded amount.
+
+        Raises:
+            ProviderNotReady, EngineFailed
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Free what the engine holds."""
+        ...
+
+
 # -- language models ----------------------------------------------------------------------------------------------
 
 Role = Literal["system", "user", "assistant"]
@@ -459,6 +519,20 @@ class ChatProvider(Protocol):
 
     async def complete(self, request: ChatRequest) -> dict[str, Any]:
         """The whole `chat.completion`. Raises as `stream` does; cancelling closes the upstream."""
+        ...
+
+
+@runtime_checkable
+class EmbeddingProvider(Protocol):
+    """A `ChatProvider` whose service may compute embeddings, too."""
+
+    async def embed(self, model: str, body: Mapping[str, Any]) -> tuple[list[dict[str, Any]], object]:
+        """The embeddings of `body["input"]` in OpenAI's form, in the order of the inputs, and the service's usage.
+
+        Raises:
+            BadRequest: the service has none with this model.
+            UpstreamError and its kinds, ProviderNotReady; cancelling closes the upstream.
+        """
         ...
 
 

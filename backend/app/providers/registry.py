@@ -32,11 +32,13 @@ BUILT_IN_LLM = {
     "llama_local": "app.providers.llm.llama.provider:LlamaLocalProvider",
     "echo": "app.providers.llm.echo:EchoProvider",
 }
+BUILT_IN_TTS = {"espeak_ng": "app.providers.tts.espeak:EspeakProvider"}
 PROFILE_PROVIDER = "app.providers.llm.profile:ProfileProvider"
 FOUND_HERE = "this machine"
 """The origin of model servers that are found by probing this machine."""
 STT_GROUP = "prompter.stt_providers"
 LLM_GROUP = "prompter.llm_providers"
+TTS_GROUP = "prompter.tts_providers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Registrations:
 
     stt: Mapping[str, Registration] | None = None
     llm: Mapping[str, Registration] | None = None
+    tts: Mapping[str, Registration] | None = None
     toolsets: Mapping[str, Registration] | None = None
     resolver: Resolver = resolve_host
     """Looks up the hosts of connected models."""
@@ -72,6 +75,11 @@ def list_registrations(group: str, built_in: dict[str, str]) -> dict[str, Regist
 def list_stt_registrations() -> dict[str, Registration]:
     """The speech engines that are built in and those of packages."""
     return list_registrations(STT_GROUP, BUILT_IN_STT)
+
+
+def list_tts_registrations() -> dict[str, Registration]:
+    """The engines that speak: built in and those of packages."""
+    return list_registrations(TTS_GROUP, BUILT_IN_TTS)
 
 
 def list_llm_registrations(settings: Settings | None = None) -> dict[str, Registration]:

@@ -156,7 +156,9 @@ class SegmentOut(BaseModel):
 class VerboseTranscriptionOut(BaseModel):
     """The text of a recording with times."""
 
-    task: Literal["transcribe"] = Field("transcribe", description="always `transcribe`")
+    task: Literal["transcribe", "translate"] = Field(
+        "transcribe", description="`translate` of `/v1/audio/translations`"
+    )
     language: str = Field(
         description="English name in lower case; `unknown` where the engine does not tell",
         examples=["english"],

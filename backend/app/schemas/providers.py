@@ -34,6 +34,7 @@ class SttCapabilitiesOut(BaseModel):
     vocabulary: bool = Field(description="whether it uses the list of terms in `start`")
     network: bool = Field(description="whether it sends audio to another machine")
     raw_audio: bool = Field(description="whether it gets every chunk, without speech detection")
+    translates: bool = Field(False, description="whether it translates recordings into English")
 
 
 class ProviderOut(BaseModel):

@@ -40,11 +40,11 @@ async def open_database(
     database: Database,
     settings: Settings,
     health: "DatabaseHealth | None" = None,
-    when_prepared: Callable[[], None] | None = None,
+    when_prepared: Callable[[], Awaitable[None]] | None = None,
 ) -> AsyncIterator[None]:
     """Prepare the database, maintain it until the block ends, and close it. `health` follows how it is.
 
-    `when_prepared` is called once, before the block.
+    `when_prepared` is awaited once, before the block; what it raises keeps the block from being entered.
 
     Raises:
         StorageUnavailable: the database cannot be used; the message says what to do.
@@ -61,7 +61,7 @@ async def open_database(
         await _clean_up(database, settings)
         stack.push_async_callback(_end_run, database)
         if when_prepared is not None:
-            when_prepared()
+            await when_prepared()
         health = health or DatabaseHealth(database)
         async with health.tasks.run():
             health.tasks.start_loop("lease", _beat, database)

@@ -174,10 +174,8 @@ async def test_a_body_without_its_length_over_the_limit(http: httpx2.AsyncClient
     ("method", "path", "words"),
     [
         ("GET", "/v1/responses/r1", "GET /v1/responses/… is not implemented; of responses there is POST"),
-        ("POST", "/v1/embeddings", "embeddings is not implemented"),
-        ("POST", "/v1/completions", "use POST /v1/chat/completions"),
         ("POST", "/v1/images/generations", "/v1/images/… is not implemented"),
-        ("POST", "/v1/audio/speech", "of audio there is POST /v1/audio/transcriptions"),
+        ("POST", "/v1/audio/isolation", "of audio there are POST /v1/audio/transcriptions"),
         ("GET", "/v1/v1/models", "/v1 twice"),
         ("GET", "/v1", "this path under /v1 is not implemented"),
         ("GET", "/v1/the-eagle-lands", "this path under /v1 is not implemented"),

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import httpx2
 import pytest
 
 from tests.fakes.chat_upstream import BEHAVIORS, USAGE, BackgroundUpstream
+from tests.support.recordings import decode_recording
 
 SAID = "What is the weather like in Madrid today?"
 USER = {
@@ -163,8 +165,25 @@ async def test_it_lists_what_can_transcribe(webui: httpx2.AsyncClient, prompter:
     assert "whisper-1" in {model["id"] for model in response.json()["data"]}
 
 
+async def test_it_reads_aloud(webui: httpx2.AsyncClient, prompter: str) -> None:
+    """It takes the list of voices, sends a text, and keeps the body as an MP3 file."""
+    if not shutil.which("espeak-ng"):
+        pytest.skip("espeak-ng is not installed")
+    voices = (await webui.get(f"{prompter}/audio/voices")).json()["voices"]
+    assert "es" in {voice["id"]: voice["name"] for voice in voices}
+    asked = {"model": "tts-1", "input": "Good morning.", "voice": "alloy"}
+    response = await webui.post(f"{prompter}/audio/speech", json=asked)
+    assert (response.status_code, response.headers["content-type"]) == (200, "audio/mpeg")
+    assert 0.5 < len(await decode_recording(response.content)) / 16_000 < 3
+
+
+async def test_it_asks_for_embeddings(webui: httpx2.AsyncClient, prompter: str) -> None:
+    asked = {"input": ["one", "two"], "model": "fake/tiny"}
+    response = await webui.post(f"{prompter}/embeddings", json=asked)
+    assert [each["embedding"] for each in response.json()["data"]] == [[0, 0.5], [1, 0.5]]
+
+
 async def test_what_it_offers_and_is_not_served_says_so(webui: httpx2.AsyncClient, prompter: str) -> None:
-    for method, path in (("GET", "audio/voices"), ("POST", "audio/speech"), ("POST", "embeddings")):
-        response = await webui.request(method, f"{prompter}/{path}", json={} if method == "POST" else None)
-        assert response.status_code == 404
-        assert response.json()["error"]["message"]
+    response = await webui.post(f"{prompter}/images/generations", json={})
+    assert response.status_code == 404
+    assert response.json()["error"]["message"]

@@ -1,7 +1,9 @@
 """A fake chat service whose models each show one behaviour: a client chooses it by the model's name."""
 
 import asyncio
+import base64
 import json
+import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -146,6 +148,21 @@ def stay_silent(_: Delta) -> Reply:
     return Reply(silent=True, ending="hang")
 
 
+def embed(body: Delta) -> Reply:
+    """An embedding of two numbers for each input, last input first; only the model `tiny` has any."""
+    if body["model"] != "tiny":
+        return make_error(404, "this model computes no embeddings")
+    inputs = body["input"] if isinstance(body["input"], list) else [body["input"]]
+    data: list[Any] = [
+        {"object": "embedding", "index": at, "embedding": [at, 0.5]} for at in range(len(inputs))
+    ]
+    if body.get("encoding_format") == "base64":
+        for each in data:
+            each["embedding"] = base64.b64encode(struct.pack("<2f", *each["embedding"])).decode()
+    usage = {"prompt_tokens": 7, "total_tokens": 7}
+    return json_reply({"object": "list", "data": data[::-1], "model": "tiny", "usage": usage})
+
+
 def refuse(status: int, message: str, **told: Any) -> Callable[[Delta], Reply]:
     return lambda _: make_error(status, message, **told)
 
@@ -205,6 +222,8 @@ class FakeChatUpstream(FakeUpstream):
         if request.method == "GET":
             return self.models
         body = request.json
+        if request.path.endswith("/embeddings"):
+            return embed(body)
         behavior = BEHAVIORS.get(body["model"])
         if behavior is None:
             return make_error(404, f"no model {body['model']!r} here", code="model_not_found")

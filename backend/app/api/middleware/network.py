@@ -23,10 +23,13 @@ logger = logging.getLogger(__name__)
 
 BODY_LIMITS = {
     "/v1/chat/completions": "chat_bytes",
+    "/v1/completions": "chat_bytes",
     "/v1/responses": "chat_bytes",
     "/v1/messages": "chat_bytes",
     "/v1/messages/count_tokens": "chat_bytes",
+    "/v1/embeddings": "chat_bytes",
     "/v1/audio/transcriptions": "upload_bytes",
+    "/v1/audio/translations": "upload_bytes",
 }
 """Routes with a limit of their own for bodies, by the name of its setting; all others have `body_bytes`."""
 MIN_BYTES_PER_S = 256

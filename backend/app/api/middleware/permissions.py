@@ -64,18 +64,24 @@ RULES: tuple[Rule, ...] = (
     _rule(f"{SOCKET} /v1/realtime", "caller", "stt", by_client_secret=True),
     _rule("POST /v1/realtime/client_secrets", "caller", "stt"),
     _rule("POST /v1/audio/transcriptions", "caller", "stt"),
+    _rule("POST /v1/audio/translations", "caller", "stt"),
     # language models
     _rule("POST /llm/generate", "caller", "llm"),
     _rule("POST /v1/chat/completions", "caller", "llm"),
     _rule("POST /v1/responses", "caller", "llm"),
     _rule("POST /v1/messages", "caller", "llm"),
     _rule("POST /v1/messages/count_tokens", "caller", "llm"),
+    _rule("POST /v1/completions", "caller", "llm"),
+    _rule("POST /v1/embeddings", "caller", "llm"),
+    # text to speech
+    _rule("POST /v1/audio/speech", "caller", "stt", "llm"),
     # lists of engines and models
     _rule("GET /providers/stt", "caller"),
     _rule("GET /providers/llm", "caller"),
     _rule("GET /v1/models", "caller"),
     _rule("GET /v1/models/{model_id:path}", "caller"),
     _rule("GET /v1/audio/models", "caller"),
+    _rule("GET /v1/audio/voices", "caller"),
     # stored data: conversations, and dictations, which a key for speech alone cannot read
     _rule("GET /api/models", "caller", "chat"),
     _rule("GET,POST /api/conversations", "caller", "chat"),

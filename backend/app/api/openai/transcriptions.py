@@ -1,19 +1,20 @@
-"""`POST /v1/audio/transcriptions`: the text of a recording, as a whole or in a stream of events."""
+"""`POST /v1/audio/transcriptions` and `/translations`: the text of a recording, whole or in a stream of events."""
 
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
-from typing import Annotated, Any
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
 
-from app.api.deps import ResourcesDep
+from app.api.deps import Resources, ResourcesDep
 from app.api.openai.examples import BODY, RESPONSES
 from app.api.openai.uploads import receive_upload
 from app.api.slow_answer import SlowAnswer
 from app.api.sse import EventStream, cancel_on_disconnect
 from app.core.errors import BadRequest, PrompterError
-from app.schemas.openai_audio import TranscriptionIn
+from app.schemas.openai_audio import TranscriptionIn, TranscriptionOut, VerboseTranscriptionOut
 from app.schemas.openai_errors import to_openai_error
 from app.services.transcription.job import TranscriptionJob
 from app.services.transcription.request import (
@@ -46,20 +47,39 @@ class OpenJob:
 
     job: TranscriptionJob
     fields: TranscriptionIn
+    task: Literal["transcribe", "translate"] = "transcribe"
 
 
-async def open_job(request: Request, resources: ResourcesDep) -> AsyncGenerator[OpenJob, None]:
-    """Begin the transcription, so that a failure still has a status; close it when the answer is sent."""
+@asynccontextmanager
+async def _begin(
+    request: Request, resources: Resources, task: Literal["transcribe", "translate"]
+) -> AsyncIterator[OpenJob]:
+    """Begin the work, so that a failure still has a status; it ends with the block."""
     async with (
         resources.transcriptions.reserve(),
         receive_upload(request, resources.settings.limits) as upload,
     ):
-        job = resources.transcriptions.create_job(upload.file, _read_request(upload.fields))
+        asked = _read_request(upload.fields)
+        if task == "translate":
+            asked = replace(asked, lang=None, langs=(), translates=True)
+        job = resources.transcriptions.create_job(upload.file, asked)
         try:
             await cancel_on_disconnect(request, job.open())
-            yield OpenJob(job, upload.fields)
+            yield OpenJob(job, upload.fields, task)
         finally:
             await job.aclose()
+
+
+async def open_job(request: Request, resources: ResourcesDep) -> AsyncGenerator[OpenJob, None]:
+    """Begin the transcription; close it when the answer is sent."""
+    async with _begin(request, resources, "transcribe") as opened:
+        yield opened
+
+
+async def open_translation(request: Request, resources: ResourcesDep) -> AsyncGenerator[OpenJob, None]:
+    """As `open_job`, of an engine that translates."""
+    async with _begin(request, resources, "translate") as opened:
+        yield opened
 
 
 @router.post(
@@ -77,6 +97,22 @@ async def transcribe(resources: ResourcesDep, opened: Annotated[OpenJob, Depends
     """
     if opened.fields.stream:
         return EventStream(_events(opened.job), slow_reader_s=resources.settings.limits.slow_reader_s)
+    return _answer(opened)
+
+
+@router.post(
+    "/audio/translations",
+    response_class=Response,
+    responses={status: answer for status, answer in RESPONSES.items() if status != 200}
+    | {200: {"model": TranscriptionOut | VerboseTranscriptionOut, "description": "The text in English"}},
+    openapi_extra={"requestBody": BODY},
+    summary="Translate a recording into English",
+)
+async def translate(opened: Annotated[OpenJob, Depends(open_translation)]) -> Response:
+    """Send a recording in any language and get its text in English, where the engine can.
+
+    As `/v1/audio/transcriptions`, but whole: `stream` and `language` are ignored.
+    """
     return _answer(opened)
 
 
@@ -102,7 +138,7 @@ def _answer(opened: OpenJob) -> SlowAnswer:
     fields = opened.fields
 
     async def work() -> bytes:
-        return _write(await opened.job.whole(), fields)
+        return _write(await opened.job.whole(), fields, opened.task)
 
     if fields.response_format in ("json", "verbose_json"):
         return SlowAnswer(work, media_type="application/json", filler=b" ", describe=_describe)
@@ -110,7 +146,9 @@ def _answer(opened: OpenJob) -> SlowAnswer:
     return SlowAnswer(work, media_type="text/plain", filler=b"\n", head=head, describe=_describe)
 
 
-def _write(transcript: RecordingTranscript, fields: TranscriptionIn) -> bytes:
+def _write(
+    transcript: RecordingTranscript, fields: TranscriptionIn, task: Literal["transcribe", "translate"]
+) -> bytes:
     match fields.response_format:
         case "text":
             return f"{transcript.text}\n".encode()
@@ -120,7 +158,9 @@ def _write(transcript: RecordingTranscript, fields: TranscriptionIn) -> bytes:
             return to_vtt(transcript.fitted).encode()
         case "verbose_json":
             words = "word" in fields.timestamp_granularities
-            return orjson.dumps(verbose_body(transcript, words=words).model_dump(exclude_none=True))
+            return orjson.dumps(
+                verbose_body(transcript, words=words, task=task).model_dump(exclude_none=True)
+            )
     return orjson.dumps(plain_body(transcript).model_dump(exclude_none=True))
 
 

@@ -1,6 +1,6 @@
 """The provider `openai_compat`: the service in the settings, or one that a request brings with its key."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -74,6 +74,10 @@ class OpenAiCompatProvider:
 
     async def complete(self, request: ChatRequest) -> dict[str, Any]:
         return await self._own().complete(request)
+
+    async def embed(self, model: str, body: Mapping[str, Any]) -> tuple[list[dict[str, Any]], object]:
+        """As `EmbeddingProvider.embed`, of the upstream in the settings."""
+        return await self._own().embed(model, body)
 
     def bind_upstream(self, base_url: str, api_key: str) -> ChatProvider:
         """As `AddressableProvider.bind_upstream`."""

@@ -1,6 +1,6 @@
 """The provider of one profile: a service that the settings name, or a model server found on this machine."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from typing import Any
@@ -14,6 +14,7 @@ from app.providers.base import ChatRequest, ProviderStatus
 from app.providers.upstream.addresses import is_loopback_host
 from app.providers.upstream.chat import ChatUpstream
 from app.providers.upstream.client import UpstreamClient
+from app.providers.upstream.embeddings import request_embeddings
 from app.providers.upstream.probe import Probe
 from app.providers.upstream.profiles import Profile, ProfileSource
 from app.providers.upstream.transport import Resolver, resolve_host
@@ -92,6 +93,12 @@ class ProfileProvider:
             chat, named = await self._prepare(request)
             return await chat.complete(named)
 
+    async def embed(self, model: str, body: Mapping[str, Any]) -> tuple[list[dict[str, Any]], object]:
+        """As `EmbeddingProvider.embed`."""
+        with self._hold_slot():
+            state, model = await self._choose_model(model)
+            return await state.embed(model, body)
+
     async def aclose(self) -> None:
         if self._client is not None:
             await self._client.aclose()
@@ -118,11 +125,16 @@ class ProfileProvider:
             self._slots.release()
 
     async def _prepare(self, request: ChatRequest) -> tuple[ChatUpstream, ChatRequest]:
-        """The upstream, and the request with a model: its own, the profile's, or the first that is listed.
+        """The upstream, and the request with a model.
 
         Raises:
             ProviderNotReady, MissingConfig
         """
+        state, model = await self._choose_model(request.model)
+        return await state.chat(), replace(request, model=model)
+
+    async def _choose_model(self, model: str) -> tuple["_ProfileState", str]:
+        """The state of the profile, and this model, the profile's, or the first listed. Raises as `_prepare`."""
         profile = await self._source.get_profile()
         if profile is None:
             raise ProviderNotReady(
@@ -131,7 +143,7 @@ class ProfileProvider:
             )
         profile.require_endpoint()
         state = self._get_state(profile)
-        model = request.model or profile.model
+        model = model or profile.model
         if not model:
             listed = await state.probe.models()
             if not listed:
@@ -140,7 +152,7 @@ class ProfileProvider:
                     note=Note(NoteCode.NO_MODEL_THERE, {"host": profile.require_endpoint().told_name}),
                 )
             model = listed[0]
-        return await state.chat(), replace(request, model=model)
+        return state, model
 
     def _get_state(self, profile: Profile) -> "_ProfileState":
         """The state of this profile; a new one where the profile has changed."""
@@ -172,3 +184,10 @@ class _ProfileState:
                 self._client, replace(self.profile, endpoint=endpoint), tries=self._tries
             )
         return self._chat
+
+    async def embed(self, model: str, body: Mapping[str, Any]) -> tuple[list[dict[str, Any]], object]:
+        endpoint = await self.probe.resolve_endpoint()
+        timeout_s = self.profile.first_byte_timeout_s
+        return await request_embeddings(
+            self._client, endpoint, model, body, timeout_s=timeout_s, tries=self._tries
+        )

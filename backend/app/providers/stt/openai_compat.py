@@ -18,6 +18,7 @@ from app.providers.upstream.transport import Resolver, resolve_host
 from app.schemas.providers import ProviderState
 
 _PATH = "/audio/transcriptions"
+_TRANSLATIONS_PATH = "/audio/translations"
 _TRIES = 2
 _ANSWER_BYTES = 8 << 20
 _SETTING = "PROMPTER_STT__OPENAI_COMPAT__BASE_URL"
@@ -28,7 +29,9 @@ class OpenAiCompatSttProvider:
 
     name = "openai_compat"
     type = "cloud"
-    capabilities = SttCapabilities(languages=None, streaming=False, words=True, vocabulary=True, network=True)
+    capabilities = SttCapabilities(
+        languages=None, streaming=False, words=True, vocabulary=True, network=True, translates=True
+    )
 
     def __init__(self, settings: Settings, *, resolver: Resolver = resolve_host) -> None:
         self._own = settings.stt.openai_compat
@@ -91,7 +94,7 @@ class OpenAiCompatSttProvider:
         async with self._client.request(
             "POST",
             endpoint,
-            _PATH,
+            _TRANSLATIONS_PATH if config.translates else _PATH,
             timeout_s=self._own.timeout_s,
             tries=_TRIES,
             data=build_form(config, self._own.model, verbose=verbose),

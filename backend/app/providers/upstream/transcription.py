@@ -47,9 +47,9 @@ def encode_wav(pieces: Sequence[Samples]) -> bytes:
 def build_form(config: SttConfig, model: str, *, verbose: bool) -> dict[str, Any]:
     """Return the form fields of a request, without the file; `verbose` asks for word times."""
     form: dict[str, Any] = {"model": model, "response_format": "verbose_json" if verbose else "json"}
-    if verbose:
+    if verbose and not config.translates:
         form["timestamp_granularities[]"] = ["word", "segment"]
-    if config.primary_lang:
+    if config.primary_lang and not config.translates:
         form["language"] = config.primary_lang
     if config.vocabulary:
         form["prompt"] = ", ".join(config.vocabulary)

@@ -2,17 +2,19 @@
 
 import secrets
 from typing import Literal
+from uuid import UUID
 
 from app.core.config import Settings
-from app.core.errors import NotFound
-from app.core.security import LOCAL_CALLER, Caller
+from app.core.errors import NotFound, Unauthorized
+from app.core.security import LOCAL_CALLER, LOCAL_USER_ID, Caller
 from app.services.accounts.api_keys import ApiKeyManager
 from app.services.accounts.client_secrets import ClientSecrets
 from app.services.accounts.identity import Authenticator, LiveAuth
 from app.services.accounts.logins import Logins
-from app.services.accounts.passwords import Passwords
+from app.services.accounts.passwords import Passwords, make_name_key
 from app.services.accounts.tokens import MIN_KEY_BYTES, AccessTokens, load_signing_key
 from app.storage.database import Database
+from app.storage.users import Users
 
 
 class Accounts:
@@ -65,6 +67,23 @@ class Accounts:
             return LOCAL_CALLER
         assert self._authenticator is not None, "the accounts have not been started"
         return await self._authenticator.reauthenticate(caller)
+
+    async def find_active_user(self, name: str) -> UUID:
+        """The user of this name, for a door that has no log-in; in mode `none` the one user, whatever the name.
+
+        Raises:
+            Unauthorized: nobody has this name, or the user is disabled.
+            StorageUnavailable: the database cannot be read.
+        """
+        if self.mode == "none":
+            return LOCAL_USER_ID
+        async with self._database.read() as session:
+            user = await Users(session).find_by_name(make_name_key(name))
+        if user is None or not user.password_hash or user.disabled_at is not None:
+            raise Unauthorized(
+                "there is no such user, or not any more; `prompter users list` shows those there are"
+            )
+        return user.id
 
     def watch_caller(self, caller: Caller) -> LiveAuth:
         """Make the object that checks the caller of a socket again while the socket is open."""

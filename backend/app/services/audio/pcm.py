@@ -2,13 +2,14 @@
 
 import binascii
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pybase64
 import soxr
 from numpy.typing import NDArray
 
-from app.core.errors import InvalidBase64, OddLength
+from app.core.errors import InvalidBase64, InvalidSampleRate, OddLength, UnsupportedFormat
 from app.providers.base import SAMPLE_RATE_HZ, Samples
 
 _LITTLE_ENDIAN_INT16 = np.dtype("<i2")
@@ -53,6 +54,51 @@ class OddByteCarry:
             data = data[:-1]
         return data
 
+
+class MonoConverter:
+    """PCM of other widths and channels as mono PCM16. A sample that two chunks share waits for its other half."""
+
+    def __init__(self, rate_hz: int, width: int, channels: int) -> None:
+        """`width` in bytes: 1 is unsigned, as in WAV files.
+
+        Raises:
+            InvalidSampleRate, UnsupportedFormat
+        """
+        if not 8000 <= rate_hz <= 48_000:
+            raise InvalidSampleRate("a sample rate is an integer from 8000 to 48000 (Hz)")
+        if width not in _READERS or not 1 <= channels <= MAX_CHANNELS:
+            raise UnsupportedFormat(
+                f"samples have 1, 2 or 4 bytes and 1 to {MAX_CHANNELS} channels; 2 bytes and 1 channel are best"
+            )
+        self.rate_hz = rate_hz
+        self.format = (rate_hz, width, channels)
+        self._width = width
+        self._channels = channels
+        self._rest = b""
+
+    def push(self, data: bytes) -> bytes:
+        """The mono PCM16 of the samples that are whole; all channels count alike."""
+        data = self._rest + data
+        whole = len(data) - len(data) % (self._width * self._channels)
+        data, self._rest = data[:whole], data[whole:]
+        if (self._width, self._channels) == (2, 1):
+            return data
+        samples = _READERS[self._width](data)
+        if self._channels > 1:
+            samples = (
+                samples.reshape(-1, self._channels).astype(np.int32).mean(axis=1).round().astype(np.int16)
+            )
+        return samples.astype(_LITTLE_ENDIAN_INT16, copy=False).tobytes()
+
+
+MAX_CHANNELS = 8
+
+_READERS: dict[int, Callable[[bytes], NDArray[np.int16]]] = {
+    1: lambda data: (np.frombuffer(data, np.uint8).astype(np.int16) - 128) << 8,
+    2: to_samples,
+    4: lambda data: (np.frombuffer(data, "<i4") >> 16).astype(np.int16),
+}
+"""By the bytes of a sample."""
 
 _FULL_SCALE = 32767.0
 

@@ -178,7 +178,7 @@ class CompletionService:
 
     def __init__(self, catalog: ModelCatalog, observer: Observer) -> None:
         self._catalog = catalog
-        self._observer = observer
+        self.observer = observer
 
     async def start(self, request: CompletionRequest) -> "ChatCompletion":
         """Return a completion; the model is asked when it is opened.
@@ -186,20 +186,27 @@ class CompletionService:
         Raises:
             BadRequest, ModelNotFound, ProviderNotReady
         """
-        body = filter_fields(request.body)
-        model = await self._catalog.resolve(request.model, request.connections_of)
         omitted_tools: list[str] = []
-        if request.caller is not None:
-            model = model.bind(RunContext(request.caller, on_tools_omitted=omitted_tools.extend))
+        model, body = await self.prepare(request, omitted_tools.extend)
         return ChatCompletion(
             model,
             body,
-            self._observer,
+            self.observer,
             include_usage=request.include_usage,
             omitted_tools=omitted_tools,
             may_drop_limit=request.may_drop_limit,
             make_writer=request.make_writer,
         )
+
+    async def prepare(
+        self, request: CompletionRequest, on_tools_omitted: Callable[[Sequence[str]], None]
+    ) -> tuple[ResolvedModel, dict[str, Any]]:
+        """The model, bound to its caller, and the fields that it gets. Raises as `start` does."""
+        body = filter_fields(request.body)
+        model = await self._catalog.resolve(request.model, request.connections_of)
+        if request.caller is not None:
+            model = model.bind(RunContext(request.caller, on_tools_omitted=on_tools_omitted))
+        return model, body
 
 
 class Completion:

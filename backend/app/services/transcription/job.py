@@ -10,7 +10,7 @@ from typing import BinaryIO
 import anyio
 
 from app.core.config import Settings
-from app.core.errors import ServerFull
+from app.core.errors import BadRequest, ServerFull
 from app.providers.base import SAMPLE_RATE_HZ, RawSttSession, SttConfig, WindowSttSession
 from app.providers.media.decoder import RecordingDecoder
 from app.services.decoding.languages import choose_languages
@@ -117,7 +117,9 @@ class TranscriptionJob:
         return RecordingTranscript(
             utterances=utterances,
             duration_s=self._decoded_samples / SAMPLE_RATE_HZ,
-            lang=main_language(utterances, None if requested == "auto" else requested),
+            lang="en"
+            if self._request.translates
+            else main_language(utterances, None if requested == "auto" else requested),
             discarded=tuple(self._discarded),
             uncovered=tuple(self._uncovered),
         )
@@ -193,8 +195,17 @@ class TranscriptionJob:
             vocabulary=request.vocabulary,
             partials=False,
             cautious=cautious,
+            translates=request.translates,
         )
-        return await open_engine(deps.engines, deps.settings, model.provider, config, live=False)
+        engine = await open_engine(deps.engines, deps.settings, model.provider, config, live=False)
+        if request.translates and not engine.provider.capabilities.translates:
+            await engine.aclose()
+            raise BadRequest(
+                f"{engine.name!r} does not translate; ask whisper_local with a checkpoint for many "
+                "languages, such as base",
+                param="model",
+            )
+        return engine
 
     async def _open_transcriber(self) -> RecordingTranscriber:
         request, deps = self._request, self._deps

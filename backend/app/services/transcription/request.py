@@ -29,6 +29,8 @@ class TranscriptionRequest:
     vocabulary: tuple[str, ...] = ()
     silence_ms: int | None = None
     """The pause that ends an utterance; None takes that of the profile `dictation`."""
+    translates: bool = False
+    """The text is English, whatever is spoken."""
 
 
 def parse_named_language(named: str | None, param: str = "language") -> str | None:

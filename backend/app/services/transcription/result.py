@@ -4,7 +4,7 @@ import math
 import zlib
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from app.schemas.openai_audio import (
     DiscardedOut,
@@ -122,13 +122,16 @@ def plain_body(transcript: RecordingTranscript) -> TranscriptionOut:
     )
 
 
-def verbose_body(transcript: RecordingTranscript, *, words: bool) -> VerboseTranscriptionOut:
+def verbose_body(
+    transcript: RecordingTranscript, *, words: bool, task: Literal["transcribe", "translate"] = "transcribe"
+) -> VerboseTranscriptionOut:
     """The answer in the format `verbose_json`."""
     timed = [
         WordOut(word=word.text.strip(), start=_seconds(word.start_ms), end=_seconds(word.end_ms))
         for word in transcript.words
     ]
     return VerboseTranscriptionOut(
+        task=task,
         language=language_name(transcript.lang),
         duration=round(transcript.duration_s, 3),
         text=transcript.text,

@@ -805,6 +805,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/audio/speech": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Speak a text
+         * @description Send a text and get it spoken, from the first words on.
+         *
+         *     When the client leaves, the engine stops within a second.
+         */
+        post: operations["speech_v1_audio_speech_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/audio/transcriptions": {
         parameters: {
             query?: never;
@@ -828,6 +850,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/audio/translations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Translate a recording into English
+         * @description Send a recording in any language and get its text in English, where the engine can.
+         *
+         *     As `/v1/audio/transcriptions`, but whole: `stream` and `language` are ignored.
+         */
+        post: operations["translate_v1_audio_translations_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audio/voices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Voices that speak
+         * @description The voices of the engine that speaks by default, those of each language together with their tags.
+         */
+        get: operations["voices_v1_audio_voices_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/chat/completions": {
         parameters: {
             query?: never;
@@ -845,6 +909,94 @@ export interface paths {
          *     second.
          */
         post: operations["chat_completions_v1_chat_completions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Complete a text
+         * @description Send a prompt to any model of `/v1/models` and get its answer as text.
+         *
+         *     The model gets the prompt as the message of a user: this is a view on `/v1/chat/completions`. Several prompts are
+         *     answered one after the other.
+         */
+        post: operations["text_completions_v1_completions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/embeddings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Compute embeddings
+         * @description Send texts to a model of a service that computes embeddings.
+         *
+         *     This server computes none itself. A field that names an address or a key is refused.
+         */
+        post: operations["embeddings_v1_embeddings_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask a model in Anthropic's words
+         * @description Send a conversation to any model of `/v1/models` and get its answer; tools and images are supported.
+         *
+         *     A field that names an address or a key is refused. When the client leaves, the upstream's work ends within a
+         *     second.
+         */
+        post: operations["create_message_v1_messages_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/messages/count_tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * How many tokens a conversation has
+         * @description Estimate the tokens of messages and tools. No model is asked: each counts in its own way.
+         */
+        post: operations["count_tokens_v1_messages_count_tokens_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -912,6 +1064,29 @@ export interface paths {
          *     It ends with the log-in or the key that made it.
          */
         post: operations["make_client_secret_v1_realtime_client_secrets_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/responses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask a model in the words of OpenAI's Responses
+         * @description Send a conversation to any model of `/v1/models` and get a response; tools and images are supported.
+         *
+         *     Nothing is stored: `input` holds the whole conversation, and what a response holds may be sent back in it. A field
+         *     that names an address or a key is refused.
+         */
+        post: operations["create_response_v1_responses_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -997,6 +1172,165 @@ export interface components {
              * @example 0.9
              */
             top_p?: number | null;
+        };
+        /**
+         * AnthropicErrorBody
+         * @description One error, and how to go on.
+         */
+        AnthropicErrorBody: {
+            /**
+             * Code
+             * @description stable code, see the table of errors
+             * @example model_not_found
+             */
+            code: string;
+            /**
+             * Message
+             * @description what was wrong and how to go on; it holds no keys, prompts or other input
+             * @example there is no model of this name; GET /v1/models lists those there are
+             */
+            message: string;
+            /**
+             * Param
+             * @description field of the request that was wrong, where there is one
+             * @example model
+             */
+            param: string | null;
+            /**
+             * Type
+             * @description `invalid_request_error`, `authentication_error`, `permission_error`, `not_found_error`, `request_too_large`, `rate_limit_error`, `api_error`, `timeout_error` or `overloaded_error`
+             * @example invalid_request_error
+             */
+            type: string;
+        };
+        /**
+         * AnthropicErrorOut
+         * @description An error in Anthropic's shape, and the event that ends a broken stream.
+         */
+        AnthropicErrorOut: {
+            error: components["schemas"]["AnthropicErrorBody"];
+            /**
+             * Request Id
+             * @description id of the request, as in `X-Request-ID`
+             */
+            request_id?: string | null;
+            /**
+             * Type
+             * @description always `error`
+             * @default error
+             * @constant
+             */
+            type: "error";
+        };
+        /**
+         * AnthropicMessageOut
+         * @description A whole message.
+         */
+        AnthropicMessageOut: {
+            /**
+             * Content
+             * @description blocks: `thinking`, `text`, `tool_use`
+             */
+            content: {
+                [key: string]: unknown;
+            }[];
+            /**
+             * Id
+             * @description id of this message
+             * @example msg_5905e6dbcbfa455399569db40f8d8c9a
+             */
+            id: string;
+            /**
+             * Model
+             * @description full id of the model that answers
+             * @example lm_studio/qwen3-8b
+             */
+            model: string;
+            /**
+             * Role
+             * @description always `assistant`
+             * @constant
+             */
+            role: "assistant";
+            /**
+             * Stop Reason
+             * @description why it ends
+             * @example end_turn
+             */
+            stop_reason: ("end_turn" | "max_tokens" | "stop_sequence" | "tool_use" | "refusal") | null;
+            /**
+             * Stop Sequence
+             * @description the text that ended it, where the upstream tells
+             */
+            stop_sequence: string | null;
+            /**
+             * Type
+             * @description always `message`
+             * @constant
+             */
+            type: "message";
+            /** @description tokens that it took */
+            usage: components["schemas"]["MessageUsageOut"];
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * AnthropicModelList
+         * @description The list of models, or a page of it.
+         */
+        AnthropicModelList: {
+            /**
+             * Data
+             * @description the models
+             */
+            data: components["schemas"]["AnthropicModelOut"][];
+            /**
+             * First Id
+             * @description id of the first of this page; null where it is empty
+             */
+            first_id: string | null;
+            /**
+             * Has More
+             * @description whether more follow
+             * @example false
+             */
+            has_more: boolean;
+            /**
+             * Last Id
+             * @description id of the last of this page; null where it is empty
+             */
+            last_id: string | null;
+        };
+        /**
+         * AnthropicModelOut
+         * @description A model that requests can name.
+         */
+        AnthropicModelOut: {
+            /**
+             * Created At
+             * @description time since which the server offers it
+             * @example 2026-11-20T10:00:00Z
+             */
+            created_at: string;
+            /**
+             * Display Name
+             * @description name for people
+             * @example qwen3-8b (lm_studio)
+             */
+            display_name: string;
+            /**
+             * Id
+             * @description id that requests use
+             * @example lm_studio/qwen3-8b
+             */
+            id: string;
+            /**
+             * Type
+             * @description always `model`
+             * @default model
+             * @constant
+             */
+            type: "model";
         };
         /**
          * ApprovalIn
@@ -2447,6 +2781,121 @@ export interface components {
             top_p?: number | null;
         };
         /**
+         * EmbeddingOut
+         * @description The embedding of one input.
+         */
+        EmbeddingOut: {
+            /**
+             * Embedding
+             * @description the numbers, or their base64
+             * @example [
+             *       0.1,
+             *       -0.2
+             *     ]
+             */
+            embedding: number[] | string;
+            /**
+             * Index
+             * @description number of the input, from 0
+             * @example 0
+             */
+            index: number;
+            /**
+             * Object
+             * @description always `embedding`
+             * @default embedding
+             * @constant
+             */
+            object: "embedding";
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * EmbeddingsIn
+         * @description A request for embeddings. Other fields are passed on.
+         * @example {
+         *       "input": "Say hello",
+         *       "model": "ollama/nomic-embed-text"
+         *     }
+         */
+        EmbeddingsIn: {
+            /**
+             * Dimensions
+             * @description length of each embedding, where the model can choose
+             */
+            dimensions?: number | null;
+            /**
+             * Encoding Format
+             * @description how the service writes the numbers
+             * @example float
+             */
+            encoding_format?: ("float" | "base64") | null;
+            /**
+             * Input
+             * @description a text, a list of at most 2048 texts, or tokens
+             * @example Say hello
+             */
+            input: unknown;
+            /**
+             * Model
+             * @description id of a model of a service that computes embeddings, or an alias
+             * @example ollama/nomic-embed-text
+             */
+            model: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * EmbeddingsOut
+         * @description The embeddings of all inputs, in their order.
+         */
+        EmbeddingsOut: {
+            /**
+             * Data
+             * @description the embeddings
+             */
+            data: components["schemas"]["EmbeddingOut"][];
+            /**
+             * Model
+             * @description full id of the model
+             * @example ollama/nomic-embed-text
+             */
+            model: string;
+            /**
+             * Object
+             * @description always `list`
+             * @default list
+             * @constant
+             */
+            object: "list";
+            usage: components["schemas"]["EmbeddingsUsageOut"];
+        };
+        /**
+         * EmbeddingsUsageOut
+         * @description Tokens that were read.
+         */
+        EmbeddingsUsageOut: {
+            /**
+             * Estimated
+             * @description true where the service gives no usage: four characters are counted as a token
+             */
+            estimated?: boolean | null;
+            /**
+             * Prompt Tokens
+             * @description tokens read
+             * @example 3
+             */
+            prompt_tokens: number;
+            /**
+             * Total Tokens
+             * @description the same
+             * @example 3
+             */
+            total_tokens: number;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * EndpointingConfig
          * @description A silence that the client chooses.
          */
@@ -3423,6 +3872,156 @@ export interface components {
             version_ids: string[];
         };
         /**
+         * MessageUsageOut
+         * @description Tokens that a message took.
+         */
+        MessageUsageOut: {
+            /**
+             * Cache Creation Input Tokens
+             * @description always 0
+             * @example 0
+             */
+            cache_creation_input_tokens: number;
+            /**
+             * Cache Read Input Tokens
+             * @description tokens that the upstream's cache had
+             * @example 0
+             */
+            cache_read_input_tokens: number;
+            /**
+             * Input Tokens
+             * @description tokens read, without those of a cache
+             * @example 11
+             */
+            input_tokens: number;
+            /**
+             * Output Tokens
+             * @description tokens written
+             * @example 2
+             */
+            output_tokens: number;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * MessagesIn
+         * @description A request for a message. Other fields that Anthropic documents are accepted without effect.
+         * @example {
+         *       "messages": [
+         *         {
+         *           "content": "Say hello",
+         *           "role": "user"
+         *         }
+         *       ],
+         *       "model": "echo"
+         *     }
+         */
+        MessagesIn: {
+            /**
+             * Max Tokens
+             * @description longest answer (tokens)
+             * @example 500
+             */
+            max_tokens?: number | null;
+            /**
+             * Messages
+             * @description the conversation, oldest first
+             * @example [
+             *       {
+             *         "content": "Say hello",
+             *         "role": "user"
+             *       }
+             *     ]
+             */
+            messages: components["schemas"]["TurnIn"][];
+            /**
+             * Model
+             * @description an id of `/v1/models`, `profile/model`, a provider's name, or an alias; absent takes the default
+             * @example echo
+             */
+            model?: string | null;
+            /**
+             * Output Config
+             * @description `effort`, and a `format` with a JSON schema
+             * @example {
+             *       "effort": "low"
+             *     }
+             */
+            output_config?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Stop Sequences
+             * @description texts that end the answer
+             * @example [
+             *       "\n\n"
+             *     ]
+             */
+            stop_sequences?: string[] | null;
+            /**
+             * Stream
+             * @description true sends server-sent events
+             * @example false
+             */
+            stream?: boolean | null;
+            /**
+             * System
+             * @description the system's message, text or blocks
+             * @example Answer in one word.
+             */
+            system?: string | {
+                [key: string]: unknown;
+            }[] | null;
+            /**
+             * Temperature
+             * @description randomness
+             * @example 0.7
+             */
+            temperature?: number | null;
+            /**
+             * Thinking
+             * @description `type` `enabled` or `adaptive` has the thoughts sent
+             * @example {
+             *       "type": "disabled"
+             *     }
+             */
+            thinking?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Tool Choice
+             * @description `type`: `auto`, `any`, `none` or `tool`
+             * @example {
+             *       "type": "auto"
+             *     }
+             */
+            tool_choice?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Tools
+             * @description functions that the client runs; others are left out and named in a header
+             * @example []
+             */
+            tools?: {
+                [key: string]: unknown;
+            }[] | null;
+            /**
+             * Top K
+             * @description number of the likeliest tokens to choose from
+             * @example 40
+             */
+            top_k?: number | null;
+            /**
+             * Top P
+             * @description probability mass of the likeliest tokens to choose from
+             * @example 0.9
+             */
+            top_p?: number | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * ModelList
          * @description The list of models.
          */
@@ -3892,6 +4491,238 @@ export interface components {
             refresh_token?: string | null;
         };
         /**
+         * ResponseIn
+         * @description A request for a response. Other fields that OpenAI documents are accepted without effect.
+         * @example {
+         *       "input": "Say hello",
+         *       "model": "echo"
+         *     }
+         * @example {
+         *       "input": [
+         *         {
+         *           "content": [
+         *             {
+         *               "text": "Say hello",
+         *               "type": "input_text"
+         *             }
+         *           ],
+         *           "role": "user"
+         *         }
+         *       ],
+         *       "instructions": "Answer in one word.",
+         *       "model": "lm_studio/qwen3-8b",
+         *       "store": false,
+         *       "stream": true
+         *     }
+         */
+        ResponseIn: {
+            /**
+             * Include
+             * @description `reasoning.encrypted_content` puts the thoughts into a field that comes back next turn
+             * @example [
+             *       "reasoning.encrypted_content"
+             *     ]
+             */
+            include?: unknown[] | null;
+            /**
+             * Input
+             * @description a text, or the items of the conversation, oldest first
+             * @example Say hello
+             */
+            input: string | {
+                [key: string]: unknown;
+            }[];
+            /**
+             * Instructions
+             * @description the system's message, in front of `input`
+             * @example Answer in one word.
+             */
+            instructions?: string | null;
+            /**
+             * Max Output Tokens
+             * @description longest answer (tokens)
+             * @example 500
+             */
+            max_output_tokens?: number | null;
+            /**
+             * Metadata
+             * @description comes back in the response
+             * @example {}
+             */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Model
+             * @description an id of `/v1/models`, `profile/model`, a provider's name, or an alias; absent takes the default
+             * @example echo
+             */
+            model?: string | null;
+            /**
+             * Parallel Tool Calls
+             * @description false asks for one call at a time
+             * @example true
+             */
+            parallel_tool_calls?: boolean | null;
+            /**
+             * Previous Response Id
+             * @description refused: nothing is stored, so `input` holds the whole conversation
+             */
+            previous_response_id?: string | null;
+            /**
+             * Reasoning
+             * @description `effort`; a `summary` other than null has the thoughts sent as summaries
+             * @example {
+             *       "effort": "low"
+             *     }
+             */
+            reasoning?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Store
+             * @description nothing is stored, whatever it says
+             * @example false
+             */
+            store?: boolean | null;
+            /**
+             * Stream
+             * @description true sends server-sent events
+             * @example false
+             */
+            stream?: boolean | null;
+            /**
+             * Temperature
+             * @description randomness
+             * @example 0.7
+             */
+            temperature?: number | null;
+            /**
+             * Text
+             * @description `format` asks for JSON, with or without a schema; `verbosity`
+             * @example {
+             *       "format": {
+             *         "type": "json_object"
+             *       }
+             *     }
+             */
+            text?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Tool Choice
+             * @description `auto`, `none`, `required`, one tool, or `allowed_tools`
+             * @example auto
+             */
+            tool_choice?: string | {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Tools
+             * @description functions and custom tools, which the client runs; others are left out and named in a header
+             * @example []
+             */
+            tools?: {
+                [key: string]: unknown;
+            }[] | null;
+            /**
+             * Top P
+             * @description probability mass of the likeliest tokens to choose from
+             * @example 0.9
+             */
+            top_p?: number | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * ResponseOut
+         * @description A whole response; fields of the request that are not named here come back in it.
+         */
+        ResponseOut: {
+            /**
+             * Created At
+             * @description time of the request (s since 1970)
+             * @example 1795190400
+             */
+            created_at: number;
+            /**
+             * Error
+             * @description of a failed one: `code` and `message`
+             */
+            error: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Id
+             * @description id of this response
+             * @example resp_5905e6dbcbfa455399569db40f8d8c9a
+             */
+            id: string;
+            /**
+             * Incomplete Details
+             * @description why it is incomplete: `max_output_tokens` or `content_filter`
+             */
+            incomplete_details: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Model
+             * @description full id of the model that answers
+             * @example lm_studio/qwen3-8b
+             */
+            model: string;
+            /**
+             * Object
+             * @description always `response`
+             * @constant
+             */
+            object: "response";
+            /**
+             * Output
+             * @description items: `reasoning`, `message`, `function_call`, `custom_tool_call`
+             */
+            output: {
+                [key: string]: unknown;
+            }[];
+            /**
+             * Status
+             * @description `incomplete` where the answer was cut off
+             * @example completed
+             * @enum {string}
+             */
+            status: "in_progress" | "completed" | "incomplete" | "failed";
+            /** @description tokens that it took; null before its end */
+            usage: components["schemas"]["ResponseUsageOut"] | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * ResponseUsageOut
+         * @description Tokens that a response took.
+         */
+        ResponseUsageOut: {
+            /**
+             * Input Tokens
+             * @description tokens read
+             * @example 11
+             */
+            input_tokens: number;
+            /**
+             * Output Tokens
+             * @description tokens written
+             * @example 2
+             */
+            output_tokens: number;
+            /**
+             * Total Tokens
+             * @description tokens read and written
+             * @example 13
+             */
+            total_tokens: number;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * Resume
          * @description Resumes a dictation whose socket was lost; the first message on a new socket.
          */
@@ -4015,6 +4846,58 @@ export interface components {
             tokens: number[];
         };
         ServerEvent: components["schemas"]["Ready"] | components["schemas"]["Resumed"] | components["schemas"]["Partial"] | components["schemas"]["Final"] | components["schemas"]["EagerFinal"] | components["schemas"]["TurnResumed"] | components["schemas"]["SpeechStarted"] | components["schemas"]["SpeechStopped"] | components["schemas"]["UtteranceDiscarded"] | components["schemas"]["Ack"] | components["schemas"]["Status"] | components["schemas"]["Flushed"] | components["schemas"]["Stopped"] | components["schemas"]["Pong"] | components["schemas"]["Error"];
+        /**
+         * SpeechIn
+         * @description A text to speak. Unknown fields are ignored.
+         * @example {
+         *       "input": "Say hello",
+         *       "response_format": "wav",
+         *       "voice": "alloy"
+         *     }
+         */
+        SpeechIn: {
+            /**
+             * Input
+             * @description the text
+             * @example Say hello
+             */
+            input: string;
+            /**
+             * Model
+             * @description an engine (`espeak_ng`), or `tts-1` and OpenAI's other names, which mean the default one
+             * @default
+             * @example tts-1
+             */
+            model: string;
+            /**
+             * Response Format
+             * @description format of the audio: 24 kHz, mono; `pcm` is 16-bit little-endian without a header
+             * @default mp3
+             * @enum {string}
+             */
+            response_format: "mp3" | "opus" | "aac" | "flac" | "wav" | "pcm";
+            /**
+             * Speed
+             * @description speed; an engine may know fewer
+             * @default 1
+             * @example 1
+             */
+            speed: number;
+            /**
+             * Stream Format
+             * @description the audio itself, as it is made; `sse` is refused
+             * @default audio
+             * @constant
+             */
+            stream_format: "audio";
+            /**
+             * Voice
+             * @description a voice of `GET /v1/audio/voices`, or a language (`es`); OpenAI names (`alloy` …) mean one of the text's language
+             * @default
+             * @example alloy
+             */
+            voice: string | components["schemas"]["VoiceIn"];
+        };
         /**
          * SpeechStarted
          * @description Speech begins.
@@ -4518,6 +5401,12 @@ export interface components {
              */
             streaming: boolean;
             /**
+             * Translates
+             * @description whether it translates recordings into English
+             * @default false
+             */
+            translates: boolean;
+            /**
              * Vocabulary
              * @description whether it uses the list of terms in `start`
              */
@@ -4604,6 +5493,151 @@ export interface components {
             type: string;
         };
         /**
+         * TextChoiceOut
+         * @description One answer.
+         */
+        TextChoiceOut: {
+            /**
+             * Finish Reason
+             * @description `stop`, `length`, `content_filter` …
+             * @example stop
+             */
+            finish_reason: string | null;
+            /**
+             * Index
+             * @description number of the answer, from 0; `n` for each prompt, in order
+             * @example 0
+             */
+            index: number;
+            /**
+             * Logprobs
+             * @description always null
+             */
+            logprobs?: null;
+            /**
+             * Text
+             * @description the text
+             * @example Say hello
+             */
+            text: string;
+        };
+        /**
+         * TextCompletionIn
+         * @description A request for a text completion. Other fields of `/v1/chat/completions` are passed on.
+         * @example {
+         *       "model": "echo",
+         *       "prompt": "Say hello"
+         *     }
+         */
+        TextCompletionIn: {
+            /**
+             * Echo
+             * @description true puts the prompt in front of the text
+             * @example false
+             */
+            echo?: boolean | null;
+            /**
+             * Max Tokens
+             * @description longest answer (tokens)
+             * @example 500
+             */
+            max_tokens?: number | null;
+            /**
+             * Model
+             * @description id of a model, or an alias; absent takes the default
+             * @example echo
+             */
+            model?: string | null;
+            /**
+             * N
+             * @description number of answers to each prompt
+             * @example 1
+             */
+            n?: number | null;
+            /**
+             * Prompt
+             * @description what to answer: a text, or a list of at most 16
+             * @example Say hello
+             */
+            prompt: string | string[];
+            /**
+             * Seed
+             * @description the same seed gives the same answer, where the model supports it
+             */
+            seed?: number | null;
+            /**
+             * Stop
+             * @description texts that end the answer
+             * @example [
+             *       "\n\n"
+             *     ]
+             */
+            stop?: string | string[] | null;
+            /**
+             * Stream
+             * @description true sends pieces as server-sent events
+             * @example false
+             */
+            stream?: boolean | null;
+            /** @description how to stream */
+            stream_options?: components["schemas"]["StreamOptionsIn"] | null;
+            /**
+             * Suffix
+             * @description text after the gap; refused: chat models fill no gaps
+             */
+            suffix?: string | null;
+            /**
+             * Temperature
+             * @description randomness
+             * @example 0.7
+             */
+            temperature?: number | null;
+            /**
+             * Top P
+             * @description probability mass of the likeliest tokens
+             */
+            top_p?: number | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * TextCompletionOut
+         * @description All answers of a request.
+         */
+        TextCompletionOut: {
+            /**
+             * Choices
+             * @description the answers
+             */
+            choices: components["schemas"]["TextChoiceOut"][];
+            /**
+             * Created
+             * @description time of the request (s since 1970)
+             * @example 1795190400
+             */
+            created: number;
+            /**
+             * Id
+             * @description id of this completion
+             * @example cmpl-5905e6dbcbfa455399569db40f8d8c9a
+             */
+            id: string;
+            /**
+             * Model
+             * @description full id of the model that answers
+             * @example lm_studio/qwen3-8b
+             */
+            model: string;
+            /**
+             * Object
+             * @description always `text_completion`
+             * @constant
+             */
+            object: "text_completion";
+            /** @description tokens that all answers took */
+            usage: components["schemas"]["ChatUsageOut"];
+        };
+        /**
          * Timing
          * @description A latency receipt of a final.
          */
@@ -4628,6 +5662,98 @@ export interface components {
              * @description end of speech, from the session's first sample (ms)
              */
             speech_end_ms: number;
+        };
+        /**
+         * TokenCountIn
+         * @description A request to count the tokens of a conversation. Other fields that Anthropic documents have no effect.
+         * @example {
+         *       "messages": [
+         *         {
+         *           "content": "Say hello",
+         *           "role": "user"
+         *         }
+         *       ],
+         *       "model": "echo"
+         *     }
+         */
+        TokenCountIn: {
+            /**
+             * Messages
+             * @description the conversation, oldest first
+             * @example [
+             *       {
+             *         "content": "Say hello",
+             *         "role": "user"
+             *       }
+             *     ]
+             */
+            messages: components["schemas"]["TurnIn"][];
+            /**
+             * Model
+             * @description an id of `/v1/models`, `profile/model`, a provider's name, or an alias; absent takes the default
+             * @example echo
+             */
+            model?: string | null;
+            /**
+             * Output Config
+             * @description `effort`, and a `format` with a JSON schema
+             * @example {
+             *       "effort": "low"
+             *     }
+             */
+            output_config?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * System
+             * @description the system's message, text or blocks
+             * @example Answer in one word.
+             */
+            system?: string | {
+                [key: string]: unknown;
+            }[] | null;
+            /**
+             * Thinking
+             * @description `type` `enabled` or `adaptive` has the thoughts sent
+             * @example {
+             *       "type": "disabled"
+             *     }
+             */
+            thinking?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Tool Choice
+             * @description `type`: `auto`, `any`, `none` or `tool`
+             * @example {
+             *       "type": "auto"
+             *     }
+             */
+            tool_choice?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Tools
+             * @description functions that the client runs; others are left out and named in a header
+             * @example []
+             */
+            tools?: {
+                [key: string]: unknown;
+            }[] | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * TokenCountOut
+         * @description How many tokens a conversation has.
+         */
+        TokenCountOut: {
+            /**
+             * Input Tokens
+             * @description an estimate, four characters a token and 1500 an image
+             * @example 11
+             */
+            input_tokens: number;
         };
         /**
          * ToolEventOut
@@ -4690,6 +5816,29 @@ export interface components {
              */
             uncovered?: components["schemas"]["UncoveredOut"][] | null;
             usage: components["schemas"]["DurationUsage"];
+        };
+        /**
+         * TurnIn
+         * @description One message of the conversation.
+         */
+        TurnIn: {
+            /**
+             * Content
+             * @description text or blocks of the message
+             * @example Say hello
+             */
+            content: string | {
+                [key: string]: unknown;
+            }[];
+            /**
+             * Role
+             * @description role of whoever wrote the message
+             * @example user
+             * @enum {string}
+             */
+            role: "user" | "assistant" | "system";
+        } & {
+            [key: string]: unknown;
         };
         /**
          * TurnResumed
@@ -4892,11 +6041,11 @@ export interface components {
             segments: components["schemas"]["SegmentOut"][];
             /**
              * Task
-             * @description always `transcribe`
+             * @description `translate` of `/v1/audio/translations`
              * @default transcribe
-             * @constant
+             * @enum {string}
              */
-            task: "transcribe";
+            task: "transcribe" | "translate";
             /**
              * Text
              * @description the whole text
@@ -4914,6 +6063,56 @@ export interface components {
              * @description the words, where word times were requested
              */
             words?: components["schemas"]["WordOut"][] | null;
+        };
+        /**
+         * VoiceIn
+         * @description A voice by its id, as an object.
+         */
+        VoiceIn: {
+            /**
+             * Id
+             * @description id of a voice
+             * @example es
+             */
+            id: string;
+        };
+        /**
+         * VoiceList
+         * @description The voices of the default engine.
+         */
+        VoiceList: {
+            /**
+             * Voices
+             * @description all of them; empty where no engine can speak
+             */
+            voices: components["schemas"]["VoiceOut"][];
+        };
+        /**
+         * VoiceOut
+         * @description A voice that requests can name.
+         */
+        VoiceOut: {
+            /**
+             * Id
+             * @description what requests name
+             * @example es-419
+             */
+            id: string;
+            /**
+             * Languages
+             * @description what it speaks, as BCP-47 tags
+             * @example [
+             *       "es-419",
+             *       "es"
+             *     ]
+             */
+            languages: string[];
+            /**
+             * Name
+             * @description for people
+             * @example Spanish (Latin America)
+             */
+            name: string;
         };
         /**
          * WordOut
@@ -9448,8 +10647,100 @@ export interface operations {
                     "application/json": components["schemas"]["ModelList"];
                 };
             };
+            /** @description A page that cannot be made */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
             /** @description This Origin, Host or address may not ask */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+        };
+    };
+    speech_v1_audio_speech_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SpeechIn"];
+            };
+        };
+        responses: {
+            /** @description The audio, as it is made */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/aac": string;
+                    "audio/flac": string;
+                    "audio/mpeg": string;
+                    "audio/ogg": string;
+                    "audio/pcm": string;
+                    "audio/wav": string;
+                };
+            };
+            /** @description Cannot be spoken */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description No such model */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The body is over the limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description No engine can speak, or all places are taken */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9711,6 +11002,268 @@ export interface operations {
             };
         };
     };
+    translate_v1_audio_translations_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Lists may be named with or without `[]`; the form may come in chunks, without its length */
+        requestBody: {
+            content: {
+                "application/json": {
+                    /**
+                     * Chunking Strategy
+                     * @description `auto`, or `{type: server_vad, silence_duration_ms}`: the pause at which to cut
+                     */
+                    chunking_strategy?: unknown;
+                    /**
+                     * InputAudio
+                     * @description the recording
+                     */
+                    input_audio: {
+                        /**
+                         * Data
+                         * @description base64 of the file
+                         * @example UklGRiQAAABXQVZF
+                         */
+                        data: string;
+                        /**
+                         * Format
+                         * @description the format; ignored: the first bytes of the file decide
+                         * @default
+                         * @example wav
+                         */
+                        format?: string;
+                    };
+                    /**
+                     * Keywords
+                     * @description terms that the recording may contain, as a list
+                     * @default []
+                     */
+                    keywords?: string[];
+                    /**
+                     * Language
+                     * @description a code (`es`, `en-GB`) or an English name
+                     * @example en
+                     */
+                    language?: string | null;
+                    /**
+                     * Languages
+                     * @description languages by code or name, of which one is spoken in each utterance
+                     * @default []
+                     */
+                    languages?: string[];
+                    /**
+                     * Model
+                     * @description a speech engine (`pocketsphinx`), a checkpoint (`whisper_local/base`, `base`), or `whisper-1`, which means the default one
+                     * @default
+                     * @example whisper-1
+                     */
+                    model?: string;
+                    /**
+                     * Prompt
+                     * @description terms that the recording may contain, for engines that can use them
+                     * @default
+                     */
+                    prompt?: string;
+                    /**
+                     * Response Format
+                     * @description the format of the answer; `diarized_json` is refused: no engine tells speakers apart
+                     * @default json
+                     * @enum {string}
+                     */
+                    response_format?: "json" | "text" | "srt" | "verbose_json" | "vtt" | "diarized_json";
+                    /**
+                     * Stream
+                     * @description true: an event for each segment as soon as it is transcribed
+                     */
+                    stream?: boolean | null;
+                    /**
+                     * Temperature
+                     * @description accepted and ignored: the engines choose their own
+                     */
+                    temperature?: number | null;
+                    /**
+                     * Timestamp Granularities
+                     * @description `word` adds word times to `verbose_json`
+                     * @default []
+                     */
+                    timestamp_granularities?: ("word" | "segment")[];
+                };
+                "multipart/form-data": {
+                    /**
+                     * Chunking Strategy
+                     * @description `auto`, or `{type: server_vad, silence_duration_ms}`: the pause at which to cut
+                     */
+                    chunking_strategy?: unknown;
+                    /**
+                     * Format: binary
+                     * @description wav, mp3, m4a/mp4, aac, ogg, webm/matroska or flac, whatever its name says
+                     */
+                    file: string;
+                    /**
+                     * Keywords
+                     * @description terms that the recording may contain, as a list
+                     * @default []
+                     */
+                    keywords?: string[];
+                    /**
+                     * Language
+                     * @description a code (`es`, `en-GB`) or an English name
+                     * @example en
+                     */
+                    language?: string | null;
+                    /**
+                     * Languages
+                     * @description languages by code or name, of which one is spoken in each utterance
+                     * @default []
+                     */
+                    languages?: string[];
+                    /**
+                     * Model
+                     * @description a speech engine (`pocketsphinx`), a checkpoint (`whisper_local/base`, `base`), or `whisper-1`, which means the default one
+                     * @default
+                     * @example whisper-1
+                     */
+                    model?: string;
+                    /**
+                     * Prompt
+                     * @description terms that the recording may contain, for engines that can use them
+                     * @default
+                     */
+                    prompt?: string;
+                    /**
+                     * Response Format
+                     * @description the format of the answer; `diarized_json` is refused: no engine tells speakers apart
+                     * @default json
+                     * @enum {string}
+                     */
+                    response_format?: "json" | "text" | "srt" | "verbose_json" | "vtt" | "diarized_json";
+                    /**
+                     * Stream
+                     * @description true: an event for each segment as soon as it is transcribed
+                     */
+                    stream?: boolean | null;
+                    /**
+                     * Temperature
+                     * @description accepted and ignored: the engines choose their own
+                     */
+                    temperature?: number | null;
+                    /**
+                     * Timestamp Granularities
+                     * @description `word` adds word times to `verbose_json`
+                     * @default []
+                     */
+                    timestamp_granularities?: ("word" | "segment")[];
+                };
+            };
+        };
+        responses: {
+            /** @description The text in English */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TranscriptionOut"] | components["schemas"]["VerboseTranscriptionOut"];
+                };
+            };
+            /** @description Cannot be transcribed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description No such engine */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The upload stood still */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description Too big, or too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The engine failed */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The engine cannot be used, or too many recordings are being transcribed; see `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+        };
+    };
+    voices_v1_audio_voices_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All that there are */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VoiceList"];
+                };
+            };
+        };
+    };
     chat_completions_v1_chat_completions_post: {
         parameters: {
             query?: never;
@@ -9844,10 +11397,471 @@ export interface operations {
             };
         };
     };
-    models_v1_models_get: {
+    text_completions_v1_completions_post: {
         parameters: {
             query?: never;
             header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TextCompletionIn"];
+            };
+        };
+        responses: {
+            /** @description The answer; with `stream: true` as events and `[DONE]` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TextCompletionOut"];
+                    /**
+                     * @example data: {"id":"cmpl-5f0c","object":"text_completion","created":1795190400,"model":"echo","choices":[{"text":"Say hello","index":0,"logprobs":null,"finish_reason":null}]}
+                     *
+                     *     data: {"id":"cmpl-5f0c","object":"text_completion","created":1795190400,"model":"echo","choices":[{"text":"","index":0,"logprobs":null,"finish_reason":"stop"}]}
+                     *
+                     *     data: [DONE]
+                     */
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description Cannot be asked */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The upstream refuses the server's key */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask, or the upstream says so of the server's key */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description No such model */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The body did not come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The body is over the limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The upstream wants fewer requests; see `Retry-After` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The upstream failed, or its answer broke off */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The provider cannot be used yet: it loads its model, or is not configured */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The upstream did not answer in time */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+        };
+    };
+    embeddings_v1_embeddings_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmbeddingsIn"];
+            };
+        };
+        responses: {
+            /** @description The embeddings, in the order of the inputs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmbeddingsOut"];
+                };
+            };
+            /** @description Cannot be computed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The upstream refuses the server's key */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask, or the upstream says so of the server's key */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description No such model */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The body did not come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The body is over the limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The upstream wants fewer requests; see `Retry-After` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The upstream failed, or its answer broke off */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The provider cannot be used yet: it loads its model, or is not configured */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The upstream did not answer in time */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+        };
+    };
+    create_message_v1_messages_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessagesIn"];
+            };
+        };
+        responses: {
+            /** @description The message; with `stream: true` as events in Anthropic's order. A stream that breaks ends with an `error` event */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicMessageOut"];
+                    /**
+                     * @example event: content_block_delta
+                     *     data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Say hello"}}
+                     */
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description Cannot be asked */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicErrorOut"];
+                };
+            };
+            /** @description The upstream refuses the server's key */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicErrorOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask, or the upstream says so of the server's key */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicErrorOut"];
+                };
+            };
+            /** @description No such model */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicErrorOut"];
+                };
+            };
+            /** @description The body did not come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicErrorOut"];
+                };
+            };
+            /** @description The body is over the limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicErrorOut"];
+                };
+            };
+            /** @description The upstream wants fewer requests; see `Retry-After` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicErrorOut"];
+                };
+            };
+            /** @description The upstream failed, or its answer broke off */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicErrorOut"];
+                };
+            };
+            /** @description The provider cannot be used yet: it loads its model, or is not configured */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicErrorOut"];
+                };
+            };
+            /** @description The upstream did not answer in time */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicErrorOut"];
+                };
+            };
+        };
+    };
+    count_tokens_v1_messages_count_tokens_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenCountIn"];
+            };
+        };
+        responses: {
+            /** @description The number */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenCountOut"];
+                };
+            };
+            /** @description Cannot be asked */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicErrorOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask, or the upstream says so of the server's key */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicErrorOut"];
+                };
+            };
+            /** @description The body did not come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicErrorOut"];
+                };
+            };
+            /** @description The body is over the limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicErrorOut"];
+                };
+            };
+        };
+    };
+    models_v1_models_get: {
+        parameters: {
+            query?: {
+                /** @description in Anthropic's format: most models of a page; absent for all */
+                limit?: number | null;
+                /** @description in Anthropic's format: the models after this one */
+                after_id?: string | null;
+                /** @description in Anthropic's format: the models before this one */
+                before_id?: string | null;
+            };
+            header?: {
+                /** @description any value has the answer in Anthropic's format, which its clients expect */
+                "anthropic-version"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -9859,11 +11873,29 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ModelList"];
+                    "application/json": components["schemas"]["ModelList"] | components["schemas"]["AnthropicModelList"];
+                };
+            };
+            /** @description A page that cannot be made */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
                 };
             };
             /** @description This Origin, Host or address may not ask */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9876,7 +11908,10 @@ export interface operations {
     model_v1_models__model_id__get: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any value has the answer in Anthropic's format, which its clients expect */
+                "anthropic-version"?: string | null;
+            };
             path: {
                 model_id: string;
             };
@@ -9890,7 +11925,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ModelOut"];
+                    "application/json": components["schemas"]["ModelOut"] | components["schemas"]["AnthropicModelOut"];
                 };
             };
             /** @description This Origin, Host or address may not ask */
@@ -9960,6 +11995,134 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+        };
+    };
+    create_response_v1_responses_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResponseIn"];
+            };
+        };
+        responses: {
+            /** @description The response; with `stream: true` as `response.…` events in OpenAI's order. A stream that breaks ends with `response.failed` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResponseOut"];
+                    /**
+                     * @example event: response.output_text.delta
+                     *     data: {"type":"response.output_text.delta","sequence_number":4,"item_id":"msg_5f0c00","output_index":0,"content_index":0,"delta":"Say hello","logprobs":[]}
+                     */
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description Cannot be asked */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The upstream refuses the server's key */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask, or the upstream says so of the server's key */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description No such model */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The body did not come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The body is over the limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The upstream wants fewer requests; see `Retry-After` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The upstream failed, or its answer broke off */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The provider cannot be used yet: it loads its model, or is not configured */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
+            /** @description The upstream did not answer in time */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
                 };
             };
             /** @description Any other error, in the same shape */

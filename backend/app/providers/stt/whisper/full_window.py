@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +74,8 @@ class DecodeRequest:
     context_lang: str | None = None
     """Its language: an utterance in another one is decoded without it."""
     final: bool = True
+    task: Literal["transcribe", "translate"] = "transcribe"
+    """What the decoder writes: the words that are spoken, or English ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,7 @@ def _transcribe(
     pending, info = model.transcribe(
         audio,
         language=request.lang,
+        task=request.task,
         beam_size=request.beam_size,
         hotwords=request.hotwords,
         word_timestamps=request.words,

@@ -125,6 +125,10 @@ class WhisperLocalProvider:
         required = {tag: find_code(tag) for tag in config.required_langs}
         if not checkpoint.multilingual:
             self._check_languages(required, checkpoint, lambda code: code == "en")
+            if config.translates:
+                raise LanguageNotSupported(
+                    f"checkpoint {checkpoint.name!r} knows English alone and translates nothing; ask for another model"
+                )
         loaded = await self._pool.load(checkpoint)
         self._check_languages(required, checkpoint, loaded.speaks)
         return WhisperSession(
@@ -217,6 +221,7 @@ class WhisperSession:
         self._lang = langs[0] if len(langs) == 1 else None
         self._choice = LanguageChoice(langs, find_codes(config.likely_langs), unheard=loaded.unheard)
         self._cautious = config.cautious
+        self._translates = config.translates
         self._beam_size = beam_size
         self._terms = hotwords(config.vocabulary)
         self._few_terms = hotwords(config.vocabulary[:PARTIAL_TERMS])
@@ -242,7 +247,7 @@ class WhisperSession:
 
     async def decode_continuation(self, request: WindowRequest, told: ToldSpeech) -> WindowResult | None:
         """As `ContinuingSttSession`. In a thread, as `decode`."""
-        if self._cautious:
+        if self._cautious or self._translates:
             return None
         asked, whisper = self._describe(request), self._loaded.whisper
         decoded, decode_ms = await self._call(
@@ -257,11 +262,13 @@ class WhisperSession:
             lang=self._lang or request.lang,
             choice=replace(self._choice, spoken=request.spoken),
             hotwords=self._terms if request.final else self._few_terms,
-            words=request.words,
+            words=request.words
+            and not self._translates,  # words of another language stand nowhere in the audio
             beam_size=self._beam_size,
-            context=request.context,
+            context="" if self._translates else request.context,
             context_lang=request.context_lang,
             final=request.final,
+            task="translate" if self._translates else "transcribe",
         )
 
     async def _call(self, decode: Callable[[threading.Event], T]) -> tuple[T, float]:
@@ -312,7 +319,9 @@ def _to_result(decoded: DecodeResult, decode_ms: float) -> WindowResult:
 
 def _capabilities(default: Checkpoint | None) -> SttCapabilities:
     languages = None if default is None or default.multilingual else ("en",)
-    return SttCapabilities(languages, streaming=True, words=True, vocabulary=True, network=False)
+    return SttCapabilities(
+        languages, streaming=True, words=True, vocabulary=True, network=False, translates=languages is None
+    )
 
 
 def _measure(checkpoint: Checkpoint) -> dict[str, str | int | float]:

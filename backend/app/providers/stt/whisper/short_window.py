@@ -75,7 +75,7 @@ def decode_short(
     lang, probability = find_language(model, window, request)
     if abandoned.is_set():
         return DecodeResult("", lang, probability)
-    tokenizer = make_tokenizer(model, lang)
+    tokenizer = make_tokenizer(model, lang, request.task)
     prompt = model.get_prompt(
         tokenizer,
         context_tokens(model, request, lang),
@@ -264,16 +264,16 @@ def is_closed(text: str, closing: float) -> bool:
     return closing >= SURE_CLOSING and not text.endswith(ELLIPSES)
 
 
-def make_tokenizer(model: Any, lang: str) -> Any:
-    """The tokenizer of a `WhisperModel` for a language."""
-    return _tokenizer(model.hf_tokenizer, model.model.is_multilingual, lang)
+def make_tokenizer(model: Any, lang: str, task: str = "transcribe") -> Any:
+    """The tokenizer of a `WhisperModel` for a language and a task."""
+    return _tokenizer(model.hf_tokenizer, model.model.is_multilingual, lang, task)
 
 
 @lru_cache(maxsize=32)
-def _tokenizer(hf_tokenizer: Any, multilingual: bool, lang: str) -> Any:
+def _tokenizer(hf_tokenizer: Any, multilingual: bool, lang: str, task: str) -> Any:
     from faster_whisper.tokenizer import Tokenizer
 
-    return Tokenizer(hf_tokenizer, multilingual, task="transcribe", language=lang)
+    return Tokenizer(hf_tokenizer, multilingual, task=task, language=lang)
 
 
 @lru_cache(maxsize=32)
