@@ -243,8 +243,8 @@ class LimitSettings(BaseModel):
         20 << 20,
         ge=1024,
         le=256 << 20,
-        description="largest body of a request to `/v1/chat/completions`, images included, `/v1/completions` or "
-        "`/v1/embeddings` (bytes)",
+        description="largest body of a request for a model's answer or for embeddings under `/v1`, images included "
+        "(bytes)",
     )
     upload_bytes: int = Field(
         100 << 20,
