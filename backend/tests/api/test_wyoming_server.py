@@ -72,7 +72,7 @@ async def command(client: AsyncTcpClient, pcm: bytes, **asked: Any) -> list[Even
 
 def text_of(events: list[Event]) -> str:
     [found] = [Transcript.from_event(event) for event in events if event.type == "transcript"]
-    return found.text
+    return str(found.text)
 
 
 async def test_describe_is_what_home_assistant_reads() -> None:
