@@ -295,23 +295,28 @@ class LargeMessageGate:
     """
 
     def __init__(self, places: int) -> None:
-        self._free = places
+        self.free = places
         self._waiting: deque[ProbingWebSocketProtocol] = deque()
 
     def enter(self, protocol: "ProbingWebSocketProtocol") -> bool:
         """Take a place; False where none is free: then `let_in` of the protocol is called when there is one."""
-        if not self._free:
+        if not self.free:
             self._waiting.append(protocol)
             return False
-        self._free -= 1
+        self.free -= 1
         return True
+
+    @property
+    def waiting(self) -> int:
+        """Sockets that wait for a place."""
+        return len(self._waiting)
 
     def leave(self) -> None:
         """Give a place back, to the next that waits."""
         if self._waiting:
             self._waiting.popleft().let_in()
         else:
-            self._free += 1
+            self.free += 1
 
     def forget(self, protocol: "ProbingWebSocketProtocol") -> None:
         """A socket that waited is gone."""

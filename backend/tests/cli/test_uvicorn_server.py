@@ -11,6 +11,7 @@ import socket
 import struct
 import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -20,12 +21,19 @@ from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 
+from app.cli import uvicorn_server
 from app.cli.serve import SHUTDOWN_TIMEOUT_S
-from app.cli.uvicorn_server import compute_end_limit_s, is_worth_logging
+from app.cli.uvicorn_server import (
+    LargeMessageGate,
+    ProbingWebSocketProtocol,
+    compute_end_limit_s,
+    is_worth_logging,
+)
 from app.services.chat.answers import DRAIN_S
 from app.services.history.dictation_writer import MIN_END_S
 from tests.fakes.engine import FakeEngine, Script, guess_words
-from tests.support.server import serve_engine
+from tests.support.realtime_client import RealtimeClient, connect_realtime_client
+from tests.support.server import fake_settings, run_server, serve_engine, with_engine
 from tests.support.speech_client import (
     SpeechClient,
     connect_speech_client,
@@ -33,6 +41,7 @@ from tests.support.speech_client import (
     load_speech,
     make_sentence,
     make_speech_without_pauses,
+    wait_until,
 )
 from tests.support.terminal import FakeTerminal
 
@@ -232,3 +241,86 @@ async def test_a_sentence_waits_for_a_lost_line_and_ends_for_a_silent_client(
         unbroken = await dictate(is_lost=False)
         assert len(unbroken) == 1
         assert await dictate(is_lost=True) == unbroken
+
+
+# -- large messages: few at once, and no client gets an error for the others
+
+LARGE_BYTES = 600_000
+SMALL_MESSAGES = {"message_bytes": 64_000, "realtime_message_bytes": 1_000_000}
+
+
+@contextlib.contextmanager
+def serve_through_gate() -> Iterator[tuple[str, LargeMessageGate]]:
+    """A server that receives one large message at a time."""
+    gate = LargeMessageGate(1)
+    engine = FakeEngine(Script(final=guess_words))
+    with run_server(
+        fake_settings(limits=SMALL_MESSAGES),
+        registrations=with_engine(engine),
+        ws=partial(ProbingWebSocketProtocol, gate=gate),
+    ) as served:
+        yield served.url, gate
+
+
+def large_append(length: int = LARGE_BYTES) -> bytes:
+    """A frame that appends so many characters of silence, unmasked by a mask of zeros."""
+    head, tail = b'{"type":"input_audio_buffer.append","audio":"', b'"}'
+    body = head + b"A" * (length - length % 4) + tail
+    return bytes((0x81, 0x80 | 127)) + len(body).to_bytes(8, "big") + bytes(4) + body
+
+
+async def clear(client: RealtimeClient) -> None:
+    await client.send("input_audio_buffer.clear")
+    await client.until("input_audio_buffer.cleared")
+
+
+async def test_large_messages_are_received_one_after_another() -> None:
+    with serve_through_gate() as (url, gate):
+        async with connect_realtime_client(url) as first, connect_realtime_client(url) as second:
+            frame = large_append()
+            first.connection.transport.write(frame[:300_000])
+            await wait_until(lambda: gate.free == 0)
+            second.connection.transport.write(frame)
+            await wait_until(lambda: gate.waiting == 1)
+            async with connect_realtime_client(url) as third:
+                await clear(third)  # small messages wait for nobody
+            first.connection.transport.write(frame[300_000:])
+            await clear(first)
+            await clear(second)
+            await wait_until(lambda: (gate.free, gate.waiting) == (1, 0))
+
+
+async def test_whoever_leaves_gives_the_place_back() -> None:
+    with serve_through_gate() as (url, gate):
+        async with connect_realtime_client(url) as first, connect_realtime_client(url) as second:
+            first.connection.transport.write(large_append()[:300_000])
+            await wait_until(lambda: gate.free == 0)
+            second.connection.transport.write(large_append())
+            await wait_until(lambda: gate.waiting == 1)
+            first.connection.transport.abort()
+            await clear(second)
+            await wait_until(lambda: gate.free == 1)
+
+
+async def test_a_large_message_that_does_not_come_on_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uvicorn_server, "PROGRESS_S", 0.2)
+    with serve_through_gate() as (url, gate):
+        async with connect_realtime_client(url) as client:
+            client.connection.transport.write(large_append()[:300_000])
+            code, reason = await client.until_closed()
+            assert (code, reason) == (uvicorn_server.TOO_SLOW, "a large message came too slowly")
+            await wait_until(lambda: gate.free == 1)
+
+
+async def test_the_parts_of_a_message_are_joined_as_they_come() -> None:
+    with serve_through_gate() as (url, _):
+        async with connect_realtime_client(url) as client:
+            await client.connection.send(iter('{"type":"input_audio_buffer.clear"}'))
+            await client.until("input_audio_buffer.cleared")
+
+
+async def test_the_other_socket_keeps_its_frame_limit() -> None:
+    with serve_through_gate() as (url, _):
+        async with connect_speech_client(url) as client:
+            client.connection.transport.write(large_append())
+            assert await client.until_closed() == 1009
