@@ -58,6 +58,14 @@ def test_python(setups: str) -> None:
     assert printed(sys.executable, "-c", block(setups, "python")) == f"Hello world{SAID}\n"
 
 
+def test_live_speech_in_python(prompter: str, recording: Path) -> None:
+    live = (ROOT / ENGLISH).read_text(encoding="utf-8").partition("\n## Live speech\n")[2]
+    script = re.findall(r"^```python\n(.*?)^```$", live, re.S | re.M)[0]
+    assert recording.name in script
+    said = printed(sys.executable, "-c", script.replace("http://127.0.0.1:8000/v1", prompter))
+    assert said == f"{SAID}\n"
+
+
 def test_javascript(setups: str, javascript: str) -> None:
     """Written beside the packages, as an import finds them from the file that names them."""
     script = JAVASCRIPT / "node_modules" / f".example-{os.getpid()}.mjs"

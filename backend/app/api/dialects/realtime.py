@@ -513,7 +513,7 @@ def _refuse_type(kind: Any) -> None:
     Raises:
         Refusal
     """
-    if kind in _IGNORED:
+    if isinstance(kind, str) and kind in _IGNORED:
         return
     supported = ", ".join(f"'{name}'" for name in CLIENT_EVENTS)
     if isinstance(kind, str) and kind.startswith(_OF_CONVERSATIONS):

@@ -380,6 +380,8 @@ def test_a_sample_may_be_cut_between_appends() -> None:
     [
         ({}, "invalid_value", "type"),
         ({"type": 7}, "invalid_value", "type"),
+        ({"type": []}, "invalid_value", "type"),
+        ({"type": {}}, "invalid_value", "type"),
         ({"type": "warble", "event_id": "e1"}, "invalid_value", "type"),
         ({"type": "response.create"}, "invalid_value", "type"),
         ({"type": "conversation.item.create", "item": {}}, "invalid_value", "type"),
