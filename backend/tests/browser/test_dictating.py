@@ -66,6 +66,7 @@ async def test_speak_see_fix_send(open_page: OpenPage, recording: Path) -> None:
     await expect(app.page.get_by_role("navigation").get_by_role("link").first).to_contain_text(prompt[:12])
 
 
+@IN_BOTH
 async def test_a_key_is_held_to_speak(open_page: OpenPage) -> None:
     """Space in the empty composer; letting go finishes, and no space is written."""
     app = await open_page(says=ENGLISH)
@@ -79,6 +80,7 @@ async def test_a_key_is_held_to_speak(open_page: OpenPage) -> None:
     await expect(app.composer).to_have_value(said(ENGLISH))
 
 
+@IN_BOTH
 async def test_send_waits_for_the_last_words(open_page: OpenPage) -> None:
     """Enter while the last words are still being understood sends all of them."""
     app = await open_page(says=ENGLISH)

@@ -1,5 +1,7 @@
 """What the page says of the microphone in a real browser: it listens only while sound comes in."""
 
+import re
+
 from playwright.async_api import Page, expect
 
 from tests.browser.browsers import get_microphone_switches
@@ -107,6 +109,19 @@ async def test_without_a_sound_output_it_never_says_that_it_listens(open_page: O
     await app.ask("typed instead")
     await app.has_answered()
     await expect(app.composer).to_have_value("")
+
+
+@IN_BOTH
+async def test_muting_ends_what_is_being_said(open_page: OpenPage) -> None:
+    """It becomes final, as after a pause. Afterwards the page listens again, and finds no fault with the microphone."""
+    app = await open_page(says=LONG, script=SHOWN)
+    await speak(app)
+    await app.button("Mute the microphone").click()
+    await expect(app.state).to_have_text("Muted")
+    await expect(app.page.get_by_test_id("heard")).to_contain_text("terminal")
+    await app.button("Unmute the microphone").click()
+    await expect(app.state).to_have_text(re.compile("Listening|Hearing you"))
+    assert not [text for text in await app.page.evaluate("shown") if text.startswith("No sound")]
 
 
 async def test_another_program_that_mutes_is_told_and_its_end_too(open_page: OpenPage) -> None:

@@ -37,7 +37,7 @@ export class FakeMicrophone {
   constructor(private readonly events: MicrophoneEvents) {}
 
   hear(pcm: ArrayBuffer, level = 0.1): void {
-    if (!this.isClosed) this.events.onChunk({ pcm, level });
+    if (!this.isClosed) this.events.onChunk({ pcm, level, isMissing: false });
   }
 
   /** What comes from it changes. */

@@ -30,7 +30,7 @@ class FakeNode {
   }
 
   hear(level: number): void {
-    this.port.onmessage?.({ data: { pcm: new ArrayBuffer(2), level } });
+    this.port.onmessage?.({ data: { pcm: new ArrayBuffer(2), level, isMissing: false } });
   }
 }
 

@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import { Recorder, WIRE_RATE_HZ } from "./recorder";
+import { type AudioChunk, Recorder, WIRE_RATE_HZ } from "./recorder";
 import { Resampler } from "./resampler";
 
 const RATES_HZ = [8000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000];
@@ -89,5 +89,22 @@ describe("the recorder", () => {
       const [mixed] = new Recorder(WIRE_RATE_HZ).push([sound, other]);
       expect(mixed?.level).toBeCloseTo(rms(sound), 3);
     }
+  });
+
+  it("goes on with silence where the browser gives no channels, once there was a sound, and says so", () => {
+    const block = 128;
+    const recorder = new Recorder(WIRE_RATE_HZ);
+    const push = (blocks: number, channels: Float32Array[]): AudioChunk[] =>
+      Array.from({ length: blocks }, () => recorder.push(channels)).flat();
+    expect(push(50, [])).toEqual([]); // the microphone is not open yet
+    const sounds = push(13, [new Float32Array(block).fill(0.5)]); // 104 ms
+    expect(sounds.map(({ isMissing }) => isMissing)).toEqual([false]);
+    const [mixed, ...silence] = push(50, []); // 400 ms
+    expect(mixed?.isMissing).toBe(false);
+    expect(silence).toHaveLength(3);
+    for (const { isMissing, level, pcm } of silence)
+      expect([isMissing, level, pcm.byteLength]).toEqual([true, 0, 3200]);
+    const [back] = push(13, [new Float32Array(block).fill(0.5)]);
+    expect(back?.isMissing).toBe(false);
   });
 });

@@ -27,7 +27,7 @@ class RecorderProcessor extends AudioWorkletProcessor {
 
   /** The inputs: the microphone, and for a while the same microphone without the browser's processing. */
   process([channels = [], plain]: Float32Array[][]): boolean {
-    if (channels.length > 0) this.#post(this.#recorder.push(channels, plain));
+    this.#post(this.#recorder.push(channels, plain));
     if (!this.#isCompared && this.#recorder.verdict !== "unknown") {
       this.#isCompared = true;
       this.port.postMessage(this.#recorder.verdict);

@@ -50,12 +50,15 @@ function start(state: AudioContextState = "running"): void {
 }
 
 /** Pieces come in real time. */
-function hear(ms: number, level = 0.1): void {
+function hear(ms: number, level = 0.1, isMissing = false): void {
   for (let at = 0; at < ms; at += PIECE_MS) {
     vi.advanceTimersByTime(PIECE_MS);
-    watch.handleChunk({ pcm: new ArrayBuffer(32 * PIECE_MS), level });
+    watch.handleChunk({ pcm: new ArrayBuffer(32 * PIECE_MS), level, isMissing });
   }
 }
+
+/** The recorder puts silence in where the browser gives nothing. */
+const miss = (ms: number): void => hear(ms, 0, true);
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -83,6 +86,27 @@ describe("no piece for two seconds", () => {
     expect(told).toEqual(["live", "stalled"]);
     hear(100);
     expect(told).toEqual(["live", "stalled", "live"]);
+  });
+
+  it("is told where silence was put in for them", () => {
+    hear(300);
+    miss(1500);
+    expect(told).toEqual(["live"]);
+    miss(1000);
+    expect(told).toEqual(["live", "stalled"]);
+    hear(100);
+    expect(told).toEqual(["live", "stalled", "live"]);
+  });
+
+  it("is what is wanted while the page mutes, and counts from the end of that", () => {
+    hear(300);
+    watch.mute(true);
+    miss(20_000);
+    watch.mute(false);
+    miss(1500);
+    expect(told).toEqual(["live"]);
+    hear(100);
+    expect(told).toEqual(["live"]);
   });
 
   it("is told of a microphone that never gives one", () => {

@@ -71,7 +71,8 @@ export class SoundWatch {
     for (const gesture of ["pointerdown", "keydown"]) addEventListener(gesture, this.#revive, true);
   }
 
-  handleChunk({ level, pcm }: AudioChunk): void {
+  handleChunk({ level, pcm, isMissing }: AudioChunk): void {
+    if (isMissing && !this.#isMuted) return this.#judge();
     this.#hasPiece = true;
     this.#pieceAtMs = performance.now();
     this.#hasSound ||= level > 0;
@@ -79,9 +80,10 @@ export class SoundWatch {
     this.#judge();
   }
 
-  /** The page mutes the microphone, which then gives zeros. */
+  /** The page mutes the microphone, which then gives zeros, or nothing. */
   mute(isMuted: boolean): void {
     this.#isMuted = isMuted;
+    this.#pieceAtMs = performance.now();
     this.#silentMs = 0;
     this.#hasSound = false;
     this.#judge();
