@@ -1,4 +1,4 @@
-"""Takes screenshots of the web app in its main states: `make shots`.
+"""Takes screenshots of the web app in its states: `make shots`.
 
 It needs Chromium and the packages of requirements-dev.txt. It starts its own servers and model; the speech is a
 recording of samples/, which models/whisper-samples recognises.
@@ -7,62 +7,77 @@ recording of samples/, which models/whisper-samples recognises.
 import argparse
 import sys
 import tempfile
+from functools import partial, update_wrapper
 from pathlib import Path
 
-import states
+import states_chat as chat
+import states_settings as settings
+import states_speech as speech
 from model import run_model
 from server import ROOT, run_server
-from session import join_recordings, open_session
+from session import GRID, SOME_LOOKS, join_recordings, open_session
 
-SPANISH = ("es_estado_pedido_16k", "es_correo_jefe_16k")
-ENGLISH = ("en_reverse_list_16k", "en_translate_letter_16k")
-ON_CONVERSATION = (states.conversation,)
+RECORDINGS = ("es_estado_pedido_16k", "es_correo_jefe_16k") * 2
+ON_CONVERSATION = (chat.conversation, speech.asking_on)
 READY = (
-    states.guide,
-    states.welcome,
-    states.dictating,
-    states.reconnecting,
-    states.dictations,
-    states.messages,
-    states.assistant,
-    states.streaming,
-    states.failing,
-    states.settings,
-    states.search,
-    states.sidebar,
-    states.sheet,
+    settings.guide,
+    chat.welcome,
+    speech.dictating,
+    speech.reconnecting,
+    speech.awaiting,
+    speech.microphone,
+    speech.hands_free,
+    settings.dictations,
+    chat.messages,
+    chat.assistant,
+    chat.streaming,
+    chat.stopped_blank,
+    chat.failing,
+    chat.uncertain,
+    settings.settings,
+    settings.try_microphone,
+    settings.fetching,
+    chat.search,
+    chat.sidebar,
+    chat.sheet,
 )
 
 
 def main() -> int:
-    """Take the screenshots; the exit code is 1 if a page is too wide."""
-    parser = argparse.ArgumentParser(description="Take screenshots of the web app in its main states.")
+    """Take the screenshots; the exit code is 1 if a state is not reached, or a page is too wide."""
+    parser = argparse.ArgumentParser(description="Take screenshots of the web app in its states.")
     parser.add_argument(
         "--out", type=Path, default=ROOT / "build" / "screenshots", help="folder for the screenshots"
+    )
+    parser.add_argument(
+        "--grid", action="store_true", help="every theme with every language and width: twice as many"
     )
     parser.add_argument(
         "only", nargs="*", help="states to take, by name, e.g. welcome dictating; none means all"
     )
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
+    looks = GRID if options.grid else SOME_LOOKS
     complaints: list[str] = []
     with tempfile.TemporaryDirectory() as folder, run_model() as model, run_server(model) as url:
-        recording = join_recordings(Path(folder) / "es.wav", *SPANISH)
-        with open_session(options.out, recording, options.only, complaints) as taken:
-            address = states.hold_conversations(url, taken)
+        recording = join_recordings(Path(folder) / "es.wav", *RECORDINGS)
+        with open_session(options.out, recording, options.only, looks, complaints) as taken:
+            address = chat.hold_conversations(url, taken)
+            settings.hold_dictation(url, taken)
             for state in (*READY, *ON_CONVERSATION):
                 taken.take(state, address if state in ON_CONVERSATION else url)
             with run_server(model, ready=False) as bare:
-                taken.take(states.unready, bare)
+                taken.take(settings.unready, bare)
+                taken.take(chat.blank, bare)
+                taken.take(
+                    update_wrapper(partial(settings.connecting, service=model), settings.connecting), bare
+                )
             with run_server(model, accounts=True) as shut:
-                taken.take(states.log_in, shut)
-        recording = join_recordings(Path(folder) / "en.wav", *ENGLISH)
-        with open_session(options.out, recording, options.only, complaints) as taken:
-            taken.take(states.asking_on, address)
+                taken.take(settings.log_in, shut)
     for complaint in dict.fromkeys(complaints):
         print(f"prompter: {complaint}", file=sys.stderr)
     print(options.out)
-    return 1 if any("px too wide" in complaint for complaint in complaints) else 0
+    return 1 if any("px too wide" in text or "not reached" in text for text in complaints) else 0
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 NAME = "gemma-3-12b"
+NAMES = (NAME, "qwen3-8b")
 HASH_MAP = """A **hash map** keeps pairs of keys and values, and finds a value from its key in one step on average.
 
 1. A *hash function* turns the key into a number.
@@ -50,11 +51,37 @@ WALK = """Three days by the sea, with two nights in the same inn:
 **Day 2.** Along the beach to the river mouth, 14 km, mostly flat. Lunch at the ferry house.
 
 **Day 3.** Inland through the pine woods"""
+WALK_ES = """Tres días junto al mar, con dos noches en la misma posada:
+
+**Día 1.** El camino del acantilado, del puerto al faro, 11 km. Salid temprano: después del mediodía no hay sombra.
+
+**Día 2.** Por la playa hasta la desembocadura, 14 km, casi todo llano. Comida en la casa del barquero.
+
+**Día 3.** Tierra adentro, por el pinar"""
 FAILS = "Show me what happens when a model fails"
-SLOW = "Plan three days of walking near the sea for two people."
-ANSWERS = {"hash map": HASH_MAP, "ORD001": ORDER, "walking": WALK}
+SLOW = {
+    "en": "Plan three days of walking near the sea for two people.",
+    "es": "Organiza tres días de caminatas cerca del mar para dos personas.",
+}
+SILENT = {"en": "What would you do on a rainy Sunday?", "es": "¿Qué harías un domingo de lluvia?"}
+"""Their answers have no words while the screenshots are taken."""
+ANSWERS = {
+    "hash map": HASH_MAP,
+    "ORD001": ORDER,
+    "walking": WALK,
+    "caminatas": WALK_ES,
+    "Sunday": "",
+    "domingo": "",
+}
 ASKS_FOR_TITLE = "Name this conversation"
-TITLES = {"hash map": "How a hash map works", "ORD001": "Estado del pedido ORD001"}
+TITLES = {
+    "hash map": "How a hash map works",
+    "ORD001": "Estado del pedido ORD001",
+    "walking": "Three days by the sea",
+    "caminatas": "Tres días junto al mar",
+    "Sunday": "A rainy Sunday",
+    "domingo": "Un domingo de lluvia",
+}
 OTHER_TITLE = "Turn this list into tasks"
 _SLOW_S = 30
 
@@ -74,7 +101,7 @@ def run_model() -> Iterator[str]:
 
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        self._send_json(200, {"object": "list", "data": [{"id": NAME, "object": "model"}]})
+        self._send_json(200, {"object": "list", "data": [{"id": name, "object": "model"} for name in NAMES]})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -89,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
         text = next((answer for words, answer in known.items() if words in question), other)
         self._start_stream()
         self._send_text(text)
-        if question == SLOW:
+        if question in (*SLOW.values(), *SILENT.values()):
             time.sleep(_SLOW_S)  # the screenshot is taken meanwhile
         return self._end_stream(text)
 

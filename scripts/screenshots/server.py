@@ -26,7 +26,7 @@ ASKING_ASSISTANT = {
 def run_server(model_url: str, *, accounts: bool = False, ready: bool = True) -> Iterator[str]:
     """Run a server whose answers come from `model_url`; yields its address. Unless `ready`, nothing is set up."""
     with tempfile.TemporaryDirectory() as folder:
-        env = _environment(Path(folder), model_url if ready else "")
+        env = _environment(Path(folder), model_url, model_url if ready else "")
         if not ready:
             env["PROMPTER_STT__PROVIDER"] = "whisper_local"
             env["PROMPTER_STT__WHISPER_LOCAL__MODEL"] = "base"
@@ -47,7 +47,8 @@ def run_server(model_url: str, *, accounts: bool = False, ready: bool = True) ->
             process.wait(timeout=20)
 
 
-def _environment(folder: Path, model_url: str) -> dict[str, str]:
+def _environment(folder: Path, service: str, model_url: str) -> dict[str, str]:
+    """The environment of a server that may reach `service`, and uses it where it is `model_url` too."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(("PROMPTER_", "OPENAI_"))}
     return {
         **own,
@@ -56,6 +57,7 @@ def _environment(folder: Path, model_url: str) -> dict[str, str]:
         "PROMPTER_STT__PROVIDER": "whisper_local",
         "PROMPTER_STT__WHISPER_LOCAL__MODEL": "whisper-samples",
         "PROMPTER_LLM__DISCOVER": "false",
+        "PROMPTER_LLM__ALLOWED_BASE_URLS": service.removesuffix("/v1"),
         "PROMPTER_ASSISTANTS__NAMED": json.dumps(
             {"asking": {**ASKING_ASSISTANT, "approval": {"get_order_details": "ask"}}}
         ),

@@ -1,52 +1,80 @@
 """A browser with a recording as its microphone, and screenshots of pages in it, by theme, language and width."""
 
 import json
+import re
 import shutil
 import wave
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 from server import ROOT
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 WIDE, NARROW = (1280, 800), (360, 740)
+SETTLES_MS = 15_000
 _PAUSE = bytes(2 * 16_000 // 3)  # a third of a second
+
+
+class Look(NamedTuple):
+    """How the page looks to somebody."""
+
+    theme: str
+    lang: str
+    narrow: bool
+
+    def __str__(self) -> str:
+        return f"{self.theme}-{self.lang}{'-mobile' * self.narrow}"
+
+
+GRID = tuple(
+    Look(theme, lang, narrow)
+    for narrow in (False, True)
+    for lang in ("en", "es")
+    for theme in ("dark", "light")
+)
+SOME_LOOKS = tuple(
+    look for look in GRID if str(look) in ("dark-en", "light-es", "light-es-mobile", "dark-en-mobile")
+)
+"""Each theme, each language and each width, with each of the others."""
 
 
 class ScreenshotSession:
     """Opens pages and takes screenshots of them; `only` names the wanted states, and an empty list means all."""
 
-    def __init__(self, browser: Browser, out: Path, only: list[str], complaints: list[str]) -> None:
+    def __init__(
+        self, browser: Browser, out: Path, only: list[str], looks: tuple[Look, ...], complaints: list[str]
+    ) -> None:
+        self.looks = looks
         self._browser, self._out, self._only, self._complaints = browser, out, only, complaints
 
     @contextmanager
     def page(
-        self, url: str, *, theme: str = "dark", lang: str = "en", narrow: bool = False, guided: bool = True
+        self, url: str, look: Look = GRID[0], *, guided: bool = True, script: str = "", **settings: object
     ) -> Iterator[Page]:
-        width, height = NARROW if narrow else WIDE
+        width, height = NARROW if look.narrow else WIDE
         context = self._browser.new_context(
             viewport={"width": width, "height": height},
-            locale={"en": "en-GB", "es": "es-ES"}[lang],
-            has_touch=narrow,
-            device_scale_factor=2 if narrow else 1,
-            reduced_motion="reduce",
+            locale={"en": "en-GB", "es": "es-ES"}[look.lang],
+            has_touch=look.narrow,
+            device_scale_factor=2 if look.narrow else 1,
             permissions=["microphone"],
         )
-        settings = {
+        chosen = {
             "guided": guided,
-            "theme": theme,
+            "theme": look.theme,
             "echoCancellation": False,
             "noiseSuppression": False,
-            "showsTiming": True,
+            **settings,
         }
-        kept = json.dumps(json.dumps(settings))
-        context.add_init_script(
-            f"localStorage.getItem('prompter.settings') ?? localStorage.setItem('prompter.settings', {kept})"
-        )
+        kept = json.dumps(json.dumps(chosen))
+        key = "prompter.settings"
+        keep = f"localStorage.getItem('{key}') ?? localStorage.setItem('{key}', {kept})"
+        context.add_init_script(f"if (location.protocol !== 'about:') {{ {keep}; {script} }}")
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(SETTLES_MS)
         page.on("console", lambda message: self._complain(message.type, message.text))
         page.on("pageerror", lambda error: self._complain("error", str(error)))
         page.goto(url)
@@ -55,17 +83,39 @@ class ScreenshotSession:
         finally:
             context.close()
 
-    def take(self, state: "Callable[[ScreenshotSession, str], None]", url: str) -> None:
-        if not self._only or state.__name__ in self._only:
-            state(self, url)
+    def pages(
+        self, url: str, *, guided: bool = True, script: str = "", **settings: object
+    ) -> Iterator[tuple[Page, Look]]:
+        """A new page for each look."""
+        for look in self.looks:
+            with self.page(url, look, guided=guided, script=script, **settings) as page:
+                yield page, look
 
-    def shoot(self, page: Page, name: str, pause_ms: int = 250) -> None:
+    def take(self, state: "Callable[[ScreenshotSession, str], None]", url: str) -> None:
+        """Take the screenshots of a state. One that is not reached is a complaint; the others go on."""
+        if self._only and state.__name__ not in self._only:
+            return
+        try:
+            state(self, url)
+        except (AssertionError, Error) as error:
+            self._complaints.append(f"{state.__name__}: not reached: {str(error).splitlines()[0]}")
+
+    def shoot(self, page: Page, name: str, look: Look, pause_ms: int = 250) -> None:
         """Take one screenshot, after a pause for animations."""
         page.wait_for_timeout(pause_ms)
-        page.screenshot(path=self._out / f"{name}.png")
+        page.screenshot(path=self._out / f"{name}-{look}.png")
         wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         if wide > 0:
-            self._complaints.append(f"{name}: {wide} px too wide")
+            self._complaints.append(f"{name}-{look}: {wide} px too wide")
+
+    def shoot_whole(self, page: Page, name: str, look: Look) -> None:
+        """Take one screenshot of all that the page scrolls, on a screen as high as that."""
+        width, height = NARROW if look.narrow else WIDE
+        box = "document.querySelector('main .overflow-y-auto')"
+        more = page.evaluate(f"{box}.scrollHeight - {box}.clientHeight")
+        page.set_viewport_size({"width": width, "height": height + more})
+        self.shoot(page, name, look)
+        page.set_viewport_size({"width": width, "height": height})
 
     def _complain(self, kind: str, text: str) -> None:
         if kind in ("error", "warning"):
@@ -74,7 +124,7 @@ class ScreenshotSession:
 
 @contextmanager
 def open_session(
-    out: Path, recording: Path, only: list[str], complaints: list[str]
+    out: Path, recording: Path, only: list[str], looks: tuple[Look, ...], complaints: list[str]
 ) -> Iterator[ScreenshotSession]:
     path = next(filter(None, map(shutil.which, CHROMIUMS)), None)
     if path is None:
@@ -83,8 +133,13 @@ def open_session(
     with sync_playwright() as playwright:
         microphone = f"--use-file-for-fake-audio-capture={recording}%noloop"
         browser = playwright.chromium.launch(executable_path=path, args=[*fake, microphone])
-        yield ScreenshotSession(browser, out, only, complaints)
+        yield ScreenshotSession(browser, out, only, looks, complaints)
         browser.close()
+
+
+def named(*names: str) -> re.Pattern[str]:
+    """What begins with one of these: a name in both languages."""
+    return re.compile(f"^({'|'.join(map(re.escape, names))})")
 
 
 def join_recordings(target: Path, *names: str) -> Path:
