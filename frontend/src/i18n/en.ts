@@ -562,7 +562,7 @@ export const en = {
     tooSlow: "Too slow for this machine: {{speech}} s of speech would take it {{seconds}} s ({{how}}).",
     measured: "measured",
     estimated: "estimated",
-    speedUnknown: "How fast it is on this machine shows once it is here.",
+    speedUnknown: "How fast each one is on this machine shows once it is here.",
     cannotRun: "This server lacks the program that runs it.",
     fetch: "Download, {{size}}",
     goOn: "Continue, {{percent}}% is here",

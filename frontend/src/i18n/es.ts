@@ -569,7 +569,7 @@ export const es: Texts = {
       "Demasiado lento para esta máquina: para {{speech}} s de voz necesitaría {{seconds}} s ({{how}}).",
     measured: "medido",
     estimated: "estimado",
-    speedUnknown: "Cuando esté aquí, se verá lo rápido que es en esta máquina.",
+    speedUnknown: "Cuando estén aquí, se verá lo rápido que es cada uno en esta máquina.",
     cannotRun: "A este servidor le falta el programa que lo hace funcionar.",
     fetch: "Descargar, {{size}}",
     goOn: "Seguir, ya está el {{percent}} %",

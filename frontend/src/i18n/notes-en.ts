@@ -9,9 +9,9 @@ export const notesEn = {
   // -- providers and assistants
   hears: "Writes while you speak.",
   hears_roughly: "Understands English roughly: two to four words in ten are wrong.",
-  answers: "Ready.",
-  loads_when_asked: "Ready. The first answer takes a little longer, because it loads then.",
-  name_not_listed: "Ready, though the service does not list a model of this name.",
+  answers: "It can answer now.",
+  loads_when_asked: "It can answer now. The first answer takes a little longer, because it loads then.",
+  name_not_listed: "It can answer now, though the service does not list a model of this name.",
   loading: "It is loading and will be ready in a moment.",
   repeats: "Only repeats what you send: for trying things out.",
   recognises_nothing: "Recognises nothing: for trying things out.",

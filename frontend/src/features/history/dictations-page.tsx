@@ -107,7 +107,6 @@ function DictationRow({ dictation }: { dictation: StoredDictation }) {
           })}
         </time>
         <span>{t("history.dictations.finals", { count: dictation.finals })}</span>
-        {dictation.provider && <span>{dictation.provider}</span>}
       </span>
     </Link>
   );

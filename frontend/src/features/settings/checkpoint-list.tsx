@@ -67,7 +67,8 @@ export default function CheckpointList({ kind }: { kind: Checkpoint["kind"] }) {
         {t(kind === "whisper" ? "checkpoints.hearingHint" : "checkpoints.answersHint")}{" "}
         {data.may_change
           ? t("checkpoints.free", { size: formatBytes(data.free_bytes, i18n.language) })
-          : t("checkpoints.askAdmin")}
+          : t("checkpoints.askAdmin")}{" "}
+        {shown.some(isSpeedUnknown) && t("checkpoints.speedUnknown")}
       </p>
       <ul
         aria-label={t(kind === "whisper" ? "checkpoints.hearing" : "checkpoints.answers")}
@@ -96,6 +97,10 @@ export default function CheckpointList({ kind }: { kind: Checkpoint["kind"] }) {
     </div>
   );
 }
+
+/** Its speed on this machine is measured once it is here. */
+const isSpeedUnknown = (item: Checkpoint): boolean =>
+  item.kind === "whisper" && item.can_run && !item.speed && !item.here;
 
 interface CheckpointItemProps {
   item: Checkpoint;
@@ -181,20 +186,18 @@ function Gives({ item }: { item: Checkpoint }) {
       t("checkpoints.wrong", { percent: item.error_percent.toLocaleString(i18n.language) }),
     item.kind === "whisper" && item.languages === null && t("checkpoints.manyLanguages"),
     item.kind === "gguf" && item.recommended && t("checkpoints.smallModelHint"),
-    formatBytes(item.size_bytes, i18n.language),
+    formatBytes(item.size_bytes, i18n.language).replace(" ", "\u00a0"),
   ];
   return (
     <>
       <p className="text-muted">{parts.filter(Boolean).join(" · ")}</p>
-      {item.kind === "whisper" && item.can_run && (
-        <p className={item.speed?.pace === "too_slow" ? "text-warn" : "text-muted"}>
-          {item.speed
-            ? t(PACES[item.speed.pace], {
-                speech: SPEECH_S,
-                seconds: number(item.speed.rate * SPEECH_S),
-                how: t(item.speed.measured ? "checkpoints.measured" : "checkpoints.estimated"),
-              })
-            : t("checkpoints.speedUnknown")}
+      {item.kind === "whisper" && item.can_run && item.speed && (
+        <p className={item.speed.pace === "too_slow" ? "text-warn" : "text-muted"}>
+          {t(PACES[item.speed.pace], {
+            speech: SPEECH_S,
+            seconds: number(item.speed.rate * SPEECH_S),
+            how: t(item.speed.measured ? "checkpoints.measured" : "checkpoints.estimated"),
+          })}
         </p>
       )}
       {!item.can_run && <p className="text-warn">{t("checkpoints.cannotRun")}</p>}

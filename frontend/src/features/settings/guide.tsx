@@ -50,7 +50,7 @@ export function Guide({ microphone }: { microphone: ReactNode }) {
           {t("settings.guideStep", { step: step + 1, steps: TITLES.length })}
         </span>
       </div>
-      <div className="min-h-52 space-y-4 text-sm" aria-live="polite">
+      <div className="settings min-h-52 space-y-4 text-sm" aria-live="polite">
         {step === 0 && (
           <>
             <p className="flex items-start gap-3 rounded-xl border border-line p-3">

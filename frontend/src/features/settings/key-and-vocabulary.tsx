@@ -68,8 +68,8 @@ export function VocabularyField({ engine }: { engine: SttProvider | null }) {
           engine: nameWhat(t, engine),
         });
   return (
-    <div className="grid gap-1.5 sm:grid-cols-[14rem_1fr] sm:gap-4">
-      <label htmlFor={id} className="text-sm sm:pt-2">
+    <div className="setting">
+      <label htmlFor={id} className="setting-label">
         {t("settings.vocabulary")}
       </label>
       <div>

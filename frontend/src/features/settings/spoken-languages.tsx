@@ -22,12 +22,9 @@ export function SpokenLanguages({ supported }: { supported: readonly string[] | 
   };
   const hint = spokenLangs.length === 0 ? "any" : spokenLangs.length === 1 ? "one" : "several";
   return (
-    <fieldset
-      aria-describedby={hintId}
-      className="grid gap-1.5 sm:grid-cols-[14rem_1fr] sm:items-start sm:gap-4"
-    >
-      <legend className="float-left text-sm sm:contents">
-        <span className="sm:pt-2">{t("settings.speak")}</span>
+    <fieldset aria-describedby={hintId} className="setting">
+      <legend>
+        <span className="setting-label">{t("settings.speak")}</span>
       </legend>
       <div className="clear-both min-w-0">
         <div className="flex flex-wrap gap-2">

@@ -26,7 +26,7 @@ export function nameWhat(t: TFunction, item: AnyProvider): string {
   const product =
     item.title || (item.name === ANY_SERVICE ? t("names.otherService") : nameFromIdentifier(item.name));
   if (item.type === "mock") return `${t("names.test")}: ${product}`;
-  if (!item.model) return product;
+  if (!item.model || item.status === "not_configured") return product;
   if (!("capabilities" in item)) return nameModel(item.model);
   return item.title ? `${item.title} ${nameCheckpoint(item.model)}` : nameModel(item.model);
 }

@@ -14,8 +14,8 @@ export function Choice<T extends string>({ label, value, options, onChange, hint
   const id = useId();
   const hintId = useId();
   return (
-    <div className="grid gap-1.5 sm:grid-cols-[14rem_1fr] sm:items-center sm:gap-4">
-      <label htmlFor={id} className="text-sm">
+    <div className="setting">
+      <label htmlFor={id} className="setting-label">
         {label}
       </label>
       <div>
@@ -44,15 +44,15 @@ export function Choice<T extends string>({ label, value, options, onChange, hint
 export function Segments<T extends string>({ label, value, options, onChange }: ChoiceProps<T>) {
   const name = useId();
   return (
-    <fieldset className="grid gap-1.5 sm:grid-cols-[14rem_1fr] sm:items-center sm:gap-4">
-      <legend className="float-left text-sm sm:contents">
-        <span>{label}</span>
+    <fieldset className="setting">
+      <legend>
+        <span className="setting-label">{label}</span>
       </legend>
       <div className="clear-both flex rounded-lg border border-line bg-page p-1">
         {options.map(([key, text]) => (
           <label
             key={key}
-            className="flex flex-1 cursor-pointer items-center justify-center rounded-md px-3 py-1.5 text-center text-sm text-muted has-[:checked]:bg-raised has-[:checked]:font-medium has-[:checked]:text-ink has-[:focus-visible]:outline has-[:focus-visible]:outline-2 has-[:focus-visible]:outline-accent"
+            className="flex flex-auto cursor-pointer items-center justify-center rounded-md px-2 py-1.5 sm:whitespace-nowrap text-center text-sm text-muted has-[:checked]:bg-raised has-[:checked]:font-medium has-[:checked]:text-ink has-[:focus-visible]:outline has-[:focus-visible]:outline-2 has-[:focus-visible]:outline-accent"
           >
             <input
               type="radio"
@@ -109,7 +109,7 @@ export function Section({ title, children }: { title: string; children: ReactNod
       <h2 id={id} className="mb-4 text-base font-semibold">
         {title}
       </h2>
-      <div className="space-y-4">{children}</div>
+      <div className="settings space-y-4">{children}</div>
     </section>
   );
 }

@@ -30,8 +30,8 @@ export function MicrophoneTest() {
   const tone = isHeard ? "text-good" : "text-muted";
   return (
     <div className="space-y-3">
-      <label className="grid gap-1.5 sm:grid-cols-[14rem_1fr] sm:items-center sm:gap-4">
-        <span className="text-sm">{t("settings.microphone")}</span>
+      <label className="setting">
+        <span className="setting-label">{t("settings.microphone")}</span>
         <Select
           value={devices.some(({ deviceId }) => deviceId === settings.microphone) ? settings.microphone : ""}
           onChange={({ target }) => {
@@ -50,7 +50,7 @@ export function MicrophoneTest() {
             ))}
         </Select>
       </label>
-      <div className="flex flex-wrap items-center gap-3 sm:ml-60">
+      <div className="flex flex-wrap items-center gap-3 setting-indent">
         <button type="button" className="button" aria-pressed={isOn} onClick={toggle}>
           {isOn ? <Square size={15} aria-hidden /> : <Mic size={15} aria-hidden />}
           {t(isOn ? "dictation.test.stop" : "dictation.test.start")}
@@ -59,7 +59,7 @@ export function MicrophoneTest() {
       </div>
       <p
         role="status"
-        className={`text-sm sm:ml-60 ${state.kind === "failed" ? "text-danger" : missing === null ? tone : "text-warn"}`}
+        className={`setting-indent text-sm ${state.kind === "failed" ? "text-danger" : missing === null ? tone : "text-warn"}`}
       >
         {state.kind === "failed" && t(`dictation.failures.${state.failure.kind}`)}
         {missing !== null && t(SOUND_TEXTS[missing])}
