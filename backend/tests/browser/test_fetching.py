@@ -49,7 +49,7 @@ async def test_a_cut_line_is_told_and_gone_on_with(settings_page: WebApp, index:
     app = settings_page
     index.breaks_after = [100_000] + [0] * 20
     await action(app, "Download").click()
-    await expect(row(app).get_by_role("alert")).to_contain_text("the connection broke. What came is kept")
+    await expect(row(app).get_by_role("alert")).to_contain_text("the connection broke. What is here is kept")
     assert await app.findings() == []
     index.breaks_after = []
     index.ranges.clear()
