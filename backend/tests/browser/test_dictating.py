@@ -145,6 +145,7 @@ async def test_a_draft_survives_a_reload(open_page: OpenPage) -> None:
     await expect(app.composer).to_have_value(said(ENGLISH))
     await app.composer.press("Enter")
     await expect(app.mine).to_have_count(2)
+    await app.has_answered()  # a reload before it has arrived gives it back to the field
     await app.page.reload()
     await expect(app.mine).to_have_count(2)
     await expect(app.composer).to_have_value("")

@@ -143,8 +143,7 @@ export const en = {
         "Browsers allow the microphone only on https pages and on the server’s own computer. Open this page by https or as localhost.",
       unsupported: "This browser cannot record here. Use a newer one.",
       no_server: "The server does not answer. The text in the field is kept; say again what is missing.",
-      new_version:
-        "The server has a newer version of this page. Load the page again; the text in the field is kept.",
+      new_version: "The server has a newer version of this page. Reload it; the text in the field is kept.",
       not_ready: "The server cannot hear you yet.",
       unknown_engine:
         "The speech engine that you chose is not on this server. Choose another one in the settings.",
