@@ -403,6 +403,11 @@ class RealtimeTranslator:
             return
         item.drop(key)
         if event["reason"] == DiscardReason.ENGINE_ERROR:
+            span = {
+                "start_ms": round(self._base_ms + event["start_ms"]),
+                "end_ms": round(self._base_ms + event["end_ms"]),
+            }
+            item.uncovered.append({**span, "dbfs": None})
             item.error = Refusal(
                 "engine_failed",
                 "the speech engine failed on this audio; send it again, or choose another model",

@@ -447,6 +447,21 @@ def test_an_engine_that_fails_on_an_utterance_fails_its_item_alone() -> None:
     assert (error["error"]["type"], error["error"]["code"]) == ("server_error", "engine_failed")
 
 
+def test_an_item_of_which_a_part_failed_says_which() -> None:
+    replay = Replay(turn_detection=None)
+    replay.say(audio(60))
+    first, second = replay.begin(0), replay.begin(20_000)
+    replay.hear("utterance_discarded", utterance_id=first, start_ms=0, end_ms=19_000, reason="engine_error")
+    replay.hear("error", code="engine_failed", message="it failed", fatal=False)
+    (flush,) = replay.say(COMMIT)
+    assert isinstance(flush, Finalise)
+    replay.final(second, "The rest.")
+    replay.hear("flushed", id=flush.number)
+    completed = replay.take()[-1]
+    assert completed["transcript"] == "The rest."
+    assert completed["uncovered"] == [{"start_ms": 0, "end_ms": 19_000, "dbfs": None}]
+
+
 def test_a_silent_client_keeps_its_item() -> None:
     replay = Replay(turn_detection=None)
     replay.say(audio(1))
