@@ -14,6 +14,7 @@ from app.api.responses import (
     NEXT_PAGE_LINK,
     NO_CONVERSATION,
     STORAGE,
+    TOTAL_COUNT,
     link_next_page,
     parse_conversation_id,
     parse_message_id,
@@ -51,7 +52,7 @@ router = APIRouter(prefix="/api/conversations", tags=["conversations"])
     responses={
         200: {
             "description": "Conversations, the last changed first; the header `Link` holds the next page",
-            "headers": NEXT_PAGE_LINK,
+            "headers": {**NEXT_PAGE_LINK, **TOTAL_COUNT},
         },
         400: MALFORMED,
         **STORAGE,
@@ -75,6 +76,8 @@ async def list_conversations(
     if page.next_before is not None:
         asked = {"limit": limit, "before": page.next_before, **({"q": q} if q else {})}
         link_next_page(response, "/api/conversations", asked)
+    if page.total is not None:
+        response.headers["X-Total-Count"] = str(page.total)
     return [ConversationOut(**_summary_fields(conversation)) for conversation in page.items]
 
 

@@ -13,6 +13,9 @@ from app.utils.ids import parse_id
 
 NEXT_PAGE_LINK = {"Link": {"description": 'The next page: `<…>; rel="next"`', "schema": {"type": "string"}}}
 """The documented header of `link_next_page`."""
+TOTAL_COUNT = {
+    "X-Total-Count": {"description": "The number of items on all pages", "schema": {"type": "integer"}}
+}
 NO_CONVERSATION = describe_error(
     "There is no such conversation of yours",
     "not_found",

@@ -39,6 +39,8 @@ class Page(Generic[T]):
     items: tuple[T, ...]
     next_before: str | None
     """The cursor of the next page; None on the last page."""
+    total: int | None = None
+    """The number of items on all pages; None where they were not counted."""
 
 
 def make_cursor(moment: datetime, row_id: UUID) -> str:

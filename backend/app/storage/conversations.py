@@ -1,6 +1,6 @@
 """Conversations of a user: title, model, system prompt, settings, and the list of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypedDict, Unpack
 from uuid import UUID
@@ -103,7 +103,14 @@ async def list_page(
             return Page(items=(), next_before=None)
         statement = statement.where(row.id.in_(matching))
     found = [to_conversation(*each) for each in await session.execute(statement)]
-    return make_page(found, limit, "ordered_at")
+    page = make_page(found, limit, "ordered_at")
+    return page if q.strip() else replace(page, total=await count(session, user_id))
+
+
+async def count(session: AsyncSession, user_id: UUID) -> int:
+    """Return how many conversations this user has."""
+    statement = select(func.count()).select_from(ConversationRow).where(ConversationRow.user_id == user_id)
+    return (await session.execute(statement)).scalar_one()
 
 
 async def change(

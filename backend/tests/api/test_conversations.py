@@ -128,6 +128,18 @@ async def test_the_list_has_pages(client: httpx2.AsyncClient) -> None:
     assert pages == 3
 
 
+async def test_the_list_says_how_many_there_are(client: httpx2.AsyncClient) -> None:
+    """On every page, and not of a search, which counts nothing."""
+    before = int((await client.get("/api/conversations?limit=1")).headers["X-Total-Count"])
+    ids = [await made(client, title=f"counted {n}") for n in range(3)]
+    first = await client.get("/api/conversations?limit=2")
+    second = await client.get(first.links["next"]["url"])
+    assert [int(page.headers["X-Total-Count"]) for page in (first, second)] == [before + 3] * 2
+    await client.delete(f"/api/conversations/{ids[0]}")
+    assert int((await client.get("/api/conversations")).headers["X-Total-Count"]) == before + 2
+    assert "X-Total-Count" not in (await client.get("/api/conversations?q=counted")).headers
+
+
 async def test_it_can_be_changed(client: httpx2.AsyncClient) -> None:
     id_ = await made(client, title="Before", model="echo", settings={"temperature": 1})
     path = f"/api/conversations/{id_}"

@@ -147,11 +147,40 @@ async def test_search_finds_and_opens(open_page: OpenPage) -> None:
     await app.has_answered()
     await app.page.keyboard.press("Control+Shift+O")
     await expect(app.page.get_by_role("heading", name="What’s on your mind?")).to_be_visible()
-    await app.page.keyboard.press("Control+k")
-    await expect(app.page.get_by_role("searchbox")).to_be_focused()
-    await app.page.keyboard.type("xylophone")
+    await app.page.get_by_role("searchbox").fill("xylophone")
     await app.page.get_by_role("navigation").get_by_role("link", name="xylophone").first.click()
     await expect(app.mine).to_contain_text("Where is the xylophone")
+
+
+async def test_jump_by_the_palette(open_page: OpenPage) -> None:
+    """By keyboard alone to a conversation, to words in an answer, and to what the page does; then by touch."""
+    app = await open_page()
+    await app.ask("Where is the marimba")
+    await app.has_answered()
+    palette = app.page.get_by_role("combobox", name="A conversation, words, or an action")
+    await app.page.keyboard.press("Control+k")
+    await expect(palette).to_be_focused()
+    await app.page.keyboard.type("new conv")
+    await app.page.keyboard.press("Enter")
+    await expect(app.page.get_by_role("heading", name="What’s on your mind?")).to_be_visible()
+    await expect(palette).to_have_count(0)
+    await app.page.keyboard.press("Control+k")
+    await app.page.keyboard.type("marimba")
+    await expect(app.page.get_by_role("group", name="In messages and dictations")).to_be_visible()
+    await app.page.keyboard.press("Enter")
+    await expect(app.mine).to_contain_text("Where is the marimba")
+    await app.page.keyboard.press("Control+k")
+    await app.page.keyboard.press("Control+k")
+    await expect(palette).to_have_count(0)
+    await app.page.get_by_role("button", name="Jump to…").click()
+    await app.page.get_by_role("option", name="Settings").click()
+    await expect(app.page.get_by_role("heading", name="Settings", exact=True)).to_be_visible()
+    await app.page.keyboard.press("Control+k")
+    await app.page.keyboard.type("hands")
+    await app.page.keyboard.press("Enter")  # there is no field here to listen for: one comes with it
+    await app.in_state("listening")
+    await app.button("End hands-free").click()
+    await app.in_state("idle")
 
 
 async def test_a_model_that_cannot_answer_is_told_before_it_is_asked(

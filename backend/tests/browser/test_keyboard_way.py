@@ -71,9 +71,10 @@ async def test_a_conversation_and_its_place(open_page: OpenPage) -> None:
     await expect(row).to_be_visible()
 
     await press("Control+k")
-    await expect(app.page.get_by_role("searchbox")).to_be_focused()
+    await expect(app.page.get_by_role("combobox", name="A conversation, words, or an action")).to_be_focused()
     await type_("piano")
-    await app.tab_to(app.page.get_by_role("navigation").get_by_role("link", name="Keys of a piano").first)
+    chosen = app.page.get_by_role("dialog").get_by_role("option", selected=True)
+    await expect(chosen).to_have_text("Keys of a piano")
     await press("Enter")
     await expect(app.mine).to_contain_text("Keyboards only it is")
     await press("Control+,")

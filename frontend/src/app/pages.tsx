@@ -17,6 +17,10 @@ const DictationsPage = lazyPart(
   async () => (await import("@/features/history/dictations-page")).DictationsPage,
   DictationsFrame,
 );
+export const Palette = lazyPart(
+  async () => (await import("@/features/history/palette")).Palette,
+  PaletteFrame,
+);
 /** The guide of the first visit, or of who wants to see it again. */
 export const FirstVisit = lazyPart(async () => (await import("./first-visit")).FirstVisit, GuideFrame);
 
@@ -91,6 +95,14 @@ function SettingsFrame({ retry }: StandInProps) {
 
 function DictationsFrame({ retry }: StandInProps) {
   return <PageFrame title={useTranslation().t("history.dictations.title")} retry={retry} />;
+}
+
+function PaletteFrame({ retry, onClose }: { onClose: () => void } & StandInProps) {
+  return (
+    <Modal title={useTranslation().t("history.palette.title")} onClose={onClose}>
+      <PartStandIn retry={retry} />
+    </Modal>
+  );
 }
 
 /** The guide is not missed while it loads; a guide that does not load can be skipped. */

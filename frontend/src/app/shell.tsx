@@ -1,40 +1,43 @@
 /** The frame of the app: the sidebar, or a drawer on narrow screens, and beside it the current page. */
-import { AudioLines, CircleHelp, Settings } from "lucide-react";
+import { AudioLines, CircleHelp, CornerDownRight, Settings } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useLocation } from "wouter";
 
 import { AccountButton } from "@/features/accounts/account-button";
 import { Sidebar } from "@/features/history/sidebar";
-import { useSettings } from "@/shared/services";
+import { COMMAND } from "@/shared/lib/keyboard";
+import { HANDS_FREE } from "@/shared/lib/page-actions";
+import { useServices, useSettings } from "@/shared/services";
 import { useModal } from "@/shared/ui/modal";
 import { SidebarContext } from "@/shared/ui/page-header";
 import { useMediaQuery } from "@/shared/ui/use-media-query";
 
-import { FirstVisit, Pages } from "./pages";
-import { useShortcuts } from "./shortcuts";
+import { FirstVisit, Pages, Palette } from "./pages";
+import { type Shortcut, useShortcuts } from "./shortcuts";
 import { ShortcutsSheet } from "./shortcuts-sheet";
 
 export function Shell() {
   const [settings, change] = useSettings();
   const isWide = useMediaQuery("(min-width: 768px)");
   const [isDrawerOpen, setDrawerOpen] = useState(false);
-  const [isSheetOpen, setSheetOpen] = useState(false);
+  const [dialog, setDialog] = useState<"keys" | "palette" | null>(null);
   const [, go] = useLocation();
   const isShown = isWide && settings.sidebarOpen;
   const show = () => (isWide ? change({ sidebarOpen: true }) : setDrawerOpen(true));
   const closeDrawer = () => setDrawerOpen(false);
-  useShortcuts((shortcut) => {
-    if (shortcut === "sheet") setSheetOpen(true);
+  const run = (shortcut: Shortcut): void => {
+    if (shortcut === "sheet") setDialog("keys");
+    if (shortcut === "jump") setDialog("palette");
     if (shortcut === "new") go("/");
     if (shortcut === "settings") go("/settings");
     if (shortcut === "sidebar" && isWide) change({ sidebarOpen: !settings.sidebarOpen });
-    if (shortcut === "search") {
-      show();
-      setTimeout(() => document.querySelector<HTMLInputElement>("input[type=search]")?.focus());
-    }
-  });
-  const footer = <SidebarFooter onOpen={closeDrawer} onSheet={() => setSheetOpen(true)} />;
+  };
+  useShortcuts(run);
+  const actions = usePaletteActions(run);
+  const footer = (
+    <SidebarFooter onOpen={closeDrawer} onSheet={() => run("sheet")} onJump={() => run("jump")} />
+  );
   return (
     <SidebarContext value={{ isShown, show }}>
       <SkipLink />
@@ -49,10 +52,37 @@ export function Shell() {
           <Sidebar onCollapse={closeDrawer} onOpen={closeDrawer} footer={footer} />
         </Drawer>
       )}
-      {isSheetOpen && <ShortcutsSheet onClose={() => setSheetOpen(false)} />}
+      {dialog === "keys" && <ShortcutsSheet onClose={() => setDialog(null)} />}
+      {dialog === "palette" && (
+        <Palette
+          actions={actions}
+          onClose={() => {
+            setDialog(null);
+            closeDrawer();
+          }}
+        />
+      )}
       {!settings.guided && <FirstVisit />}
     </SidebarContext>
   );
+}
+
+/** What the palette does besides going to conversations. */
+function usePaletteActions(run: (shortcut: Shortcut) => void) {
+  const { t } = useTranslation();
+  const { actions } = useServices();
+  const [, go] = useLocation();
+  const switchHandsFree = (): void => {
+    if (!actions.isOffered(HANDS_FREE)) go("/"); // it belongs to a conversation
+    actions.run(HANDS_FREE);
+  };
+  return [
+    { id: "new", name: t("history.new"), keys: [COMMAND, "Shift", "O"], run: () => run("new") },
+    { id: HANDS_FREE, name: t("history.palette.handsFree"), keys: [], run: switchHandsFree },
+    { id: "settings", name: t("settings.open"), keys: [COMMAND, ","], run: () => run("settings") },
+    { id: "dictations", name: t("history.dictations.title"), keys: [], run: () => go("/dictations") },
+    { id: "keys", name: t("common.keyboard"), keys: ["?"], run: () => run("sheet") },
+  ];
 }
 
 function SkipLink() {
@@ -80,10 +110,25 @@ function SidebarColumn({ footer, onCollapse }: { footer: ReactNode; onCollapse: 
   );
 }
 
-function SidebarFooter({ onOpen, onSheet }: { onOpen: () => void; onSheet: () => void }) {
+interface FooterProps {
+  onOpen: () => void;
+  onSheet: () => void;
+  onJump: () => void;
+}
+
+function SidebarFooter({ onOpen, onSheet, onJump }: FooterProps) {
   const { t } = useTranslation();
   return (
     <div className="space-y-1">
+      <button
+        type="button"
+        className="button-quiet min-h-11 w-full justify-start px-3"
+        title={`${t("history.palette.open")} (${COMMAND} K)`}
+        onClick={onJump}
+      >
+        <CornerDownRight size={17} aria-hidden />
+        {t("history.palette.title")}
+      </button>
       <Link href="/dictations" onClick={onOpen} className="button-quiet w-full justify-start px-3">
         <AudioLines size={17} aria-hidden />
         {t("history.dictations.title")}

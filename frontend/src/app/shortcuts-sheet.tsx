@@ -1,13 +1,9 @@
 /** All keys on one sheet. */
 import { useTranslation } from "react-i18next";
 
-import { nameKey } from "@/shared/lib/keyboard";
+import { ALT, COMMAND, nameKey } from "@/shared/lib/keyboard";
 import { useSettings } from "@/shared/services";
 import { Modal } from "@/shared/ui/modal";
-
-const MAC = /Mac|iPhone|iPad/.test(navigator.userAgent);
-const COMMAND = MAC ? "⌘" : "Ctrl";
-const ALT = MAC ? "⌥" : "Alt";
 
 type Row = [keys: string[], text: string];
 
@@ -18,7 +14,7 @@ export function ShortcutsSheet({ onClose }: { onClose: () => void }) {
     [[nameKey(pushToTalkKey, t("common.keySpace"))], t("common.keyTalk")],
     [["/"], t("chat.keyboard.compose")],
     [[COMMAND, "Shift", "O"], t("common.keyNew")],
-    [[COMMAND, "K"], t("common.keySearch")],
+    [[COMMAND, "K"], t("common.keyJump")],
     [[COMMAND, "B"], t("common.keySidebar")],
     [[COMMAND, ","], t("common.keySettings")],
     [["Esc"], t("common.keyEscape")],

@@ -14,8 +14,8 @@ const key = (
 test.each([
   [key("?", { shiftKey: true }), false, "sheet"],
   [key("?", { shiftKey: true }), true, null],
-  [key("k", { ctrlKey: true }), true, "search"],
-  [key("K", { metaKey: true }), true, "search"],
+  [key("k", { ctrlKey: true }), true, "jump"],
+  [key("K", { metaKey: true }), true, "jump"],
   [key("O", { ctrlKey: true, shiftKey: true }), false, "new"],
   [key("k"), false, null],
   [key("k", { ctrlKey: true, altKey: true }), false, null],

@@ -1,7 +1,7 @@
 /** The keyboard shortcuts of the whole page. Dictation and chat have their own. */
 import { useEffect, useRef } from "react";
 
-export type Shortcut = "sheet" | "new" | "search" | "sidebar" | "settings";
+export type Shortcut = "sheet" | "new" | "jump" | "sidebar" | "settings";
 
 interface Key {
   key: string;
@@ -20,7 +20,7 @@ export function findShortcut(event: Key, isTyping: boolean): Shortcut | null {
   const command = (event.ctrlKey || event.metaKey) && !event.altKey;
   const key = event.key.toLowerCase();
   if (command && event.shiftKey && key === "o") return "new";
-  if (command && !event.shiftKey && key === "k") return "search";
+  if (command && !event.shiftKey && key === "k") return "jump";
   if (command && !event.shiftKey && key === "b") return "sidebar";
   if (command && !event.shiftKey && key === ",") return "settings";
   if (key === "?" && !isTyping && !event.ctrlKey && !event.metaKey && !event.altKey) return "sheet";

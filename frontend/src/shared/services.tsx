@@ -7,6 +7,7 @@ import { createQueryClient, keys } from "./api/queries";
 import { AuthSession, openAuthChannel } from "./api/session";
 import { TabChannel } from "./api/tab-channel";
 import type { Me } from "./api/types";
+import { PageActions } from "./lib/page-actions";
 import type { Settings } from "./lib/settings";
 import { SettingsStore } from "./lib/settings-store";
 import { openTabStorage, TabTexts } from "./lib/tab-texts";
@@ -29,6 +30,8 @@ export interface Services {
   unsent: UnsentWork;
   toasts: ToastStore;
   dialogs: DialogStack;
+  /** What one part of the page may ask of another. */
+  actions: PageActions;
 }
 
 /** @param session replaced by tests */
@@ -55,6 +58,7 @@ export function createServices(
     settings: new SettingsStore(),
     toasts: new ToastStore(),
     dialogs: new DialogStack(),
+    actions: new PageActions(),
   };
 }
 

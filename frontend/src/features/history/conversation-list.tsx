@@ -1,15 +1,17 @@
-/** The list of conversations by age; also while it is loading, empty, or could not be read. */
+/** The list of conversations by age, read on as one scrolls; also while it is loading, or empty. */
 import { MessagesSquare } from "lucide-react";
+import { type RefObject, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 
 import type { Conversation } from "@/shared/api/types";
+import { chooseLocale } from "@/shared/lib/formats";
 import { EmptyState } from "@/shared/ui/empty-state";
 
 import { groupByAge } from "./age-groups";
 import { ConversationRow } from "./conversation-row";
 import { useHiddenConversations } from "./deletions-context";
-import { useConversations, useRename } from "./queries";
+import { FIRST_PAGE, useConversations, useRename } from "./queries";
 
 interface ListProps {
   currentId: string | null;
@@ -19,9 +21,19 @@ interface ListProps {
 
 export function ConversationList({ currentId, onOpen, onDelete }: ListProps) {
   const { t } = useTranslation();
-  const { conversations, isPending, isError, refetch, hasNextPage, fetchNextPage, isFetchingNextPage } =
-    useConversations(useHiddenConversations());
+  const list = useConversations(useHiddenConversations());
+  const { conversations, isPending, isError, refetch, hasMore } = list;
   const rename = useRename();
+  // The same functions for every render: a row is not rendered again because of another one.
+  const latest = useRef({ onOpen, onDelete, rename: rename.mutate });
+  useEffect(() => void (latest.current = { onOpen, onDelete, rename: rename.mutate }));
+  const [act] = useState(() => ({
+    open: () => latest.current.onOpen(),
+    delete: (conversation: Conversation) => latest.current.onDelete(conversation),
+    rename: (id: string, title: string) => latest.current.rename({ id, title }),
+  }));
+  const box = useRef<HTMLDivElement>(null);
+  const { edge, press } = useReadingOn(box, list);
   if (isPending) return <Skeleton />;
   if (isError && conversations.length === 0) {
     return (
@@ -33,38 +45,30 @@ export function ConversationList({ currentId, onOpen, onDelete }: ListProps) {
       </div>
     );
   }
-  if (conversations.length === 0) return <NoConversations onOpen={onOpen} />;
+  if (conversations.length === 0 && !hasMore) return <NoConversations onOpen={onOpen} />;
   return (
-    <>
+    <div ref={box}>
       {groupByAge(conversations, new Date()).map(({ age, conversations: group }, index) => (
         <section key={`${age} ${index}`} aria-label={t(`history.${age}`)}>
           <h2 className="px-3 pb-1 pt-3 text-xs font-medium text-muted">{t(`history.${age}`)}</h2>
           <ul className="space-y-0.5">
             {group.map((conversation) => (
-              <li key={conversation.id}>
+              <li key={conversation.id} data-conversation={conversation.id}>
                 <ConversationRow
                   conversation={conversation}
                   isCurrent={conversation.id === currentId}
-                  onOpen={onOpen}
-                  onDelete={() => onDelete(conversation)}
-                  onRename={(title) => rename.mutate({ id: conversation.id, title })}
+                  onOpen={act.open}
+                  onDelete={act.delete}
+                  onRename={act.rename}
                 />
               </li>
             ))}
           </ul>
         </section>
       ))}
-      {hasNextPage && (
-        <button
-          type="button"
-          className="button mt-3 w-full"
-          disabled={isFetchingNextPage}
-          onClick={() => void fetchNextPage()}
-        >
-          {t("history.more")}
-        </button>
-      )}
-    </>
+      <Count shown={conversations.length} total={list.total} />
+      {hasMore && <ReadOn edge={edge} list={list} onPress={press} />}
+    </div>
   );
 }
 
@@ -82,6 +86,103 @@ function NoConversations({ onOpen }: Pick<ListProps, "onOpen">) {
       </Link>
     </EmptyState>
   );
+}
+
+type List = ReturnType<typeof useConversations>;
+
+/** How many there are: to be seen once they do not fit on one page, and read out as more arrive. */
+function Count({ shown, total }: { shown: number; total: number | null }) {
+  const { t, i18n } = useTranslation();
+  const write = (number: number): string => number.toLocaleString(chooseLocale(i18n.language));
+  if (total === null) return null;
+  const isWhole = shown >= total;
+  return (
+    <p
+      aria-live="polite"
+      className={
+        total <= FIRST_PAGE ? "sr-only" : "px-3 pb-1 pt-4 text-center text-xs tabular-nums text-muted"
+      }
+    >
+      {isWhole
+        ? t("history.count", { count: total, total: write(total) })
+        : t("history.countShown", { count: total, shown: write(shown), total: write(total) })}
+    </p>
+  );
+}
+
+interface ReadOnProps {
+  edge: RefObject<HTMLButtonElement | null>;
+  list: List;
+  onPress: () => void;
+}
+
+/** Stands at the end of what is known. */
+function ReadOn({ edge, list, onPress }: ReadOnProps) {
+  const { t } = useTranslation();
+  const label = list.hasFailedToRead
+    ? "common.retry"
+    : list.isReadingMore
+      ? "common.loading"
+      : "history.more";
+  return (
+    <div className="px-1 pb-2 pt-2 text-center text-sm text-muted">
+      {list.hasFailedToRead && (
+        <p role="alert" className="pb-2">
+          {t("history.failed")}
+        </p>
+      )}
+      {/* Not disabled while it reads: that would lose the focus. */}
+      <button
+        ref={edge}
+        type="button"
+        className="button min-h-11 w-full"
+        aria-disabled={list.isReadingMore}
+        onClick={() => !list.isReadingMore && onPress()}
+      >
+        {t(label)}
+      </button>
+    </div>
+  );
+}
+
+/** What follows is read this far before one arrives. */
+const READ_AHEAD = "0px 0px 1200px 0px";
+
+/**
+ * Read on when the end of the list comes near. `edge` belongs to the button at that end; who presses it, or
+ * has the focus there when it goes, goes on at the first conversation that is new.
+ */
+function useReadingOn(box: RefObject<HTMLElement | null>, list: List) {
+  const edge = useRef<HTMLButtonElement>(null);
+  /** The last conversation before the pressed button; null where none was pressed. */
+  const [pressedAfter, setPressedAfter] = useState<string | null>(null);
+  const lastId = list.conversations.at(-1)?.id ?? null;
+  const { hasMore, isReadingMore, hasFailedToRead, readMore } = list;
+  useEffect(() => {
+    const button = edge.current;
+    if (button === null || !hasMore || isReadingMore || hasFailedToRead) return;
+    const handleEntries = (entries: readonly IntersectionObserverEntry[]): void => {
+      if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
+      if (document.activeElement === button) setPressedAfter(lastId);
+      readMore();
+    };
+    const options = { root: button.closest("nav"), rootMargin: READ_AHEAD };
+    const observer = new IntersectionObserver(handleEntries, options);
+    observer.observe(button);
+    return () => observer.disconnect();
+  }, [hasMore, isReadingMore, hasFailedToRead, readMore, lastId]);
+  useLayoutEffect(() => {
+    if (pressedAfter === null || pressedAfter === lastId) return;
+    setPressedAfter(null);
+    const links = [...(box.current?.querySelectorAll<HTMLElement>("[data-conversation] a") ?? [])];
+    const before = links.findIndex((link) => link.closest(`[data-conversation="${pressedAfter}"]`) !== null);
+    links[before + 1]?.focus();
+  }, [box, pressedAfter, lastId]);
+  const press = (): void => {
+    setPressedAfter(lastId);
+    readMore();
+  };
+  return { edge, press };
 }
 
 function Skeleton() {

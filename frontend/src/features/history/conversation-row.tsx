@@ -1,6 +1,6 @@
 /** One conversation in the sidebar: its link, and buttons to rename and delete it. */
 import { Pencil, Trash2 } from "lucide-react";
-import { useRef, useState } from "react";
+import { memo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 
@@ -9,12 +9,14 @@ import type { Conversation } from "@/shared/api/types";
 interface RowProps {
   conversation: Conversation;
   isCurrent: boolean;
-  onRename: (title: string) => void;
-  onDelete: () => void;
+  onRename: (id: string, title: string) => void;
+  onDelete: (conversation: Conversation) => void;
   onOpen: () => void;
 }
 
-export function ConversationRow({ conversation, isCurrent, onRename, onDelete, onOpen }: RowProps) {
+/** Rendered again only where something of it has changed: there may be thousands. */
+export const ConversationRow = memo(function ConversationRow(props: RowProps) {
+  const { conversation, isCurrent, onRename, onDelete, onOpen } = props;
   const { t } = useTranslation();
   const [isRenaming, setRenaming] = useState(false);
   const { id, title } = conversation;
@@ -24,7 +26,7 @@ export function ConversationRow({ conversation, isCurrent, onRename, onDelete, o
         title={title}
         onDone={(changed) => {
           setRenaming(false);
-          if (changed !== null) onRename(changed);
+          if (changed !== null) onRename(id, changed);
         }}
       />
     );
@@ -39,7 +41,7 @@ export function ConversationRow({ conversation, isCurrent, onRename, onDelete, o
         onClick={onOpen}
         onKeyDown={(event) => {
           if (event.key === "F2") setRenaming(true);
-          if (event.key === "Delete") onDelete();
+          if (event.key === "Delete") onDelete(conversation);
         }}
         className="min-w-0 flex-1 truncate rounded-lg px-3 py-2 text-sm"
         title={title}
@@ -50,13 +52,13 @@ export function ConversationRow({ conversation, isCurrent, onRename, onDelete, o
         <RowButton label={t("history.renameOf", { title })} onClick={() => setRenaming(true)}>
           <Pencil size={15} aria-hidden />
         </RowButton>
-        <RowButton label={t("history.deleteOf", { title })} onClick={onDelete}>
+        <RowButton label={t("history.deleteOf", { title })} onClick={() => onDelete(conversation)}>
           <Trash2 size={15} aria-hidden />
         </RowButton>
       </span>
     </div>
   );
-}
+});
 
 function RowButton({
   label,

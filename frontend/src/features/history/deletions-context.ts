@@ -5,6 +5,7 @@ import { useTranslation } from "react-i18next";
 import { keys } from "@/shared/api/queries";
 import { type Services, useServices } from "@/shared/services";
 
+import { forgetConversation, type KnownConversations } from "./known-conversations";
 import { PendingDeletions } from "./pending-deletions";
 
 export const DeletionsContext = createContext<PendingDeletions | null>(null);
@@ -21,6 +22,10 @@ export function createDeletions({ api, queryClient, session, tabs }: Services): 
     }
     await api.response(path, { method: "DELETE" });
     tabs.announce(id);
+    queryClient.setQueryData<KnownConversations>(
+      keys.conversations,
+      (known) => known && forgetConversation(known, id),
+    );
     await queryClient.invalidateQueries({ queryKey: keys.conversations });
   });
 }

@@ -1,6 +1,7 @@
 /** What the sidebar and the dictations page ask the server, and how conversations are renamed. */
 import {
   keepPreviousData,
+  type QueryClient,
   useInfiniteQuery,
   useMutation,
   useQuery,
@@ -14,7 +15,13 @@ import { keys } from "@/shared/api/queries";
 import type { Conversation, SearchHit, StoredDictation, StoredDictationDetail } from "@/shared/api/types";
 import { useServices } from "@/shared/services";
 
-const FIRST_CONVERSATIONS = "/api/conversations?limit=50";
+import { appendPage, type KnownConversations, mergeFirstPage } from "./known-conversations";
+
+/** More than a screen. */
+export const FIRST_PAGE = 50;
+/** Further pages are larger: they come before the reader does. */
+const NEXT_PAGE = 100;
+const FIRST_CONVERSATIONS = `/api/conversations?limit=${FIRST_PAGE}`;
 const FIRST_DICTATIONS = "/api/dictations";
 /** How long typing must pause before a search is sent. */
 const SEARCH_PAUSE_MS = 200;
@@ -25,11 +32,18 @@ interface ListPage<T> {
   items: T[];
   /** Path of the next page; null after the last. */
   next: string | null;
+  /** How many there are in all; null where the server did not say. */
+  total: number | null;
 }
 
-async function fetchPage<T>(api: ApiClient, path: string, signal: AbortSignal): Promise<ListPage<T>> {
-  const response = await api.response(path, { signal });
-  return { items: (await response.json()) as T[], next: parseNextLink(response.headers.get("Link")) };
+async function fetchPage<T>(api: ApiClient, path: string, signal?: AbortSignal): Promise<ListPage<T>> {
+  const response = await api.response(path, signal ? { signal } : {});
+  const total = response.headers.get("X-Total-Count");
+  return {
+    items: (await response.json()) as T[],
+    next: parseNextLink(response.headers.get("Link")),
+    total: total === null ? null : Number(total),
+  };
 }
 
 /** The address in `</api/…>; rel="next"`. */
@@ -37,22 +51,61 @@ export function parseNextLink(link: string | null): string | null {
   return /<([^>]+)>\s*;\s*rel="?next"?/.exec(link ?? "")?.[1] ?? null;
 }
 
+/** The list of conversations as far as it is known, and a function that reads on. */
 export function useConversations(hidden: ReadonlySet<string>) {
-  const { api } = useServices();
-  const query = useInfiniteQuery({
+  const { api, queryClient } = useServices();
+  const query = useQuery({
     queryKey: keys.conversations,
-    queryFn: ({ pageParam, signal }) => fetchPage<Conversation>(api, pageParam, signal),
-    initialPageParam: FIRST_CONVERSATIONS,
-    getNextPageParam: (last) => last.next,
+    queryFn: ({ signal }) => refreshConversations(api, queryClient, signal),
   });
-  const conversations = useMemo(() => {
-    const all = query.data?.pages.flatMap((page) => page.items) ?? [];
-    // A conversation that changed between two requests may be on two pages.
-    const unique = new Map(all.map((conversation) => [conversation.id, conversation]));
-    return [...unique.values()].filter((conversation) => !hidden.has(conversation.id));
-  }, [query.data, hidden]);
-  return { ...query, conversations };
+  const more = useMutation({ mutationFn: () => readOn(api, queryClient) });
+  const known = query.data;
+  const conversations = useMemo(
+    () => (known?.items ?? []).filter((conversation) => !hidden.has(conversation.id)),
+    [known, hidden],
+  );
+  const hiddenCount = (known?.items.length ?? 0) - conversations.length;
+  const total = known?.total ?? null;
+  return {
+    conversations,
+    /** How many there are on the server; null where it did not say. */
+    total: total === null ? null : total - hiddenCount,
+    isPending: query.isPending,
+    isError: query.isError,
+    refetch: query.refetch,
+    hasMore: known !== undefined && known.next !== null,
+    readMore: more.mutate,
+    isReadingMore: more.isPending,
+    hasFailedToRead: more.isError,
+  };
 }
+
+/** Read the first page, and more only where it does not explain what has changed. */
+async function refreshConversations(
+  api: ApiClient,
+  queryClient: QueryClient,
+  signal: AbortSignal,
+): Promise<KnownConversations> {
+  const first = await fetchPage<Conversation>(api, FIRST_CONVERSATIONS, signal);
+  const known = queryClient.getQueryData<KnownConversations>(keys.conversations);
+  const merged = known === undefined ? first : mergeFirstPage(known, first);
+  if (merged !== null) return merged;
+  let read: KnownConversations = first;
+  while (read.next !== null && read.items.length < (known?.items.length ?? 0))
+    read = appendPage(read, await fetchPage(api, enlargePage(read.next), signal));
+  return read;
+}
+
+async function readOn(api: ApiClient, queryClient: QueryClient): Promise<void> {
+  const next = queryClient.getQueryData<KnownConversations>(keys.conversations)?.next ?? null;
+  if (next === null) return;
+  const page = await fetchPage<Conversation>(api, enlargePage(next));
+  queryClient.setQueryData<KnownConversations>(keys.conversations, (known) =>
+    known?.next === next ? appendPage(known, page) : known,
+  );
+}
+
+const enlargePage = (path: string): string => path.replace(/limit=\d+/, `limit=${NEXT_PAGE}`);
 
 export function useRename() {
   const { t } = useTranslation();

@@ -126,7 +126,7 @@ function Group({ group, onOpen }: { group: ResultGroup; onOpen: () => void }) {
   );
 }
 
-function Snippet({ hit }: { hit: SearchHit }) {
+export function Snippet({ hit }: { hit: SearchHit }) {
   return splitSnippet(hit.snippet, hit.matches).map((piece, place) =>
     piece.isMatch ? (
       <mark key={place} className="rounded bg-accent/25 text-ink">
@@ -142,7 +142,7 @@ function getGroupPath(hit: SearchHit): string {
   return hit.dictation_id === null ? `/c/${hit.conversation_id}` : `/dictations/${hit.dictation_id}`;
 }
 
-function getPath(hit: SearchHit): string {
+export function getPath(hit: SearchHit): string {
   if (hit.dictation_id !== null) return `/dictations/${hit.dictation_id}`;
   return `/c/${hit.conversation_id}${hit.message_id === null ? "" : `/${hit.message_id}`}`;
 }

@@ -1,5 +1,5 @@
 /** The sidebar as somebody uses it: find, rename, delete, regret. */
-import { screen, waitFor, within } from "@testing-library/react";
+import { act, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Router } from "wouter";
@@ -13,7 +13,8 @@ import { createTestServices, renderWith } from "@/test/services";
 import { createDeletions, DeletionsContext } from "./deletions-context";
 import { Sidebar } from "./sidebar";
 
-const conversation = (id: string, title: string) => ({ id, title, updated_at: new Date().toISOString() });
+const stamp = new Date().toISOString();
+const conversation = (id: string, title: string) => ({ id, title, updated_at: stamp, created_at: stamp });
 let server: FakeApi;
 let services: Services;
 
@@ -22,18 +23,42 @@ beforeEach(() => {
   server = new FakeApi()
     .on("GET /api/conversations", ({ path }) =>
       path.includes("before")
-        ? json([conversation("c", "Third")])
+        ? json([conversation("c", "Third")], 200, { "X-Total-Count": "3" })
         : json([conversation("a", "First"), conversation("b", "Second")], 200, {
             Link: '</api/conversations?limit=50&before=x>; rel="next"',
+            "X-Total-Count": "3",
           }),
     )
     .on("PATCH /api/conversations/a", () => json(conversation("a", "New name")))
     .on("DELETE /api/conversations/a", () => json({ status: "deleted" }));
   vi.stubGlobal("fetch", server.fetch);
+  observeEnd();
 });
 afterEach(() => {
   vi.unstubAllGlobals();
 });
+
+/** The end of the list comes into sight when the test says so: jsdom lays nothing out. */
+function observeEnd() {
+  const observed = new Set<() => void>();
+  class Observer {
+    readonly #callback: IntersectionObserverCallback;
+    #report: (() => void) | null = null;
+    constructor(callback: IntersectionObserverCallback) {
+      this.#callback = callback;
+    }
+    observe(): void {
+      const entry = { isIntersecting: true } as IntersectionObserverEntry;
+      this.#report = () => this.#callback([entry], this as unknown as IntersectionObserver);
+      observed.add(this.#report);
+    }
+    disconnect(): void {
+      if (this.#report !== null) observed.delete(this.#report);
+    }
+  }
+  vi.stubGlobal("IntersectionObserver", Observer);
+  return { comesNear: () => act(() => observed.forEach((report) => report())) };
+}
 
 function show(path = "/c/a") {
   const place = memoryLocation({ path, record: true });
@@ -49,12 +74,43 @@ function show(path = "/c/a") {
   return place;
 }
 
-test("the open one is marked; more come when asked for", async () => {
+test("the open one is marked; more come as one scrolls, and it is said how many there are", async () => {
+  const end = observeEnd();
   show();
   expect(await screen.findByRole("link", { name: "First" })).toHaveAttribute("aria-current", "page");
-  await userEvent.click(screen.getByRole("button", { name: "Show more" }));
+  expect(screen.getByText("2 of 3 conversations")).toHaveAttribute("aria-live", "polite");
+  const focused = screen.getByRole("link", { name: "Second" });
+  focused.focus();
+  end.comesNear();
   expect(await screen.findByRole("link", { name: "Third" })).toBeVisible();
+  expect(focused).toHaveFocus();
   expect(screen.queryByRole("button", { name: "Show more" })).toBeNull();
+  expect(screen.getByText("3 conversations")).toBeInTheDocument();
+  expect(server.routes).toEqual([
+    "GET /api/conversations?limit=50",
+    "GET /api/conversations?limit=100&before=x",
+  ]);
+});
+
+test("who presses for more goes on at the first that is new", async () => {
+  show();
+  const more = await screen.findByRole("button", { name: "Show more" });
+  more.focus();
+  await userEvent.keyboard("{Enter}");
+  expect(await screen.findByRole("link", { name: "Third" })).toHaveFocus();
+});
+
+test("where more cannot be read, that is said, and nothing is asked until one tries again", async () => {
+  const end = observeEnd();
+  show();
+  await screen.findByRole("link", { name: "First" });
+  server.on("GET /api/conversations", () => refusal(400, "bad_request"));
+  end.comesNear();
+  expect(await screen.findByRole("alert")).toHaveTextContent("could not be loaded");
+  expect(server.requests).toHaveLength(2);
+  server.on("GET /api/conversations", () => json([conversation("c", "Third")]));
+  await userEvent.click(screen.getByRole("button", { name: "Try again" }));
+  expect(await screen.findByRole("link", { name: "Third" })).toHaveFocus();
 });
 
 test("a name is changed by keyboard, and Escape leaves it", async () => {

@@ -8089,6 +8089,8 @@ export interface operations {
                 headers: {
                     /** @description The next page: `<…>; rel="next"` */
                     Link?: string;
+                    /** @description The number of items on all pages */
+                    "X-Total-Count"?: number;
                     [name: string]: unknown;
                 };
                 content: {

@@ -1,6 +1,11 @@
 /** Keys as people press and name them: what a key is called, whether it writes, and Enter that sends. */
 import type { KeyboardEvent } from "react";
 
+const MAC = /Mac|iPhone|iPad/.test(navigator.userAgent);
+/** What is written on the keys. */
+export const COMMAND = MAC ? "⌘" : "Ctrl";
+export const ALT = MAC ? "⌥" : "Alt";
+
 /**
  * The name of a key by its place on the keyboard (`KeyboardEvent.code`): `KeyB` is B, `Digit1` is 1.
  *

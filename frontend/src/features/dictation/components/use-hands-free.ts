@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 
 import { LANGUAGES, loadTexts } from "@/i18n/i18n";
 import { SILENCE_MS } from "@/shared/api/endpointing";
+import { HANDS_FREE } from "@/shared/lib/page-actions";
 import { useServices, useSettings } from "@/shared/services";
 
 import type { Dictation } from "../dictation";
@@ -14,7 +15,7 @@ import { Voice } from "../hands-free/voice";
 
 /** @param send sends the text of the field; the same function for every render */
 export function useHandsFree(dictation: Dictation, send: () => void): HandsFree {
-  const { settings } = useServices();
+  const { settings, actions } = useServices();
   const [{ readsAloud }] = useSettings();
   const { i18n, t } = useTranslation();
   const [handsFree] = useState(() => {
@@ -35,6 +36,7 @@ export function useHandsFree(dictation: Dictation, send: () => void): HandsFree 
     });
   });
   useEffect(() => handsFree.open(), [handsFree]);
+  useEffect(() => actions.register(HANDS_FREE, handsFree.toggle), [actions, handsFree]);
   useEffect(() => handsFree.reading.switch(readsAloud), [handsFree, readsAloud]);
   useEffect(() => {
     // An answer may be in another language than the page. Without its texts, code is named in English.

@@ -1,0 +1,43 @@
+"""Large and long in the browser: a list of hundreds of conversations is scrolled, and by keyboard nothing is lost."""
+
+from pathlib import Path
+
+import httpx2
+from playwright.async_api import expect
+
+from app.core.config import Settings
+from tests.browser.conftest import BROWSER, OpenPage
+from tests.support.server import run_server
+
+pytestmark = BROWSER
+
+MANY = 230
+"""More than two pages of the list."""
+
+
+async def test_a_long_list_scrolls_on(open_page: OpenPage, built_page: None, tmp_path: Path) -> None:
+    settings = Settings(
+        _env_file=None,
+        data_dir=tmp_path,
+        stt={"provider": "cloud_stub"},
+        llm={"provider": "echo", "discover": False},
+    )
+    with run_server(settings) as server:
+        async with httpx2.AsyncClient(base_url=server.url) as client:
+            for n in range(MANY):
+                made = await client.post("/api/conversations", json={"title": f"Long list {n}"})
+                assert made.status_code == 201
+        app = await open_page(server.url)
+        await expect(app.page.get_by_text(f"50 of {MANY} conversations")).to_be_attached()
+        focused = app.conversation(f"Long list {MANY - 40}")
+        await focused.focus()
+        oldest = app.conversation("Long list 0")
+        await app.page.get_by_role("navigation").hover()
+        for _ in range(60):
+            if await oldest.count():
+                break
+            await app.page.mouse.wheel(0, 2000)
+        await expect(app.page.get_by_text(f"{MANY} conversations", exact=True)).to_be_attached()
+        await expect(oldest).to_be_attached()
+        await expect(app.page.get_by_role("button", name="Show more")).to_have_count(0)
+        await expect(focused).to_be_focused()
