@@ -317,10 +317,10 @@ export const en = {
     results: "Results",
     nothingFound: "Nothing found for “{{words}}”.",
     nothingFoundHint:
-      "All the words must stand in one title, message or dictation. Try fewer, or other ones.",
+      "All the words have to be in the same title, message or dictation. Try fewer words, or other ones.",
     empty: {
       title: "No conversations yet",
-      text: "What you ask and what is answered is kept here: to search, to rename, to go on with.",
+      text: "What you ask and the answers are kept here. You can search them, rename them, and continue.",
       begin: "Ask the first question",
     },
     renameOf: "Rename “{{title}}”",
@@ -360,7 +360,7 @@ export const en = {
       lead: "What you have dictated on this server.",
       empty: {
         title: "No dictations yet",
-        text: "What you dictate is kept here as text, with the time of each sentence: to copy, to save, to find again.",
+        text: "What you dictate is kept here as text, with the time of each sentence. You can copy it, save it, and find it again.",
         begin: "Start dictating",
       },
       none: "There is no such dictation.",

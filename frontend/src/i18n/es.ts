@@ -325,7 +325,7 @@ export const es: Texts = {
       "Todas las palabras tienen que estar en un mismo título, mensaje o dictado. Prueba con menos, o con otras.",
     empty: {
       title: "Aún no hay conversaciones",
-      text: "Aquí se guarda lo que preguntas y lo que te responden: para buscarlo, cambiarle el nombre o seguir.",
+      text: "Aquí se guarda lo que preguntas y lo que te responden. Puedes buscarlo, cambiarle el nombre y continuar.",
       begin: "Hacer la primera pregunta",
     },
     renameOf: "Cambiar el nombre de «{{title}}»",
@@ -365,7 +365,7 @@ export const es: Texts = {
       lead: "Lo que has dictado en este servidor.",
       empty: {
         title: "Aún no hay dictados",
-        text: "Aquí se guarda como texto lo que dictas, con el momento de cada frase: para copiarlo, guardarlo o encontrarlo.",
+        text: "Aquí se guarda como texto lo que dictas, con el momento de cada frase. Puedes copiarlo, guardarlo y volver a encontrarlo.",
         begin: "Empezar a dictar",
       },
       none: "Ese dictado no existe.",
@@ -406,7 +406,7 @@ export const es: Texts = {
     },
     engine: "Motor de voz",
     serverChoice: "Lo que elija el servidor",
-    chosenByServer: "Lo habitual ({{name}})",
+    chosenByServer: "El habitual ({{name}})",
     engineModel: "Modelo del motor de voz",
     engineChoice: "El habitual",
     profile: "Una frase termina con",
