@@ -4,6 +4,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -122,7 +123,7 @@ _ODD: tuple[Any, ...] = (
     {"type": "allowed_tools", "tools": [None]},
     {"type": "base64", "media_type": 7, "data": None},
 )
-_DEEPEST = 400
+_DEEPEST = 300
 
 
 class RandomChat(FakeChat):
@@ -157,7 +158,7 @@ class FuzzTally:
 
 def bend(rng: random.Random, body: Any) -> Any:
     """A copy of a body with some of its values replaced, left out, doubled or nested."""
-    bent = json.loads(json.dumps(body))
+    bent = deepcopy(body)
     for _ in range(rng.choice((1, 1, 2, 3, 6))):
         places = list(_list_places(bent))
         holder, key = rng.choice(places)
@@ -165,15 +166,16 @@ def bend(rng: random.Random, body: Any) -> Any:
         if what == 0 and isinstance(holder, dict):
             del holder[key]
         elif what == 1 and isinstance(holder, list):
-            holder.insert(rng.randrange(len(holder) + 1), rng.choice(holder))
+            holder.insert(rng.randrange(len(holder) + 1), deepcopy(rng.choice(holder)))
         elif what == 2:
             _, other = rng.choice(places)
             holder[key] = {other: holder[key]} if isinstance(other, str) else [holder[key]]
         elif what == 3 and rng.random() < 0.05:
             for _ in range(rng.randrange(_DEEPEST)):
                 holder[key] = [holder[key]]
+            return bent
         else:
-            holder[key] = rng.choice(_ODD)
+            holder[key] = deepcopy(rng.choice(_ODD))
     return bent
 
 

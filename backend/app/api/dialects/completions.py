@@ -16,6 +16,7 @@ from app.api.headers import OMITTED_TOOLS_HEADER, write_tool_names
 from app.api.sse import EventStream, cancel_on_disconnect
 from app.core.errors import BadRequest
 from app.core.security import Caller
+from app.providers.upstream.codec import MAX_JSON_LEVELS, count_levels
 from app.services.llm.completion import AnswerWriter, ChatCompletion, CompletionRequest
 from app.services.llm.forwarding import check_surrogates
 
@@ -24,7 +25,8 @@ async def read_fields(request: Request, body: BaseModel) -> dict[str, Any]:
     """The fields of a body that has been checked, with its objects as JSON has them: UTF-8, numbers of 64 bits.
 
     Raises:
-        BadRequest: a text holds half of a surrogate pair, or the body is JSON only by a looser reading.
+        BadRequest: a text holds half of a surrogate pair, or the body nests too deeply, or is JSON only by a looser
+            reading.
     """
     raw = await request.body()
     check_surrogates(raw)
@@ -32,6 +34,10 @@ async def read_fields(request: Request, body: BaseModel) -> dict[str, Any]:
         found: dict[str, Any] = orjson.loads(raw)
     except orjson.JSONDecodeError:
         raise BadRequest("the body is not JSON; NaN and the like are no numbers of it") from None
+    # Counting brackets costs a hundredth of walking the value, which almost no request needs.
+    is_suspect = raw.count(b"[") + raw.count(b"{") > MAX_JSON_LEVELS
+    if is_suspect and count_levels(found) > MAX_JSON_LEVELS:
+        raise BadRequest(f"the body nests more than {MAX_JSON_LEVELS} levels; send less at a time")
     checked = {name: getattr(body, name) for name in type(body).model_fields if name in found}
     return found | {name: value for name, value in checked.items() if not isinstance(value, list | dict)}
 

@@ -115,7 +115,7 @@ def parse_json(text: bytes) -> Any:
     except orjson.JSONDecodeError:
         value = _parse_leniently(text)
     # Counting brackets costs a hundredth of walking the value, which almost no answer needs.
-    if text.count(b"[") + text.count(b"{") > MAX_JSON_LEVELS and _count_levels(value) > MAX_JSON_LEVELS:
+    if text.count(b"[") + text.count(b"{") > MAX_JSON_LEVELS and count_levels(value) > MAX_JSON_LEVELS:
         raise JsonTooDeep
     return value
 
@@ -129,7 +129,7 @@ def _parse_leniently(text: bytes) -> Any:
         raise JsonTooDeep from error
 
 
-def _count_levels(value: Any) -> int:
+def count_levels(value: Any) -> int:
     levels, inside = 0, [value]
     while inside := [each for each in inside if isinstance(each, dict | list)]:
         levels += 1

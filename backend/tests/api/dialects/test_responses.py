@@ -99,6 +99,18 @@ async def test_an_image_has_the_limit_of_chat_completions(http: httpx2.AsyncClie
     assert fake.requests[0].body["messages"][0]["content"][0]["image_url"]["url"] == url
 
 
+def nested(levels: int) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for _ in range(levels):
+        value = {"properties": value}
+    return value
+
+
+async def test_numbers_over_64_bits_do_not_break_what_comes_back(http: httpx2.AsyncClient) -> None:
+    response = await ask(http, metadata={"n": 10**30}, tools=[{"type": 10**30}])
+    assert response.status_code == 200
+
+
 @pytest.mark.parametrize(
     ("body", "status", "code", "param"),
     [
@@ -110,6 +122,9 @@ async def test_an_image_has_the_limit_of_chat_completions(http: httpx2.AsyncClie
         ({"temperature": 9}, 400, "bad_request", "temperature"),
         ({"base_url": f"https://{SECRET}.example"}, 400, "bad_request", "base_url"),
         ({"input": "\ud800"}, 400, "bad_request", None),
+        ({"temperature": float("nan")}, 400, "bad_request", "temperature"),
+        ({"unheard_of": float("nan")}, 400, "bad_request", None),
+        ({"tools": [{"type": "function", "name": "f", "parameters": nested(300)}]}, 400, "bad_request", None),
     ],
 )
 async def test_errors_have_the_vendors_shape(

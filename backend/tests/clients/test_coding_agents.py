@@ -1,0 +1,143 @@
+"""Codex CLI and Claude Code: the recipes of docs/integrations.md run as they stand, and recorded requests are answered.
+
+The commands themselves are large; they run where they are installed (`codex`, `claude` in the search path).
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from pydantic import SecretStr
+
+from app.core.config import LlmProfile, LlmSettings, Settings
+from tests.conftest import ROOT
+from tests.fakes.chat_upstream import BackgroundUpstream, run_in_background
+from tests.fakes.coding_model import MODEL, SAID, CodingModel
+from tests.support.server import run_server
+
+pytestmark = pytest.mark.once
+
+NOTE = "the eagle lands"
+RECORDED = Path(__file__).with_name("recorded")
+
+
+@pytest.fixture(scope="module")
+def coder() -> Iterator[BackgroundUpstream]:
+    """The model behind the agents: it reads the note by a command."""
+    with run_in_background(CodingModel("cat note.txt")) as fake:
+        yield fake
+
+
+@pytest.fixture(scope="module")
+def url(coder: BackgroundUpstream) -> Iterator[str]:
+    profile = LlmProfile(base_url=coder.base_url, api_key=SecretStr("sk-upstream"))
+    llm = LlmSettings(profiles={"fake": profile}, discover=False)
+    with run_server(Settings(_env_file=None, llm=llm)) as server:
+        yield server.url
+
+
+def read_recipe(heading: str, language: str, url: str) -> str:
+    """A block of the guide, with this server's address and model in place of the reader's."""
+    guide = (ROOT / "docs" / "integrations.md").read_text(encoding="utf-8")
+    chapter = guide.partition(f"\n### {heading}\n")[2].partition("\n### ")[0]
+    [found] = re.findall(rf"^```{language}\n(.*?)^```$", chapter, re.S | re.M)
+    return str(found).replace("http://127.0.0.1:8000", url).replace("ollama/qwen3:8b", f"fake/{MODEL}")
+
+
+def run_recipe(command: str, script: str, folder: Path, **environment: str) -> str:
+    """What a recipe prints, in a folder with a note and a home of its own."""
+    if shutil.which(command) is None:
+        pytest.skip(f"{command} is not installed")
+    (folder / "note.txt").write_text(NOTE)
+    plain = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    direct = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "HOME": str(folder)}
+    done = subprocess.run(
+        ["bash", "-euc", script],
+        cwd=folder,
+        env=plain | direct | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_codex(url: str, coder: BackgroundUpstream, tmp_path: Path) -> None:
+    """A loop of two turns: the command that the model wants, and its output. The sandbox needs rights that CI lacks."""
+    home = tmp_path / ".codex"
+    home.mkdir()
+    (home / "config.toml").write_text(
+        f'approval_policy = "never"\nsandbox_mode = "danger-full-access"\n{read_recipe("Codex CLI", "toml", url)}'
+    )
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    said = run_recipe("codex", read_recipe("Codex CLI", "sh", url), tmp_path, CODEX_HOME=str(home))
+    assert SAID in said
+    assert NOTE in said
+    assert coder.fake.bodies[-1]["messages"][-1]["role"] == "tool"
+
+
+def test_claude_code(url: str, coder: BackgroundUpstream, tmp_path: Path) -> None:
+    said = run_recipe("claude", read_recipe("Claude Code", "sh", url), tmp_path)
+    assert said.strip() == SAID + NOTE
+    assert coder.fake.bodies[-1]["messages"][-1]["role"] == "tool"
+
+
+# -- recorded requests, with their texts replaced
+
+
+def replay(url: str, path: str, name: str) -> list[tuple[httpx2.Response, list[Any]]]:
+    """The answers to the recorded requests of one run, each with its events."""
+    found = []
+    with httpx2.Client(base_url=url, trust_env=False, timeout=20) as client:
+        for body in json.loads((RECORDED / f"{name}.json").read_text()):
+            response = client.post(path, json=body)
+            assert response.status_code == 200, response.text
+            events = [json.loads(raw.partition("data: ")[2]) for raw in response.text.split("\n\n")[:-1]]
+            found.append((response, events))
+    return found
+
+
+def test_the_requests_of_codex(url: str, coder: BackgroundUpstream) -> None:
+    before = len(coder.fake.bodies)
+    first, second = replay(url, "/v1/responses", "codex-0.171")
+    assert first[0].headers["x-prompter-omitted-tools"] == "multi_agent_v1, web_search"
+    thought, call = first[1][-1]["response"]["output"]
+    assert thought["summary"][0]["text"] == "I read the note."
+    assert (call["type"], call["name"], json.loads(call["arguments"])) == (
+        "function_call",
+        "exec_command",
+        {"cmd": "cat note.txt"},
+    )
+    assert SAID in second[1][-1]["response"]["output"][0]["content"][0]["text"]
+    asked, told = coder.fake.bodies[before:]
+    assert [message["role"] for message in asked["messages"]] == ["system", "user"]
+    assert [message["role"] for message in told["messages"]] == ["system", "user", "assistant", "tool"]
+    assert told["messages"][2]["reasoning_content"] == "I read the note."
+
+
+def test_the_requests_of_claude_code(url: str, coder: BackgroundUpstream) -> None:
+    before = len(coder.fake.bodies)
+    title, first, second = replay(url, "/v1/messages?beta=true", "claude-code-2.1.197")
+    assert title[1][-2]["delta"]["stop_reason"] == "end_turn"
+    assert first[1][-2]["delta"]["stop_reason"] == "tool_use"
+    starts = [event["content_block"]["type"] for event in first[1] if event["type"] == "content_block_start"]
+    assert starts == ["thinking", "tool_use"]
+    text = "".join(event.get("delta", {}).get("text", "") for event in second[1])
+    assert text == SAID + NOTE
+    of_title, asked, told = coder.fake.bodies[before:]
+    assert of_title["response_format"]["type"] == "json_schema"
+    assert [message["role"] for message in asked["messages"]] == ["system", "user"]
+    assert "x-anthropic" not in json.dumps(asked)
+    assert [message["role"] for message in told["messages"]] == ["system", "user", "assistant", "tool"]
+    assert told["messages"][2]["reasoning_content"] == "I read the note."
+    assert (asked["max_tokens"], asked["reasoning_effort"]) == (32_000, "high")
