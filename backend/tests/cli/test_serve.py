@@ -49,6 +49,33 @@ def test_other_machines_may_be_let_in(clean_environment: None) -> None:
         assert served.end(signal.SIGINT)[0] == 0
 
 
+def test_wyoming_lets_nobody_else_in_either() -> None:
+    done = run_prompter("serve", "--port", "0", "--wyoming", "tcp://0.0.0.0:10300")
+    assert done.returncode == 4
+    assert "--wyoming lets other machines in" in get_only_line(done.stderr)
+    wrong = run_prompter("serve", "--port", "0", "--wyoming", "10300")
+    assert wrong.returncode == 2
+    assert "tcp://127.0.0.1:10300" in get_only_line(wrong.stderr)
+
+
+def test_wyoming_is_announced_and_brings_what_was_said_at_the_end(clean_environment: None) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    uri = f"tcp://127.0.0.1:{port}"
+    served = FakeTerminal("--port", "0", "--wyoming", uri, PROMPTER_STT__PROVIDER="cloud_stub")
+    with served.process:
+        served.wait_for(rf"Wyoming \(Home Assistant\) at {re.escape(uri)}")
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+            client.sendall(b'{"type": "audio-start", "data": {"rate": 16000, "width": 2, "channels": 1}}\n')
+            client.sendall((b'{"type": "audio-chunk", "payload_length": 3200}\n' + bytes(3200)) * 3)
+            client.sendall(b'{"type": "describe"}\n')
+            received = client.makefile("rb")
+            while b'"info"' not in received.readline():
+                pass
+            assert served.end(signal.SIGINT)[0] == 0
+            assert b'"transcript-stop"' in received.read()
+
+
 def test_an_address_of_another_machine_is_one_line() -> None:
     done = run_prompter("serve", "--host", "192.0.2.7", "--port", "0", "--insecure")
     assert done.returncode == 1

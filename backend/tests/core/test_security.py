@@ -2,7 +2,15 @@
 
 import pytest
 
-from app.core.security import LOCAL_CALLER, LOCAL_USER_ID, SCOPES, is_loopback, is_origin_allowed, parse_host
+from app.core.security import (
+    LOCAL_CALLER,
+    LOCAL_USER_ID,
+    SCOPES,
+    is_loopback,
+    is_origin_allowed,
+    parse_host,
+    read_tcp_uri,
+)
 
 
 @pytest.mark.parametrize(
@@ -88,3 +96,33 @@ def test_the_local_caller_may_do_everything() -> None:
     assert (LOCAL_CALLER.user_id, LOCAL_CALLER.role, LOCAL_CALLER.via) == (LOCAL_USER_ID, "admin", "local")
     assert LOCAL_CALLER.scopes == SCOPES == {"stt", "llm", "chat", "metrics"}
     assert LOCAL_CALLER.expires_at is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("tcp://127.0.0.1:10300", ("127.0.0.1", 10_300)),
+        (" tcp://[::1]:10300/ ", ("::1", 10_300)),
+        ("tcp://ha.example:0", ("ha.example", 0)),
+    ],
+)
+def test_addresses_of_tcp(text: str, expected: tuple[str, int]) -> None:
+    assert read_tcp_uri(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "10300",
+        "tcp://127.0.0.1",
+        "tcp://:10300",
+        "tcp://a:65536",
+        "http://a:1",
+        "tcp://u@a:1",
+        "tcp://a:1/x",
+    ],
+)
+def test_what_is_no_address_of_tcp(text: str) -> None:
+    with pytest.raises(ValueError, match=r"tcp://127\.0\.0\.1:10300"):
+        read_tcp_uri(text)

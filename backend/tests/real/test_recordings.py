@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from tests.conftest import SPEECH
@@ -38,3 +39,20 @@ async def test_a_difficult_recording_is_written(real_server: str, name: str) -> 
     lang, said, kept = RECORDINGS[name]
     text = await upload(real_server, path.read_bytes(), lang, name)
     assert_understood([Heard(Clip(Path(name).stem, lang, path, said), text)], kept=kept, invented=0.4)
+
+
+async def test_spanish_is_translated(real_server: str) -> None:
+    path = SPEECH.parent / "repro" / "pause_es000_3s.ogg"
+    if not path.is_file():
+        pytest.skip("the difficult recordings are not beside this checkout")
+    async with httpx2.AsyncClient(base_url=real_server, trust_env=False, timeout=60) as http:
+        form = {"model": "whisper-1", "response_format": "verbose_json"}
+        answer = await http.post(
+            "/v1/audio/translations", data=form, files={"file": (path.name, path.read_bytes())}
+        )
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    assert (told["task"], told["language"]) == ("translate", "english")
+    text = told["text"].lower()
+    assert "travel" in text, text
+    assert "weather" in text or "climate" in text, text

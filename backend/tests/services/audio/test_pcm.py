@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.core.errors import InvalidBase64, OddLength
-from app.services.audio.pcm import OddByteCarry, Resampler, decode_base64, to_samples
+from app.services.audio.pcm import MonoConverter, OddByteCarry, Resampler, decode_base64, to_samples
 
 
 @given(st.binary(max_size=400).filter(lambda data: len(data) % 2 == 0))
@@ -121,3 +121,24 @@ def test_after_draining_a_new_stream_begins() -> None:
     used.drain()
 
     assert np.array_equal(used.push(audio), fresh.push(audio))
+
+
+@given(st.binary(max_size=200), st.lists(st.integers(1, 40)), st.sampled_from([1, 2, 4]), st.integers(1, 3))
+def test_other_formats_are_the_same_however_they_are_cut(
+    data: bytes, cuts: list[int], width: int, channels: int
+) -> None:
+    whole = MonoConverter(16_000, width, channels).push(data)
+    assert len(whole) == 2 * (len(data) // (width * channels))
+    cut, at, pieces = MonoConverter(16_000, width, channels), 0, b""
+    for length in (*cuts, len(data)):
+        pieces += cut.push(data[at : at + length])
+        at += length
+    assert pieces == whole
+
+
+def test_other_formats_keep_their_level() -> None:
+    assert (
+        MonoConverter(8000, 1, 1).push(bytes([0, 128, 255])) == np.array([-32768, 0, 32512], "<i2").tobytes()
+    )
+    stereo = np.array([1000, 3000, -1000, -3000], "<i2").tobytes()
+    assert MonoConverter(8000, 2, 2).push(stereo) == np.array([2000, -2000], "<i2").tobytes()
