@@ -55,20 +55,19 @@ def fetching(session: ScreenshotSession, url: str) -> None:
         ("fetching-cut", {**under_way, "state": "failed", "bytes_per_s": None, "error": cut}),
     ):
         for page, look in session.pages("about:blank"):
-            page.route("**/api/checkpoints", partial(amend_checkpoints, fetch))
+            body = page.request.get(f"{url}/api/checkpoints").json()
+            for item in body["items"]:
+                if item["name"] == FETCHED:
+                    item.update(can_run=True, download_bytes=486_000_000, partial_bytes=201_000_000)
+            page.route("**/api/checkpoints", partial(answer, {**body, "may_change": True, "fetch": fetch}))
             page.goto(f"{url}/#/settings")
             row = page.get_by_role("listitem").filter(has_text=FETCHED).first
             row.scroll_into_view_if_needed()
             session.shoot(page, name, look, 600)
 
 
-def amend_checkpoints(fetch: dict[str, object], route: Route) -> None:
-    response = route.fetch()
-    body = response.json()
-    for item in body["items"]:
-        if item["name"] == FETCHED:
-            item.update(can_run=True, download_bytes=486_000_000, partial_bytes=201_000_000)
-    route.fulfill(response=response, json={**body, "may_change": True, "fetch": fetch})
+def answer(body: dict[str, object], route: Route) -> None:
+    route.fulfill(json=body)
 
 
 def hold_dictation(url: str, session: ScreenshotSession) -> None:

@@ -67,6 +67,14 @@ FINAL = {
 """What is understood at the end, and its word that is doubted."""
 
 
+HOLD_RING = """
+for (const ring of document.getAnimations().filter(({animationName}) => animationName === 'countdown')) {
+  ring.pause();
+  ring.currentTime = 0.4 * ring.effect.getComputedTiming().duration;
+}
+"""
+
+
 def dictate(page: Page) -> None:
     page.get_by_role("button", name=re.compile("^(Dictate|Dictar)$")).click()
 
@@ -230,7 +238,8 @@ def begin_hands_free(page: Page, look: Look, session: ScreenshotSession | None, 
     speech.pause(SLOW[look.lang])
     if session:
         page.get_by_test_id("countdown").wait_for()
-        session.shoot(page, "hands-free-pausing", look, 500)
+        page.evaluate(HOLD_RING)
+        session.shoot(page, "hands-free-pausing", look)
     return speech
 
 

@@ -42,9 +42,14 @@ def strip_markdown(text: str) -> str:
 
 
 def make_title(text: str) -> str:
-    """Make a title from a first message: its first characters without Markdown; empty for a text without any."""
+    """Make a title from a first message: its first words without Markdown; empty for a text without any."""
     read = text[:_READ_CHARS]
-    return (strip_markdown(read) or " ".join(read.split()))[:TITLE_CHARS].rstrip()
+    plain = strip_markdown(read) or " ".join(read.split())
+    if len(plain) <= TITLE_CHARS:
+        return plain
+    # A word is cut only where little would be left without it, as in scripts without spaces.
+    end = plain.rfind(" ", TITLE_CHARS // 2, TITLE_CHARS + 1)
+    return plain[: end if end > 0 else TITLE_CHARS].rstrip()
 
 
 def read_title(answer: str) -> str | None:

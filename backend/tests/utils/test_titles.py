@@ -54,6 +54,10 @@ def test_what_only_looks_like_markdown_stays(text: str) -> None:
 def test_a_title_is_short_and_never_empty_where_there_is_a_text() -> None:
     assert make_title("**" + "word " * 100 + "end**").startswith("word word")
     assert len(make_title("word " * 100)) <= TITLE_CHARS
+    assert make_title("Plan three days of walking near the sea for two people.") == (
+        "Plan three days of walking near the sea for two"
+    )
+    assert make_title("海" * 60) == "海" * TITLE_CHARS, "no word ends there"
     assert make_title("---") == "---"
     assert make_title(" \n ") == ""
 

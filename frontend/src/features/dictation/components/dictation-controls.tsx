@@ -40,6 +40,7 @@ export function DictationControls({ dictation, handsFree, onMouse }: Props) {
   const [{ readsAloud }, change] = useSettings();
   const isOn = isRecording(state);
   const isMuted = "isMuted" in state && state.isMuted;
+  const canUndo = getNextUndoKind(model) === "utterance";
   const isDeaf = isMuted || ("sound" in state && state.sound !== "live" && state.sound !== "recovered");
   return (
     <div
@@ -54,7 +55,7 @@ export function DictationControls({ dictation, handsFree, onMouse }: Props) {
         onClick={handsFree.toggle}
       >
         <HandsFreeIcon size={18} aria-hidden />
-        <span className={isOn ? "hidden sm:inline" : ""}>{t("handsFree.name")}</span>
+        <span className={isOn || canUndo ? "hidden sm:inline" : ""}>{t("handsFree.name")}</span>
       </ToolButton>
       {handsFree.reading.isAvailable && (
         <ToolButton
@@ -69,14 +70,17 @@ export function DictationControls({ dictation, handsFree, onMouse }: Props) {
           {readsAloud ? <Volume2 size={18} aria-hidden /> : <VolumeX size={18} aria-hidden />}
         </ToolButton>
       )}
-      {getNextUndoKind(model) === "utterance" && (
+      {canUndo && (
         <ToolButton label={t("dictation.undo")} onClick={() => dictation.composer.dispatch({ type: "undo" })}>
           <Undo2 size={18} aria-hidden />
         </ToolButton>
       )}
       {isOn && (
         <>
-          <LevelMeter source={dictation} className={`mx-1 ${isDeaf ? "opacity-40" : ""}`} />
+          <LevelMeter
+            source={dictation}
+            className={`mx-1 min-w-0 sm:min-w-12 ${isDeaf ? "opacity-40" : ""}`}
+          />
           <ToolButton
             label={t(isMuted ? "dictation.unmute" : "dictation.mute")}
             isPressed={isMuted}
