@@ -33,7 +33,7 @@ from app.core.line import find_line
 from app.services.accounts.client_secrets import looks_like_client_secret
 from app.services.dictation.events import Event
 from app.services.dictation.messages import check_size
-from app.services.dictation.outbox import ServerClosing
+from app.services.dictation.outbox import ClientGone, ServerClosing
 from app.services.transcription.request import find_model
 
 router = APIRouter()
@@ -78,6 +78,7 @@ class RealtimeHandler(SocketHandler):
         self, websocket: WebSocket, send: Send, resources: Resources, translator: RealtimeTranslator
     ) -> None:
         super().__init__(websocket, send, resources)
+        self._line = find_line(websocket.scope)
         self._engines = resources.stt
         self._translator = translator
         self._room = anyio.Event()
@@ -122,6 +123,8 @@ class RealtimeHandler(SocketHandler):
                 failure = error
             self._pull()
             await self._wait_for_room()
+            if self._line is not None and self._line.is_lost:
+                raise ClientGone  # in the middle of minutes of audio
 
     async def _take_step(self, step: Step) -> None:
         match step:

@@ -425,6 +425,10 @@ class ProbingWebSocketProtocol(WebSocketsSansIOProtocol):
 
     # -- the line
 
+    @property
+    def is_lost(self) -> bool:
+        return self.disconnected
+
     async def run_asgi(self) -> None:
         self.scope["extensions"][EXTENSION] = self  # type: ignore[assignment]  # typed for HTTP responses
         app = self.app

@@ -15,6 +15,11 @@ class Line(Protocol):
         """Take larger messages than usual on this socket, one of a few at a time; before it is accepted."""
         ...
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection has ended, also where the application has not been told."""
+        ...
+
     def probe(self) -> None:
         """Ask the client's machine for a sign of life; never waits."""
         ...

@@ -220,6 +220,19 @@ async def test_a_lost_client_frees_its_engine_and_its_words_are_stored() -> None
         assert [each["text"] for each in stored] == [guess_words(engine.streams[0])[:200]]
 
 
+async def test_a_client_that_is_lost_in_a_large_append_is_noticed_before_its_end() -> None:
+    """Silence causes no event whose sending would fail."""
+    pcm = np.concatenate((load_speech(RATE_HZ), make_silence(1.0, RATE_HZ))).tobytes()
+    with serve_engine(FakeEngine(Script(final=guess_words))) as served:
+        async with connect_realtime_client(served.url) as client:
+            await client.append(pcm + bytes((15 << 20) - len(pcm)), 15 << 20)
+            await client.until("input_audio_buffer.speech_started")
+            client.connection.transport.abort()
+            await wait_until(lambda: served.resources.sockets.open == 0, 20)
+        (told,) = [line for line in served.log if "socket closed" in line]
+        assert float(told.partition("audio_s=")[2].split()[0]) < 300, "of 327 s"
+
+
 async def test_an_engine_that_hangs_is_left_within_its_time() -> None:
     """The final of a client that has left is not waited for longer than a second."""
     gate = Gate()
