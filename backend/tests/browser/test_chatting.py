@@ -5,7 +5,7 @@ from pathlib import Path
 from playwright.async_api import expect
 
 from app.core.config import Settings
-from tests.browser.conftest import BROWSER, OpenPage
+from tests.browser.conftest import BROWSER, IN_BOTH, OpenPage
 from tests.browser.web_app import WebApp
 from tests.fakes.paced_upstream import make_pieces
 from tests.support.server import run_server
@@ -53,6 +53,7 @@ async def test_edit_and_go_between_the_branches(open_page: OpenPage) -> None:
     await expect(app.answers).to_contain_text(make_pieces("Second wording")[-1])
 
 
+@IN_BOTH
 async def test_reload_in_mid_stream(open_page: OpenPage) -> None:
     """The answer belongs to the conversation: it goes on where it was, without a gap."""
     app = await open_page()

@@ -58,7 +58,11 @@ def said(path: Path) -> str:
     return path.with_suffix(".txt").read_text(encoding="utf-8").strip()
 
 
-@pytest.mark.parametrize("device", [{}, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize(
+    ("browser_name", "device"),
+    [("chromium", {}), ("chromium", PHONE), ("firefox", {})],
+    ids=["desk", "phone", "desk-firefox"],
+)
 async def test_one_press_and_the_conversation_goes_on(open_page: OpenPage, device: dict[str, object]) -> None:
     """Two requests with a pause between them are two messages with two answers; then it listens still."""
     app = await open_page(says=SAMPLES / "en_two_requests_16k.wav", **device)

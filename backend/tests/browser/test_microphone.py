@@ -98,11 +98,11 @@ async def test_a_call_that_pauses_recording_is_told_and_its_end_too(open_page: O
 
 @IN_FIREFOX
 async def test_without_a_sound_output_it_never_says_that_it_listens(open_page: OpenPage) -> None:
-    """Firefox runs no audio context then. What to do is said, and what is typed can be sent."""
+    """Firefox runs no audio context then, until it is started again. That is said, and what is typed can be sent."""
     app = await open_page(says=ENGLISH, has_sound_output=False, script=SHOWN)
     await app.button("Dictate").click()
     await expect(app.state).to_contain_text("No sound comes in: the browser has paused recording")
-    await expect(app.state).to_contain_text("connect speakers or headphones")
+    await expect(app.state).to_contain_text("connect speakers or headphones and restart the browser")
     await app.button("Stop dictating").click()
     await app.in_state("idle")
     assert "Listening" not in await app.page.evaluate("shown")

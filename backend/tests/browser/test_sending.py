@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 from playwright.async_api import Route, expect
 
-from tests.browser.conftest import BROWSER, SETTLES_MS, OpenPage
+from tests.browser.conftest import BROWSER, IN_BOTH, SETTLES_MS, OpenPage
 from tests.browser.web_app import WebApp
 from tests.fakes.paced_upstream import make_pieces
 from tests.support.proxy import Proxy, run_proxy
@@ -74,8 +74,9 @@ async def open_line(open_page: OpenPage, stack: AsyncExitStack, server: str, **p
     return Line(app, proxy, http)
 
 
+@IN_BOTH
 async def test_a_post_that_the_browser_repeats_is_one_message(open_page: OpenPage, web_server: str) -> None:
-    """Chromium sends a POST again by itself where a connection that was kept alive is reset."""
+    """Both browsers send a POST again by themselves where a connection that was kept alive is reset."""
     async with AsyncExitStack() as stack:
         line = await open_line(open_page, stack, web_server)
         await line.send_without_answer(ORDER)

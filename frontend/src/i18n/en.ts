@@ -86,7 +86,7 @@ export const en = {
       silent: "No sound comes from the microphone. Is it switched off, or the wrong one?",
       muted: "No sound comes in: the microphone is muted outside this page. Unmute it there, or end the call",
       suspended:
-        "No sound comes in: the browser has paused recording. Press anywhere on the page. If that does not help, end calls, and connect speakers or headphones",
+        "No sound comes in: the browser has paused recording. Press anywhere on the page. If that does not help, end calls, or connect speakers or headphones and restart the browser",
       stalled: "No sound comes in. Check the microphone, or stop and start again",
       recovered: "You are heard now. Repeat what you said in the meantime",
     },

@@ -87,7 +87,7 @@ export const es: Texts = {
       muted:
         "No llega sonido: el micrófono está silenciado fuera de esta página. Actívalo allí o termina la llamada",
       suspended:
-        "No llega sonido: el navegador ha pausado la grabación. Pulsa en cualquier lugar de la página. Si no basta, termina las llamadas y conecta unos altavoces o auriculares",
+        "No llega sonido: el navegador ha pausado la grabación. Pulsa en cualquier lugar de la página. Si no basta, termina las llamadas, o conecta unos altavoces o auriculares y reinicia el navegador",
       stalled: "No llega sonido. Revisa el micrófono, o para y empieza de nuevo",
       recovered: "Ahora se te oye. Repite lo que hayas dicho mientras tanto",
     },
