@@ -120,6 +120,20 @@ async def test_what_was_said_is_told_before_it_ends(listening: FakeTerminal, how
     assert "Traceback" not in listening.process.communicate()[1]
 
 
+async def test_a_turn_of_the_realtime_socket_is_told_before_it_ends(listening: FakeTerminal) -> None:
+    url = (await asyncio.to_thread(listening.wait_for, r"listening at (http://\S+)"))[1]
+    await asyncio.to_thread(listening.wait_for, "speech engine: pocketsphinx")
+    async with connect_realtime_client(url) as client:
+        await client.append(load_speech(24_000).tobytes())
+        await client.until("conversation.item.input_audio_transcription.delta")
+        listening.process.send_signal(signal.SIGTERM)
+        assert await client.until_closed() == (1012, "restarting")
+        assert "weather" in client.events[-1]["transcript"]
+    await asyncio.to_thread(listening.process.wait, 10)
+    assert listening.process.returncode == 0
+    assert "Traceback" not in listening.process.communicate()[1]
+
+
 async def test_a_second_ctrl_c_ends_it_at_once(listening: FakeTerminal) -> None:
     """Minutes of speech wait for the engine; nobody waits for them."""
     url = (await asyncio.to_thread(listening.wait_for, r"listening at (http://\S+)"))[1]
