@@ -1,4 +1,4 @@
-"""The JavaScript clients (openai, AI SDK): their own tests, run by Node against the server; one result for each."""
+"""The JavaScript clients (openai, anthropic, AI SDK): their own tests, run by Node against the server."""
 
 import os
 import subprocess

@@ -217,3 +217,33 @@ async function failure(promise) {
   }
   throw new assert.AssertionError({ message: "nothing failed" });
 }
+
+const respond = (model, input, more) =>
+  client.responses.create({ model: `fake/${model}`, input, store: false, ...more });
+
+test("a response, whole and as a stream", async () => {
+  assert.equal((await respond("tiny", "Hi")).output_text, "Hello world");
+  const events = await all(await respond("tiny", "Hi", { stream: true }));
+  const deltas = events.filter((event) => event.type === "response.output_text.delta");
+  assert.equal(deltas.map((event) => event.delta).join(""), "Hello world");
+  assert.equal(events.at(-1).type, "response.completed");
+});
+
+test("calls of a response come back with their results", async () => {
+  const said = words();
+  const tools = [{ type: "function", name: "get_time", parameters: { type: "object" }, strict: false }];
+  const { output } = await respond("clock", said, { tools });
+  const results = output.map((item) => ({
+    type: "function_call_output",
+    call_id: item.call_id,
+    output: `noon in ${JSON.parse(item.arguments).tz}. `,
+  }));
+  const answer = await respond("clock", [{ role: "user", content: said }, ...output, ...results], { tools });
+  assert.equal(answer.output_text, "noon in UTC. noon in Europe/Madrid. ");
+});
+
+test("a previous response is refused", async () => {
+  const caught = await failure(respond("tiny", "Hi", { previous_response_id: "resp_1" }));
+  assert.ok(caught instanceof OpenAI.BadRequestError, String(caught));
+  assert.equal(caught.code, "previous_response_not_found");
+});
