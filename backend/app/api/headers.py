@@ -15,9 +15,12 @@ SERVER_HEADER = "X-Prompter"
 """The header by which a PROMPTer recognises another one, and does not take it for a model server."""
 OMITTED_TOOLS_HEADER = "X-Prompter-Omitted-Tools"
 """The header that names the tools of a request that the model was not offered."""
+ANTHROPIC_ID_HEADER = "Request-Id"
+"""The header in which clients of Anthropic's API look for the id of a request."""
 EXPOSED_HEADERS = (
     "Content-Disposition",
     "Link",
+    ANTHROPIC_ID_HEADER,
     "Retry-After",
     "WWW-Authenticate",
     SERVER_HEADER,

@@ -129,6 +129,7 @@ async def test_each_failure_is_the_exception_that_users_catch(
     with pytest.raises(getattr(anthropic, raised)) as caught:
         await client.messages.create(**asked(behavior), stream=streamed)
     assert caught.value.body["error"]["type"] == kind
+    assert caught.value.request_id == caught.value.body["request_id"]
     assert caught.value.body["error"]["message"] in str(caught.value)
 
 

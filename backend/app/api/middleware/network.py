@@ -5,13 +5,13 @@ import re
 import uuid
 
 import anyio
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.errors import is_under_v1, refuse_socket
-from app.api.headers import add_common_headers, make_cors_options
+from app.api.errors import is_under_v1, refuse_socket, wants_anthropic_shape
+from app.api.headers import ANTHROPIC_ID_HEADER, add_common_headers, make_cors_options
 from app.api.middleware.refusals import FOREIGN_HOST, FOREIGN_PEER, explain_origin, make_refusal
 from app.core.config import LimitSettings, Settings
 from app.core.errors import MessageTooBig, NotAllowed, PrompterError
@@ -80,6 +80,8 @@ class NetworkMiddleware:
             if message["type"] == "http.response.start":
                 started = True
                 add_common_headers(message, request_id)
+                if wants_anthropic_shape(scope):
+                    MutableHeaders(scope=message)[ANTHROPIC_ID_HEADER] = request_id
             await send(message)
 
         try:

@@ -135,7 +135,7 @@ def assert_error(response: httpx2.Response, status: int, kind: str) -> None:
     body = response.json()
     assert set(body) == {"type", "error", "request_id"}
     assert (body["type"], body["error"]["type"]) == ("error", kind)
-    assert body["request_id"] == response.headers["x-request-id"]
+    assert body["request_id"] == response.headers["x-request-id"] == response.headers["request-id"]
     assert body["error"]["message"]
 
 
