@@ -115,10 +115,7 @@ async def test_an_answer_that_breaks_off_is_never_taken_for_whole(sdk: Sdk) -> N
         await sdk.chat("cut")
 
 
-@pytest.mark.parametrize(
-    ("call", "field"),
-    [("responses.create", "input"), ("embeddings.create", "input"), ("completions.create", "prompt")],
-)
+@pytest.mark.parametrize(("call", "field"), [("images.generate", "prompt"), ("moderations.create", "input")])
 async def test_what_is_not_served_says_so(sdk: Sdk, call: str, field: str) -> None:
     with pytest.raises(openai.NotFoundError) as caught:
         await sdk(call, model="fake/tiny", **{field: "Hi"})
