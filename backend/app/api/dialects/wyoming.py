@@ -114,7 +114,7 @@ class WyomingTranslator:
             case "describe":
                 return [Describe()]
             case "ping":
-                return [Send(WyomingEvent("pong", {"text": event.data.get("text")}))]
+                return [Send(WyomingEvent("pong", {"text": _read_text(event.data, "text")}))]
             case "select-program":
                 return [Select(_read_text(event.data, "name"))]
             case "transcribe":

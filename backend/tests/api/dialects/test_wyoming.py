@@ -1,5 +1,6 @@
 """The translator of Wyoming by replay: commands and their one transcript, chunks, silence, mistakes."""
 
+import random
 from typing import Any, cast
 
 import pytest
@@ -18,12 +19,13 @@ from app.api.dialects.wyoming import (
     Step,
     WyomingTranslator,
 )
-from app.api.dialects.wyoming_wire import WyomingEvent
+from app.api.dialects.wyoming_wire import WyomingEvent, encode_event
 from app.core.errors import (
     AlreadyStarted,
     EngineFailed,
     InvalidMessage,
     LanguageNotSupported,
+    PrompterError,
     UnsupportedFormat,
 )
 from app.services.dictation.events import Event
@@ -301,3 +303,77 @@ def test_a_failure_in_the_middle_ends_the_command_and_the_next_one_is_apart() ->
     happen(translator, "final", text="of the second")
     receive(translator, AudioStop())
     assert text_of(happen(translator, "stopped")) == "of the second"
+
+
+# -- anything
+
+
+STRANGE: list[Any] = [
+    None,
+    True,
+    -1,
+    0,
+    2,
+    16_000,
+    1 << 70,
+    1.5,
+    "",
+    "es",
+    "!!",
+    "x" * 300,
+    [],
+    ["a", 3, None],
+    {},
+    {"a": 1},
+]
+KINDS = (
+    "describe",
+    "select-program",
+    "transcribe",
+    "audio-start",
+    "audio-chunk",
+    "audio-stop",
+    "ping",
+    "detect",
+    "",
+)
+FIELDS = (
+    "rate", "width", "channels", "language", "name", "vad_sensitivity", "transcript_names", "transcript_terms", "text"
+)  # fmt: skip
+HAPPENINGS = (
+    "ready",
+    "speech_started",
+    "partial",
+    "final",
+    "utterance_discarded",
+    "stopped",
+    "error",
+    "flushed",
+)
+
+
+def test_twenty_thousand_strange_events_break_nothing() -> None:
+    """Every failure is one of ours, each command has one answer at most, and what is kept does not grow."""
+    chance = random.Random(7)
+    translator = WyomingTranslator()
+    answers = commands = 0
+    for _ in range(20_000):
+        data: dict[str, Any] = {"rate": 16_000, "width": 2, "channels": 1}
+        for name in chance.sample(FIELDS, chance.randrange(3)):
+            data[name] = chance.choice(STRANGE)
+        event = WyomingEvent(chance.choice(KINDS), data, chance.randbytes(chance.randrange(9)))
+        try:
+            steps = translator.receive(event)
+        except PrompterError as error:
+            steps = translator.fail(error)
+        text = chance.choice(["", "Hi.", "and more"])
+        told = {"text": text, "stable": text, "lang": chance.choice([None, "en"]), "start_ms": 0, "end_ms": 9}
+        steps += translator.translate(cast("Event", {"type": chance.choice(HAPPENINGS), **told}))
+        steps += translator.end_command() if chance.random() < 0.1 else []
+        commands += sum(isinstance(step, Begin) for step in steps) + (event.type == "audio-stop")
+        answers += sum(isinstance(step, Send) and step.event.type == "transcript" for step in steps)
+        for step in steps:
+            if isinstance(step, Send):
+                encode_event(step.event)
+    assert 100 < answers <= commands
+    translator.end_now()
