@@ -1,12 +1,13 @@
 """What the page looks like to others: in Spanish, on a telephone, to axe; by its states, light and dark."""
 
+import base64
 import re
 from typing import Any
 
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.conftest import BROWSER, OpenPage
+from tests.browser.conftest import BROWSER, IN_FIREFOX, OpenPage
 from tests.fakes.paced_upstream import ShowcaseUpstream
 
 pytestmark = BROWSER
@@ -27,6 +28,13 @@ new PerformanceObserver((list) => list.getEntries().forEach((one) => (window.shi
 MOST_SHIFT = 0.02
 MOVES = "document.querySelector('[data-testid=level]').getAnimations({subtree: true}).length > 0"
 STANDS = "/scaleX\\(0\\.[1-9]/.test(document.querySelector('[data-testid=level]').innerHTML)"
+BRIGHTEST = """async (picture) => {
+    const bytes = Uint8Array.from(atob(picture), (character) => character.charCodeAt(0));
+    const image = await createImageBitmap(new Blob([bytes]));
+    const paper = new OffscreenCanvas(image.width, image.height).getContext("2d");
+    paper.drawImage(image, 0, 0);
+    return Math.max(...paper.getImageData(0, 0, image.width, image.height).data.filter((_, at) => at % 4 < 3));
+}"""
 PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 
 
@@ -245,3 +253,13 @@ async def test_the_page_keeps_to_itself(open_page: OpenPage, upstream: ShowcaseU
         await app.page.evaluate(GETS_IN, upstream.origin)
     assert await app.page.title() != "owned"
     assert [request.path for request in upstream.requests if "tracker" in request.path] == []
+
+
+@IN_FIREFOX
+async def test_the_scroll_bar_of_a_dark_page_is_dark(open_page: OpenPage) -> None:
+    """Firefox keeps a place for it."""
+    app = await open_page(settings={"theme": "dark"}, viewport={"width": 360, "height": 560})
+    app.expect_trouble("inline")  # a style of Playwright's, for the picture
+    await expect(app.button("Dictate")).to_be_visible()
+    picture = await app.page.screenshot(clip={"x": 348, "y": 60, "width": 12, "height": 300})
+    assert await app.page.evaluate(BRIGHTEST, base64.b64encode(picture).decode()) < 200
