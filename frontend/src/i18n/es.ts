@@ -25,7 +25,7 @@ export const es: Texts = {
     languages_other: "{{count}} idiomas",
     otherService: "Otro servicio",
     test: "Motor de prueba",
-    noModel: "Aún no hay modelo",
+    noModel: "Sin modelo",
   },
 
   common: {
