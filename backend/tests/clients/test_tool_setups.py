@@ -92,8 +92,8 @@ def test_llm_without(setups: str, tmp_path: Path) -> None:
 def test_what_is_entered_in_forms(page: str) -> None:
     """The same in both languages, and what the tests with Cline's and Open WebUI's requests use."""
     rows = [line for line in section(page).splitlines() if re.match(r"\| (Cline|Open WebUI|`llm`)", line)]
-    assert len(rows) == 4
-    assert all("`http://127.0.0.1:8000/v1`" in row for row in rows[:3])
+    assert len(rows) == 6
+    assert all("`http://127.0.0.1:8000/v1`" in row for row in rows[:5])
     assert "STT Model `whisper-1`" in rows[2]
     entered = section(page).replace("perfil/modelo", "profile/model")
     assert code_in(entered) == code_in(section(ENGLISH))
