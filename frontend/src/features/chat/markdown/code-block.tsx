@@ -4,7 +4,8 @@ import { useTranslation } from "react-i18next";
 
 import { CopyButton } from "@/shared/ui/copy-button";
 
-import type { ColouredTree } from "./highlight";
+import { type ColouredText, isSamePiece, splitColoured, splitLines } from "./coloured-lines";
+import type { highlight as Highlight } from "./highlight";
 
 export const CodeBlock = memo(function CodeBlock({ code, language }: { code: string; language: string }) {
   const { t } = useTranslation();
@@ -18,38 +19,81 @@ export const CodeBlock = memo(function CodeBlock({ code, language }: { code: str
       {/* Focusable, so that it can be scrolled by keyboard. */}
       <pre tabIndex={0} dir="ltr">
         <code>
-          {colours ? renderColoured(colours.tree.children) : null}
-          {colours ? code.slice(colours.code.length) : code}
+          <Lines code={code} colours={colours} />
         </code>
       </pre>
     </figure>
   );
 });
 
-function renderColoured(nodes: ColouredTree["children"] | ElementChildren): ReactNode[] {
-  return nodes.map((node, index) => {
-    if (node.type === "text") return node.value;
-    if (node.type !== "element") return null;
-    const names = node.properties.className;
-    return (
-      <span key={index} className={Array.isArray(names) ? names.join(" ") : undefined}>
-        {renderColoured(node.children)}
-      </span>
-    );
-  });
+/** The coloured pieces, and after them what has come since. */
+function Lines({ code, colours }: { code: string; colours: Colours | null }) {
+  const rest = code.slice(colours?.code.length ?? 0);
+  const isWithinLine = colours !== null && !colours.code.endsWith("\n");
+  const lineEnd = isWithinLine ? rest.indexOf("\n") + 1 || rest.length : 0;
+  const coloured = colours?.pieces ?? [];
+  return (
+    <>
+      {coloured.map((piece, index) => (
+        <ColouredPiece
+          key={index}
+          piece={piece}
+          added={index === coloured.length - 1 ? rest.slice(0, lineEnd) : ""}
+        />
+      ))}
+      {(rest.length > lineEnd ? splitLines(rest.slice(lineEnd)) : []).map((text, index) => (
+        <PlainPiece key={`plain ${index}`} text={text} />
+      ))}
+    </>
+  );
 }
 
-type ElementChildren = Extract<ColouredTree["children"][number], { type: "element" }>["children"];
+/** A block of its own: the browser lays out only the one that grows. */
+const PlainPiece = memo(function PlainPiece({ text }: { text: string }) {
+  return <span className="block">{text}</span>;
+});
+
+const ColouredPiece = memo(
+  function ColouredPiece({ piece, added }: { piece: readonly ColouredText[]; added: string }) {
+    return (
+      <span className="block">
+        {piece.map(({ classes, text }, index) => (
+          <Coloured key={index} classes={classes}>
+            {text}
+          </Coloured>
+        ))}
+        {added}
+      </span>
+    );
+  },
+  (before, now) => before.added === now.added && isSamePiece(before.piece, now.piece),
+);
+
+function Coloured({ classes, children }: { classes: readonly string[]; children: ReactNode }) {
+  return classes.reduceRight((inner, name) => <span className={name}>{inner}</span>, children);
+}
 
 const MIN_PAUSE_MS = 100;
 /** Colouring takes at most a fifth of the time. */
 const PAUSE_FACTOR = 5;
 const MAX_COLOURED_CHARS = 60_000;
+/** Colouring holds up the page for no longer than this; longer code is coloured as far as that goes. */
+const MAX_COLOURING_MS = 20;
+/** So much is coloured before it is known how long a language takes here. */
+const FIRST_CHARS = 5000;
+const msPerChar = new Map<string, number>();
 
 /** `code` is the part that is coloured; what has come since is plain. */
 interface Colours {
   code: string;
-  tree: ColouredTree;
+  pieces: readonly (readonly ColouredText[])[];
+}
+
+/** The part of the code that is coloured in the time that there is: whole lines, where it is not all. */
+function cutToTime(code: string, language: string): string {
+  const rate = msPerChar.get(language);
+  const limit = Math.min(MAX_COLOURED_CHARS, rate === undefined ? FIRST_CHARS : MAX_COLOURING_MS / rate);
+  return code.length <= limit ? code : code.slice(0, code.lastIndexOf("\n", limit) + 1);
 }
 
 /** The highlighter is loaded with the first block, and runs less often the longer it takes. */
@@ -58,19 +102,22 @@ function useHighlight(code: string, language: string): Colours | null {
   const latest = useRef({ code, language });
   const timer = useRef<ReturnType<typeof setTimeout> | null>(null);
   const pauseMs = useRef(MIN_PAUSE_MS);
+  const coloured = colours?.code ?? "";
   useEffect(() => {
     latest.current = { code, language };
-    if (!language || code.length > MAX_COLOURED_CHARS || timer.current !== null) return;
+    if (!language || timer.current !== null || cutToTime(code, language) === coloured) return;
     const colourLatest = async (): Promise<void> => {
-      timer.current = null;
       const wanted = latest.current;
-      const found = await colour(wanted.code, wanted.language);
+      const part = cutToTime(wanted.code, wanted.language);
+      const found = await colour(part, wanted.language);
+      timer.current = null;
       if (!found) return;
       pauseMs.current = Math.max(MIN_PAUSE_MS, found.tookMs * PAUSE_FACTOR);
-      setColours({ code: wanted.code, tree: found.tree });
+      if (part.length >= 1000) msPerChar.set(wanted.language, found.tookMs / part.length);
+      setColours({ code: part, pieces: splitColoured(found.tree) });
     };
     timer.current = setTimeout(() => void colourLatest(), pauseMs.current);
-  }, [code, language]);
+  }, [code, language, coloured]);
   useEffect(
     () => () => {
       if (timer.current !== null) clearTimeout(timer.current);
@@ -81,10 +128,7 @@ function useHighlight(code: string, language: string): Colours | null {
   return colours && code.startsWith(colours.code) ? colours : null;
 }
 
-async function colour(
-  code: string,
-  language: string,
-): Promise<{ tree: ColouredTree; tookMs: number } | null> {
+async function colour(code: string, language: string): ReturnType<typeof Highlight> {
   try {
     const { highlight } = await import("./highlight");
     return await highlight(code, language);

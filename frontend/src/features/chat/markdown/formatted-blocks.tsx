@@ -1,18 +1,32 @@
 /** Markdown of models as formatted blocks: without raw HTML and remote images, links in a new tab. */
-import type { Element } from "hast";
-import { memo } from "react";
+import type { Element, Properties } from "hast";
+import { type Options, toJsxRuntime } from "hast-util-to-jsx-runtime";
+import {
+  type ComponentProps,
+  createElement,
+  Fragment,
+  type JSX,
+  memo,
+  type ReactNode,
+  useState,
+} from "react";
+import { jsx, jsxs } from "react/jsx-runtime";
 import { useTranslation } from "react-i18next";
-import ReactMarkdown, { type Components } from "react-markdown";
-import rehypeSanitize from "rehype-sanitize";
-import remarkGfm from "remark-gfm";
 
-import { splitBlocks } from "./blocks";
 import { CodeBlock } from "./code-block";
-import { setDirections, showHtmlAsText } from "./rehype-plugins";
+import { GrowingMarkdown, type Grown, type Piece } from "./growing-markdown";
 
-const REMARK = [remarkGfm];
-// HTML is shown as text: it never runs, and the sanitiser does not drop it.
-const REHYPE = [showHtmlAsText, rehypeSanitize, setDirections];
+type Shown<Tag extends keyof JSX.IntrinsicElements> = (
+  props: ComponentProps<Tag> & { node?: Element },
+) => ReactNode;
+
+type Components = {
+  a: Shown<"a">;
+  img: Shown<"img">;
+  input: Shown<"input">;
+  pre: Shown<"pre">;
+  table: Shown<"table">;
+};
 
 const COMPONENTS: Components = {
   a: ({ href, children, title }) =>
@@ -33,25 +47,68 @@ const COMPONENTS: Components = {
     const language = Array.isArray(names) ? String(names[0]).replace("language-", "") : "";
     return <CodeBlock code={collectText(code).replace(/\n$/, "")} language={language} />;
   },
-  table: ({ children, dir }) => (
+  table: ({ children, dir }) => <TableBox dir={dir}>{children}</TableBox>,
+};
+
+const TO_REACT = {
+  ...{ Fragment, jsx, jsxs, development: false, ignoreInvalidStyle: true, passNode: true },
+  components: COMPONENTS,
+} as Options;
+
+/** @param isLive more of the text is to come: only its end is parsed and rendered again */
+export function FormattedBlocks({ text, isLive = false }: { text: string; isLive?: boolean }) {
+  const [markdown] = useState(() => new GrowingMarkdown());
+  return <Pieces pieces={markdown.read(text, isLive)} />;
+}
+
+export function Pieces({ pieces, isTight = false }: { pieces: readonly Piece[]; isTight?: boolean }) {
+  return pieces.map((piece, index) => <PieceView key={index} piece={piece} isTight={isTight} />);
+}
+
+/** A piece that does not change is not rendered again. */
+const PieceView = memo(function PieceView({ piece, isTight }: { piece: Piece; isTight: boolean }) {
+  if (piece.type === "text") return piece.value;
+  if (piece.type === "grown") return <GrownView grown={piece} isTight={isTight} />;
+  if (piece.type !== "element") return null;
+  const isTightItem = isTight && piece.tagName === "li";
+  const shown = isTightItem ? { ...piece, children: unwrapParagraphs(piece.children) } : piece;
+  return toJsxRuntime(shown, TO_REACT) as ReactNode;
+});
+
+function GrownView({ grown, isTight }: { grown: Grown; isTight: boolean }) {
+  const { tagName, properties, children } = grown;
+  const isTightItem = isTight && tagName === "li";
+  const inner = (
+    <Pieces pieces={isTightItem ? unwrapParagraphs(children) : children} isTight={grown.isTight} />
+  );
+  const attributes = toAttributes(properties);
+  if (tagName === "table") return <TableBox {...attributes}>{inner}</TableBox>;
+  return createElement(tagName, attributes, inner);
+}
+
+/** The paragraphs of an item of a tight list are no paragraphs. */
+function unwrapParagraphs<Node extends Piece>(children: readonly Node[]): Node[] {
+  return children.flatMap((child) =>
+    child.type === "element" && child.tagName === "p" ? (child.children as Node[]) : [child],
+  );
+}
+
+/** Of the few attributes that lists, items and tables have. */
+function toAttributes({ className, start, dir }: Properties): Record<string, string | number> {
+  return {
+    ...(Array.isArray(className) ? { className: className.join(" ") } : {}),
+    ...(typeof start === "number" ? { start } : {}),
+    ...(typeof dir === "string" ? { dir } : {}),
+  };
+}
+
+function TableBox({ dir, children }: { dir?: string | undefined; children?: ReactNode }) {
+  return (
     <div className="markdown-table" tabIndex={0} role="group">
       <table dir={dir}>{children}</table>
     </div>
-  ),
-};
-
-export function FormattedBlocks({ text }: { text: string }) {
-  return splitBlocks(text).map((block, index) => <Block key={index} text={block} />);
-}
-
-/** A block that does not change is not parsed again. */
-const Block = memo(function Block({ text }: { text: string }) {
-  return (
-    <ReactMarkdown remarkPlugins={REMARK} rehypePlugins={REHYPE} components={COMPONENTS}>
-      {text}
-    </ReactMarkdown>
   );
-});
+}
 
 function collectText(node: Element): string {
   return node.children

@@ -16,12 +16,12 @@ export const FormattedText = lazyPart(
 export const Markdown = memo(function Markdown({ text, isLive = false }: { text: string; isLive?: boolean }) {
   return (
     <div className={isLive ? "markdown markdown-live" : "markdown"}>
-      <FormattedText text={text} />
+      <FormattedText text={text} isLive={isLive} />
     </div>
   );
 });
 
-function PlainText({ text, retry }: { text: string } & StandInProps) {
+function PlainText({ text, retry }: { text: string; isLive?: boolean } & StandInProps) {
   const { t } = useTranslation();
   return (
     <>

@@ -1,7 +1,7 @@
 /** Plugins for rendered Markdown: HTML becomes text, and each block gets its writing direction. */
 import type { Element, Root } from "hast";
 
-type Direction = "ltr" | "rtl";
+export type Direction = "ltr" | "rtl";
 
 const BLOCKS = new Set(["p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "table"]);
 /** The scripts that are written from right to left. */
@@ -9,30 +9,34 @@ const LETTER = /\p{L}/u;
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
 
 /**
- * Set the direction of each block by its text. This plugin must run after the sanitiser, which would remove
- * the attribute. `dir="auto"` is no alternative: it ignores nested elements.
+ * Set the direction of each block by its text. This must happen after the sanitiser, which would remove the
+ * attribute. `dir="auto"` is no alternative: it ignores nested elements.
  */
-export function setDirections() {
-  return (tree: Root): void => markDirections(tree.children, "ltr");
-}
-
-function markDirections(nodes: Root["children"], around: Direction): void {
+export function markDirections(nodes: Root["children"], around: Direction): void {
   for (const node of nodes) {
     if (node.type !== "element") continue;
-    const own = BLOCKS.has(node.tagName) ? (findDirection(node) ?? around) : around;
+    const own = BLOCKS.has(node.tagName) ? (findDirection(node.children) ?? around) : around;
     if (own !== around) node.properties.dir = own;
     markDirections(node.children, own);
   }
 }
 
+/** A node of a tree of HTML, also of one that is put together in another way. */
+interface AnyNode {
+  type: string;
+  value?: string;
+  tagName?: string;
+  children?: readonly AnyNode[];
+}
+
 /** The direction of the first letter. Code does not count: it says nothing about the text around it. */
-function findDirection(element: Element): Direction | null {
-  for (const node of element.children) {
-    if (node.type === "text") {
-      const letter = LETTER.exec(node.value)?.[0];
+export function findDirection(nodes: readonly AnyNode[]): Direction | null {
+  for (const { type, value = "", tagName, children = [] } of nodes) {
+    if (type === "text") {
+      const letter = LETTER.exec(value)?.[0];
       if (letter !== undefined) return RIGHT_TO_LEFT.test(letter) ? "rtl" : "ltr";
-    } else if (node.type === "element" && node.tagName !== "code") {
-      const found = findDirection(node);
+    } else if (tagName !== "code") {
+      const found = findDirection(children);
       if (found !== null) return found;
     }
   }
