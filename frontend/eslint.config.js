@@ -31,6 +31,16 @@ const BOUNDARIES = [
   },
 ];
 
+/** What an input method takes does nothing else: these two look at every sign of it. */
+const KEYS = ["Enter", "Escape"].map((key) => ({
+  selector: `BinaryExpression[operator=/^[!=]==$/][right.value="${key}"]`,
+  message: `Use is${key} of shared/lib/keyboard.ts: an input method may have taken the key.`,
+}));
+const COMPOSING = {
+  selector: "MemberExpression[property.type='Identifier'][property.name='isComposing']",
+  message: "Use isComposing of shared/lib/keyboard.ts: Safari does not tell it of the event.",
+};
+
 export default defineConfig(
   globalIgnores(["src/shared/api/schema.d.ts", "public"]), // generated; served as it is
   { ...js.configs.recommended, languageOptions: { globals: { URL: "readonly" } } },
@@ -64,6 +74,7 @@ export default defineConfig(
           "newlines-between": "always",
         },
       ],
+      "no-restricted-syntax": ["error", ...KEYS, COMPOSING],
       "@typescript-eslint/no-import-type-side-effects": "error",
       "@typescript-eslint/method-signature-style": "error",
       // Prettier breaks code, but neither comments nor strings.
@@ -76,4 +87,5 @@ export default defineConfig(
       "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
     },
   },
+  { files: ["src/shared/lib/keyboard.ts"], rules: { "no-restricted-syntax": "off" } },
 );

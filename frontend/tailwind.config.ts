@@ -1,5 +1,6 @@
 /** The palette by meaning (surface, ink, line, accent); index.css has the values of each theme. */
 import type { Config } from "tailwindcss";
+import plugin from "tailwindcss/plugin";
 
 const variable = (name: string) => `rgb(var(--${name}) / <alpha-value>)`;
 
@@ -20,6 +21,9 @@ export default {
         warn: variable("warn"),
         good: variable("good"),
       },
+      spacing: {
+        target: "var(--target)", // the least height and width of what is pressed
+      },
       backgroundImage: {
         brand: "linear-gradient(135deg, #4f46e5, #7c3aed)", // white text on it is 4.5:1 all over
       },
@@ -29,4 +33,10 @@ export default {
       },
     },
   },
+  plugins: [
+    plugin((tailwind) => {
+      tailwind.addVariant("touch", "@media (any-pointer: coarse)"); // a finger may go there
+      tailwind.addVariant("short", "@media (max-height: 260px)"); // a telephone on its side with the keyboard up
+    }),
+  ],
 } satisfies Config;

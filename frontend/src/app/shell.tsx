@@ -1,6 +1,6 @@
 /** The frame of the app: the sidebar, or a drawer on narrow screens, and beside it the current page. */
 import { AudioLines, CircleHelp, CornerDownRight, Settings } from "lucide-react";
-import { type ReactNode, useState } from "react";
+import { type ReactNode, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useLocation } from "wouter";
 
@@ -9,12 +9,12 @@ import { Sidebar } from "@/features/history/sidebar";
 import { COMMAND } from "@/shared/lib/keyboard";
 import { HANDS_FREE } from "@/shared/lib/page-actions";
 import { useServices, useSettings } from "@/shared/services";
-import { useModal } from "@/shared/ui/modal";
+import { holdsUnsaved, useModal } from "@/shared/ui/modal";
 import { SidebarContext } from "@/shared/ui/page-header";
 import { useMediaQuery } from "@/shared/ui/use-media-query";
 
 import { FirstVisit, Pages, Palette } from "./pages";
-import { type Shortcut, useShortcuts } from "./shortcuts";
+import { findWayOut, isChatPath, type Shortcut, useShortcuts } from "./shortcuts";
 import { ShortcutsSheet } from "./shortcuts-sheet";
 
 export function Shell() {
@@ -22,11 +22,13 @@ export function Shell() {
   const isWide = useMediaQuery("(min-width: 768px)");
   const [isDrawerOpen, setDrawerOpen] = useState(false);
   const [dialog, setDialog] = useState<"keys" | "palette" | null>(null);
+  const leave = useWayOut();
   const [, go] = useLocation();
   const isShown = isWide && settings.sidebarOpen;
   const show = () => (isWide ? change({ sidebarOpen: true }) : setDrawerOpen(true));
   const closeDrawer = () => setDrawerOpen(false);
-  const run = (shortcut: Shortcut): void => {
+  const run = (shortcut: Shortcut): boolean | void => {
+    if (shortcut === "leave") return leave();
     if (shortcut === "sheet") setDialog("keys");
     if (shortcut === "jump") setDialog("palette");
     if (shortcut === "new") go("/");
@@ -83,6 +85,21 @@ function usePaletteActions(run: (shortcut: Shortcut) => void) {
     { id: "dictations", name: t("history.dictations.title"), keys: [], run: () => go("/dictations") },
     { id: "keys", name: t("common.keyboard"), keys: ["?"], run: () => run("sheet") },
   ];
+}
+
+/** A function that goes back to the conversation from another page; false where there is nothing to leave. */
+function useWayOut(): () => boolean {
+  const [path, go] = useLocation();
+  const chatPath = useRef("/");
+  useEffect(() => {
+    if (isChatPath(path)) chatPath.current = path;
+  }, [path]);
+  return () => {
+    const to = findWayOut(path, chatPath.current);
+    if (to === null || holdsUnsaved(document)) return false;
+    go(to);
+    return true;
+  };
 }
 
 function SkipLink() {
@@ -161,7 +178,7 @@ function Drawer({ onClose, children }: { onClose: () => void; children: ReactNod
     <dialog
       ref={ref}
       aria-label={t("history.region")}
-      className="m-0 h-dvh max-h-none w-80 max-w-[85vw] border-r border-line bg-surface p-0 text-ink backdrop:bg-black/60"
+      className="safe-area m-0 h-dvh max-h-none w-80 max-w-[85vw] border-r border-line bg-surface text-ink backdrop:bg-black/60"
       onCancel={(event) => {
         event.preventDefault();
         onClose();

@@ -30,8 +30,11 @@ export function ShortcutsSheet({ onClose }: { onClose: () => void }) {
     [[ALT, "R"], t("chat.keyboard.again")],
     [[ALT, "C"], t("chat.keyboard.copyAnswer")],
     [[ALT, "A"], t("tools.ask.key")],
+    [[ALT, "L"], t("dictation.heardKey")],
   ];
   const conversations: Row[] = [
+    [["↑", "↓"], t("common.keyList")],
+    [["→"], t("common.keyRow")],
     [["F2"], t("common.keyRename")],
     [[t("common.keyDeleteName")], t("common.keyDelete")],
   ];
@@ -55,9 +58,9 @@ function Group({ title, rows }: { title: string; rows: readonly Row[] }) {
       <h3 className="mb-1 text-xs font-semibold text-muted">{title}</h3>
       <dl className="divide-y divide-line text-sm">
         {rows.map(([pressed, text]) => (
-          <div key={text} className="flex items-center justify-between gap-4 py-1.5">
+          <div key={text} className="flex flex-wrap items-center justify-between gap-x-4 gap-y-1 py-1.5">
             <dt>{text}</dt>
-            <dd className="flex shrink-0 gap-1">
+            <dd className="ml-auto flex shrink-0 gap-1">
               {pressed.map((key) => (
                 <kbd
                   key={key}

@@ -1,7 +1,9 @@
 /** The keyboard shortcuts of the whole page. Dictation and chat have their own. */
 import { useEffect, useRef } from "react";
 
-export type Shortcut = "sheet" | "new" | "jump" | "sidebar" | "settings";
+import { isComposing, isDialogOpen } from "@/shared/lib/keyboard";
+
+export type Shortcut = "sheet" | "new" | "jump" | "sidebar" | "settings" | "leave";
 
 interface Key {
   key: string;
@@ -23,6 +25,7 @@ export function findShortcut(event: Key, isTyping: boolean): Shortcut | null {
   if (command && !event.shiftKey && key === "k") return "jump";
   if (command && !event.shiftKey && key === "b") return "sidebar";
   if (command && !event.shiftKey && key === ",") return "settings";
+  if (key === "escape" && !command && !event.shiftKey && !event.altKey) return "leave";
   if (key === "?" && !isTyping && !event.ctrlKey && !event.metaKey && !event.altKey) return "sheet";
   return null;
 }
@@ -41,7 +44,23 @@ function isTextInput(target: EventTarget | null): boolean {
   );
 }
 
-export function useShortcuts(run: (shortcut: Shortcut) => void): void {
+/**
+ * Where Escape leads from a page: to the conversation that was open before it, and from one dictation to the
+ * list; null from a conversation, where Escape has other uses.
+ *
+ * @param chatPath the conversation that was open last
+ */
+export function findWayOut(path: string, chatPath: string): string | null {
+  if (path.startsWith("/dictations/")) return "/dictations";
+  return isChatPath(path) ? null : chatPath;
+}
+
+export function isChatPath(path: string): boolean {
+  return !/^\/(settings|dictations)\b/.test(path);
+}
+
+/** @param run false where there was nothing to do, so that the browser handles the key */
+export function useShortcuts(run: (shortcut: Shortcut) => boolean | void): void {
   const latest = useRef(run);
   useEffect(() => {
     latest.current = run;
@@ -49,11 +68,10 @@ export function useShortcuts(run: (shortcut: Shortcut) => void): void {
   useEffect(() => {
     const handleKey = (event: KeyboardEvent) => {
       // An open dialog gets all keys.
-      if (event.defaultPrevented || event.repeat || document.querySelector("dialog[open]") !== null) return;
+      if (event.defaultPrevented || event.repeat || isComposing(event) || isDialogOpen()) return;
       const shortcut = findShortcut(event, isTextInput(event.target));
       if (shortcut === null) return;
-      event.preventDefault();
-      latest.current(shortcut);
+      if (latest.current(shortcut) !== false) event.preventDefault();
     };
     addEventListener("keydown", handleKey);
     return () => removeEventListener("keydown", handleKey);

@@ -12,6 +12,7 @@ import type { Settings } from "./lib/settings";
 import { SettingsStore } from "./lib/settings-store";
 import { openTabStorage, TabTexts } from "./lib/tab-texts";
 import { UnsentWork } from "./lib/unsent-work";
+import { Announcements } from "./ui/announcements";
 import { DialogStack } from "./ui/dialog-stack";
 import { ToastStore } from "./ui/toasts";
 
@@ -29,6 +30,8 @@ export interface Services {
   /** What a log-out would lose, here and in the other tabs. */
   unsent: UnsentWork;
   toasts: ToastStore;
+  /** What screen readers are told. */
+  announcements: Announcements;
   dialogs: DialogStack;
   /** What one part of the page may ask of another. */
   actions: PageActions;
@@ -57,6 +60,7 @@ export function createServices(
     tabs: new TabChannel("prompter.conversations"),
     settings: new SettingsStore(),
     toasts: new ToastStore(),
+    announcements: new Announcements(),
     dialogs: new DialogStack(),
     actions: new PageActions(),
   };

@@ -15,8 +15,8 @@ export function KeysSection() {
   const [isCreating, setCreating] = useState(false);
   return (
     <section aria-labelledby="keys-title" className="space-y-3">
-      <div className="flex items-start justify-between gap-4">
-        <div>
+      <div className="flex flex-wrap items-start justify-between gap-4">
+        <div className="min-w-0 flex-1 basis-56">
           <h3 id="keys-title" className="text-sm font-semibold">
             {t("accounts.keys")}
           </h3>
@@ -46,8 +46,8 @@ function KeyRow({ apiKey }: { apiKey: ApiKey }) {
   const [isSure, setSure] = useState(false);
   const formatDay = (when: string) => new Date(when).toLocaleDateString(chooseLocale(i18n.language));
   return (
-    <li className="flex items-center gap-3 px-3 py-2 text-sm">
-      <span className="min-w-0 flex-1">
+    <li className="flex flex-wrap items-center gap-3 px-3 py-2 text-sm">
+      <span className="min-w-0 flex-1 basis-40">
         <span className="block truncate font-medium">{apiKey.name}</span>
         <span className="block truncate text-xs text-muted">
           {`${apiKey.prefix}… · ${apiKey.scopes.join(", ")} · `}

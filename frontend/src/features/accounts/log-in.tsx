@@ -69,7 +69,7 @@ export function LogInForm() {
           />
           <button
             type="button"
-            className="absolute right-1 top-1 grid size-8 place-items-center rounded-md text-muted hover:text-ink"
+            className="absolute inset-y-0 right-0 grid w-target place-items-center rounded-md text-muted hover:text-ink"
             aria-label={t(isPasswordShown ? "accounts.hidePassword" : "accounts.showPassword")}
             onClick={() => setPasswordShown(!isPasswordShown)}
           >

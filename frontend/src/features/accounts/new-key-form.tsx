@@ -22,7 +22,11 @@ export function NewKeyForm({ onDone }: { onDone: () => void }) {
     create.mutate({ name: name.trim(), scopes, expires_days: days });
   };
   return (
-    <form onSubmit={submit} className="space-y-3 rounded-xl border border-line p-4 text-sm">
+    <form
+      onSubmit={submit}
+      data-unsaved={name.trim() !== ""}
+      className="space-y-3 rounded-xl border border-line p-4 text-sm"
+    >
       <label className="block space-y-1.5">
         <span>{t("accounts.keyName")}</span>
         <input
@@ -68,7 +72,7 @@ function ScopeFields({ scopes, onChange }: ScopeFieldsProps) {
     <fieldset className="flex flex-wrap gap-x-5 gap-y-2">
       <legend className="mb-1.5">{t("accounts.keyScopes")}</legend>
       {(Object.keys(SCOPES) as KeyScope[]).map((scope) => (
-        <label key={scope} className="flex items-center gap-2">
+        <label key={scope} className="flex min-h-target items-center gap-2">
           <input
             type="checkbox"
             className="size-4 accent-indigo-500"
@@ -117,7 +121,7 @@ function CreatedKey({ secret, onDone }: { secret: string; onDone: () => void }) 
   const [isCopied, setCopied] = useState(false);
   const copy = () => void navigator.clipboard.writeText(secret).then(() => setCopied(true));
   return (
-    <div role="status" className="space-y-3 rounded-xl border border-accent/60 p-4 text-sm">
+    <div role="status" data-unsaved className="space-y-3 rounded-xl border border-accent/60 p-4 text-sm">
       <p>{t("accounts.keyShownOnce")}</p>
       <code className="block select-all break-all rounded-lg bg-page p-3 text-xs">{secret}</code>
       <div className="flex justify-end gap-2">

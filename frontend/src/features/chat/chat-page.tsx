@@ -3,6 +3,7 @@ import { type KeyboardEvent, type ReactNode, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useLocation } from "wouter";
 
+import { isComposing } from "@/shared/lib/keyboard";
 import { useServices, useSettings } from "@/shared/services";
 
 import { ChatHeader } from "./components/chat-header";
@@ -68,7 +69,7 @@ export function ChatPage({ conversationId, messageId = null, composer, connect }
   /** Arrow up in the empty field edits the last message. */
   const editLast = (event: KeyboardEvent): void => {
     const last = chat.shown.findLast((message) => message.role === "user");
-    if (event.key !== "ArrowUp" || !draft.isEmpty || !last || chat.isAnswering) return;
+    if (event.key !== "ArrowUp" || isComposing(event) || !draft.isEmpty || !last || chat.isAnswering) return;
     if (!(event.target instanceof HTMLTextAreaElement) || event.target.value !== "") return;
     event.preventDefault();
     editing.start(last.id);

@@ -2,6 +2,7 @@
 import { useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 
+import { isComposing, isDialogOpen, isEscape } from "@/shared/lib/keyboard";
 import { useServices } from "@/shared/services";
 import { copyText } from "@/shared/ui/copy-button";
 
@@ -45,7 +46,7 @@ export function useChatShortcuts(chat: ConversationChat, draft: Draft, queue: Sh
   useEffect(() => void (latest.current = actions));
   useEffect(() => {
     const handleKey = (event: KeyboardEvent): void => {
-      if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]")) return;
+      if (event.defaultPrevented || isComposing(event) || isDialogOpen()) return;
       const action = findAction(event, latest.current);
       if (action && action() !== false) event.preventDefault();
     };
@@ -56,7 +57,7 @@ export function useChatShortcuts(chat: ConversationChat, draft: Draft, queue: Sh
 
 function findAction(event: KeyboardEvent, actions: ChatActions): Action | null {
   const { altKey, ctrlKey, metaKey, shiftKey, code, key } = event;
-  if (key === "Escape") return actions.stop;
+  if (isEscape(event)) return actions.stop;
   const composeBySlash = key === "/" && !isTextField(event.target) ? actions.compose : null;
   if (ctrlKey || metaKey || shiftKey) return composeBySlash;
   if (!altKey) return composeBySlash;

@@ -1,5 +1,6 @@
 /** Which message is edited, and its half-written text: kept in this tab over other pages and a reload. */
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useTranslation } from "react-i18next";
 
 import type { TabTexts } from "@/shared/lib/tab-texts";
 import { useServices } from "@/shared/services";
@@ -8,11 +9,16 @@ import type { Draft } from "./components/draft";
 import type { ShownMessage } from "./stream/shown-messages";
 import type { ConversationChat } from "./use-conversation-chat";
 
+/** How long a dropped edit can be brought back. */
+const UNDO_MS = 10_000;
+
 export interface Editing {
   /** The message that is edited. */
   id: string | null;
   /** Start to edit a message; null ends it and forgets the text. */
   start: (id: string | null) => void;
+  /** End it without sending; what was written can be brought back for a while. */
+  drop: () => void;
   /** The half-written text; "" where nothing was changed. */
   read: () => string;
   keep: (text: string) => void;
@@ -25,7 +31,8 @@ export function isEditedAt({ id, version_ids, role }: ShownMessage, editedId: st
 
 /** Another conversation shows the edit that was begun there last, and its composer gets the focus. */
 export function useEditing(conversationId: string | null, messageId: string | null, draft: Draft): Editing {
-  const { edits } = useServices();
+  const { t } = useTranslation();
+  const { edits, toasts } = useServices();
   const [id, setId] = useState<string | null>(null);
   const focus = useRef(draft.focus);
   useEffect(() => void (focus.current = draft.focus));
@@ -48,9 +55,26 @@ export function useEditing(conversationId: string | null, messageId: string | nu
     },
     [edits, place],
   );
+  const shownId = useRef(conversationId);
+  useEffect(() => void (shownId.current = conversationId));
+  const drop = useCallback(() => {
+    const text = edits.get(place);
+    start(null);
+    if (text === "") return;
+    const bringBack = (): void => {
+      edits.set(place, text); // shown whenever its conversation is
+      if (shownId.current === conversationId) setId(id);
+    };
+    toasts.show({
+      text: t("chat.editDropped"),
+      tone: "info",
+      action: { label: t("common.undo"), run: bringBack },
+      stayMs: UNDO_MS,
+    });
+  }, [edits, place, start, toasts, t, conversationId, id]);
   return useMemo(
-    () => ({ id, start, read: () => edits.get(place), keep: (text) => edits.set(place, text) }),
-    [id, start, edits, place],
+    () => ({ id, start, drop, read: () => edits.get(place), keep: (text) => edits.set(place, text) }),
+    [id, start, drop, edits, place],
   );
 }
 

@@ -66,7 +66,11 @@ export function ConnectForm({ onConnected, onClose }: Props) {
   const needsModel = tried?.problem === "no_models" || tried?.problem === "model_failed" || model !== "";
   return (
     // A refusal is shown where the mutation keeps it.
-    <form onSubmit={(event) => void submit(event).catch(() => undefined)} className="space-y-4 text-sm">
+    <form
+      onSubmit={(event) => void submit(event).catch(() => undefined)}
+      data-unsaved={key !== "" || model !== "" || baseUrl !== preset.baseUrl}
+      className="space-y-4 text-sm"
+    >
       <PresetChoice vendor={vendor} onChoose={choose} />
       <AddressField preset={preset} value={baseUrl} onChange={setBaseUrl} />
       <KeyField preset={preset} value={key} onChange={setKey} />

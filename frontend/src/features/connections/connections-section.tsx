@@ -198,7 +198,7 @@ function NewKey({ isBusy, onKey }: { isBusy: boolean; onKey: (key: string) => vo
     onKey(key); // it stays in the field until it is stored
   };
   return (
-    <form onSubmit={submit} className="flex flex-wrap items-end gap-2">
+    <form onSubmit={submit} data-unsaved={key !== ""} className="flex flex-wrap items-end gap-2">
       <label className="block min-w-0 flex-1 basis-56 space-y-1.5">
         <span>{t("connect.newKey")}</span>
         <input

@@ -135,6 +135,7 @@ function ReadOn({ edge, list, onPress }: ReadOnProps) {
       <button
         ref={edge}
         type="button"
+        data-entry
         className="button min-h-11 w-full"
         aria-disabled={list.isReadingMore}
         onClick={() => !list.isReadingMore && onPress()}

@@ -5,6 +5,7 @@ import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 
 import type { Conversation } from "@/shared/api/types";
+import { isEnter, isEscape } from "@/shared/lib/keyboard";
 
 interface RowProps {
   conversation: Conversation;
@@ -22,20 +23,24 @@ export const ConversationRow = memo(function ConversationRow(props: RowProps) {
   const { id, title } = conversation;
   if (isRenaming) {
     return (
-      <RenameField
-        title={title}
-        onDone={(changed) => {
-          setRenaming(false);
-          if (changed !== null) onRename(id, changed);
-        }}
-      />
+      <div data-entry-row>
+        <RenameField
+          title={title}
+          onDone={(changed) => {
+            setRenaming(false);
+            if (changed !== null) onRename(id, changed);
+          }}
+        />
+      </div>
     );
   }
   return (
     <div
+      data-entry-row
       className={`group relative flex items-center rounded-lg ${isCurrent ? "bg-raised" : "hover:bg-raised/60"}`}
     >
       <Link
+        data-entry
         href={`/c/${id}`}
         aria-current={isCurrent ? "page" : undefined}
         onClick={onOpen}
@@ -43,10 +48,10 @@ export const ConversationRow = memo(function ConversationRow(props: RowProps) {
           if (event.key === "F2") setRenaming(true);
           if (event.key === "Delete") onDelete(conversation);
         }}
-        className="min-w-0 flex-1 truncate rounded-lg px-3 py-2 text-sm"
+        className="flex min-h-target min-w-0 flex-1 items-center rounded-lg px-3 py-2 text-sm"
         title={title}
       >
-        {title}
+        <span className="truncate">{title}</span>
       </Link>
       <span className="flex shrink-0 pr-1 [@media(hover:hover)]:sr-only [@media(hover:hover)]:group-focus-within:not-sr-only [@media(hover:hover)]:group-hover:not-sr-only">
         <RowButton label={t("history.renameOf", { title })} onClick={() => setRenaming(true)}>
@@ -72,10 +77,11 @@ function RowButton({
   return (
     <button
       type="button"
+      data-entry-action
       aria-label={label}
       title={label}
       onClick={onClick}
-      className="grid size-8 place-items-center rounded-md text-muted hover:bg-page hover:text-ink"
+      className="grid size-target place-items-center rounded-md text-muted hover:bg-page hover:text-ink"
     >
       {children}
     </button>
@@ -107,8 +113,9 @@ function RenameField({ title, onDone }: { title: string; onDone: (changed: strin
       onFocus={(event) => event.target.select()}
       onBlur={() => finish(true)}
       onKeyDown={(event) => {
-        if (event.key === "Enter" && !event.nativeEvent.isComposing) finish(true);
-        if (event.key === "Escape") {
+        if (isEnter(event)) finish(true);
+        if (isEscape(event)) {
+          event.preventDefault(); // the drawer stays open
           event.stopPropagation();
           finish(false);
         }

@@ -4,6 +4,7 @@ import { type KeyboardEvent, useId, useLayoutEffect, useRef, useState } from "re
 import { useTranslation } from "react-i18next";
 import { useLocation } from "wouter";
 
+import { isComposing, isEnter } from "@/shared/lib/keyboard";
 import { useModal } from "@/shared/ui/modal";
 
 import { useHiddenConversations } from "./deletions-context";
@@ -26,12 +27,12 @@ export function Palette({ actions, onClose }: PaletteProps) {
   const run = useRun(onClose);
   const { groups, active } = choice;
   const handleKey = (event: KeyboardEvent): void => {
-    if (event.nativeEvent.isComposing || event.keyCode === 229) return; // an input method has the key
+    if (isComposing(event)) return;
     const isCommand = event.ctrlKey || event.metaKey;
     if (isCommand && event.key.toLowerCase() === "k") onClose();
     else if (event.key === "ArrowDown") choice.move(1);
     else if (event.key === "ArrowUp") choice.move(-1);
-    else if (event.key === "Enter") {
+    else if (isEnter(event)) {
       if (active !== null) run(active);
     } else return;
     event.preventDefault();

@@ -88,9 +88,10 @@ function Group({ group, onOpen }: { group: ResultGroup; onOpen: () => void }) {
   return (
     <section aria-label={newest.title ?? t(text)}>
       <Link
+        data-entry
         href={getGroupPath(newest)}
         onClick={onOpen}
-        className="flex min-h-9 items-center gap-1.5 rounded-lg px-3 py-1 text-sm font-medium hover:bg-raised"
+        className="flex min-h-target items-center gap-1.5 rounded-lg px-3 py-1 text-sm font-medium hover:bg-raised"
       >
         <Icon size={14} aria-hidden className="shrink-0 text-muted" />
         <span className="line-clamp-2 min-w-0 flex-1 break-words">
@@ -105,9 +106,10 @@ function Group({ group, onOpen }: { group: ResultGroup; onOpen: () => void }) {
           {shown.map((hit, place) => (
             <li key={`${hit.message_id ?? ""} ${hit.final_n ?? place}`}>
               <Link
+                data-entry
                 href={getPath(hit)}
                 onClick={onOpen}
-                className="block rounded-lg py-1 pl-8 pr-3 text-sm text-muted hover:bg-raised hover:text-ink"
+                className="flex items-center rounded-lg py-1 pl-8 pr-3 touch:min-h-target text-sm text-muted hover:bg-raised hover:text-ink"
               >
                 <span className="line-clamp-2">
                   <Snippet hit={hit} />
@@ -118,7 +120,7 @@ function Group({ group, onOpen }: { group: ResultGroup; onOpen: () => void }) {
         </ul>
       )}
       {more > 0 && (
-        <button type="button" className="button-quiet ml-6 text-xs" onClick={() => setWhole(true)}>
+        <button type="button" data-entry className="button-quiet ml-6 text-xs" onClick={() => setWhole(true)}>
           {t("history.morePlaces", { count: more })}
         </button>
       )}

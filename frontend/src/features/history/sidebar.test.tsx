@@ -118,11 +118,29 @@ test("a name is changed by keyboard, and Escape leaves it", async () => {
   (await screen.findByRole("link", { name: "First" })).focus();
   await userEvent.keyboard("{F2}Other{Escape}");
   expect(server.routes.filter((route) => route.startsWith("PATCH"))).toEqual([]);
-  screen.getByRole("link", { name: "First" }).focus();
+  await waitFor(() => expect(screen.getByRole("link", { name: "First" })).toHaveFocus());
   await userEvent.keyboard("{F2}New name{Enter}");
   await waitFor(() =>
     expect(server.requests.find(({ method }) => method === "PATCH")?.body).toEqual({ title: "New name" }),
   );
+});
+
+test("the list is one stop of Tab; the arrow down leads there from the search, and the focus stays there", async () => {
+  show("/c/b");
+  await screen.findByRole("link", { name: "First" });
+  screen.getByRole("searchbox").focus();
+  await userEvent.tab();
+  expect(screen.getByRole("link", { name: "Second" })).toHaveFocus(); // the open one
+  await userEvent.keyboard("{ArrowUp}{ArrowRight}");
+  expect(screen.getByRole("button", { name: "Rename “First”" })).toHaveFocus();
+  await userEvent.tab();
+  expect(screen.queryByRole("navigation")).not.toContainElement(document.activeElement as HTMLElement);
+  screen.getByRole("searchbox").focus();
+  await userEvent.keyboard("{ArrowDown}{Delete}");
+  await waitFor(() => expect(screen.getByRole("link", { name: "Second" })).toHaveFocus());
+  await userEvent.keyboard("{End}{Enter}");
+  await waitFor(() => expect(screen.getByRole("link", { name: "Third" })).toHaveFocus());
+  await userEvent.click(screen.getByRole("button", { name: "Undo" }));
 });
 
 test("what is deleted disappears, and comes back when it is undone; the server hears nothing", async () => {
@@ -130,15 +148,14 @@ test("what is deleted disappears, and comes back when it is undone; the server h
   await userEvent.click(await screen.findByRole("button", { name: "Delete “First”" }));
   expect(screen.queryByRole("link", { name: "First" })).toBeNull();
   expect(place.history.at(-1)).toBe("/");
-  await userEvent.click(within(screen.getByRole("status")).getByRole("button", { name: "Undo" }));
+  await userEvent.click(screen.getByRole("button", { name: "Undo" }));
   expect(await screen.findByRole("link", { name: "First" })).toBeVisible();
   expect(server.routes.filter((route) => route.startsWith("DELETE"))).toEqual([]);
 });
 
 test("undoing the deletion of the open one leads back to it, where it was; who has gone on stays", async () => {
   const place = show("/c/a/m7");
-  const undo = () =>
-    userEvent.click(within(screen.getByRole("status")).getByRole("button", { name: "Undo" }));
+  const undo = () => userEvent.click(screen.getByRole("button", { name: "Undo" }));
   await userEvent.click(await screen.findByRole("button", { name: "Delete “First”" }));
   await undo();
   expect(place.history.at(-1)).toBe("/c/a/m7");
@@ -151,7 +168,7 @@ test("undoing the deletion of the open one leads back to it, where it was; who h
 test("undoing the deletion of another one leads nowhere", async () => {
   const place = show("/c/a");
   await userEvent.click(await screen.findByRole("button", { name: "Delete “Second”" }));
-  await userEvent.click(within(screen.getByRole("status")).getByRole("button", { name: "Undo" }));
+  await userEvent.click(screen.getByRole("button", { name: "Undo" }));
   expect(place.history).toEqual(["/c/a"]);
 });
 
@@ -180,6 +197,26 @@ test("a search shows places with the words marked, and says when there are none"
   expect(await screen.findByText("Nothing found for “beachzz”.")).toBeVisible();
   await userEvent.click(screen.getByText("Clear the search", { selector: "nav button" }));
   expect(await screen.findByRole("link", { name: "First" })).toBeVisible();
+});
+
+test("more places of a conversation take the focus of the button that showed them", async () => {
+  const hit = (n: number) => ({
+    kind: "message",
+    conversation_id: "a",
+    title: "First",
+    message_id: `m${n}`,
+    dictation_id: null,
+    final_n: null,
+    created_at: new Date().toISOString(),
+    snippet: `place ${n}`,
+    matches: [],
+  });
+  server.on("GET /api/search", () => json([1, 2, 3, 4, 5].map(hit)));
+  show();
+  await userEvent.type(screen.getByRole("searchbox"), "place");
+  (await screen.findByRole("button", { name: "2 more places" })).focus();
+  await userEvent.keyboard("{Enter}");
+  await waitFor(() => expect(screen.getByRole("link", { name: "place 4" })).toHaveFocus());
 });
 
 test("no conversations, and none to be had, are told apart", async () => {

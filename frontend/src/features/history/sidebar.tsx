@@ -4,7 +4,9 @@ import { type ReactNode, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useLocation, useRoute } from "wouter";
 
+import { isComposing, isEscape } from "@/shared/lib/keyboard";
 import { Brand } from "@/shared/ui/brand";
+import { enterList, useRovingFocus } from "@/shared/ui/roving-focus";
 
 import { ConversationList } from "./conversation-list";
 import { useDeleteConversation } from "./deletions-context";
@@ -25,13 +27,14 @@ export function Sidebar({ onCollapse, onOpen, footer }: SidebarProps) {
   const search = useSearch(typed);
   const [, open] = useRoute("/c/:id/:messageId?");
   const remove = useRemove(open?.id ?? null);
+  const list = useRovingFocus<HTMLElement>();
   return (
     <div className="flex h-full flex-col">
       <div className="flex items-center justify-between px-3 pb-2 pt-3">
         <Link
           href="/"
           onClick={onOpen}
-          className="rounded-lg px-1"
+          className="flex min-h-target items-center rounded-lg px-1"
           aria-label={`PROMPTer: ${t("history.new")}`}
         >
           <Brand />
@@ -51,9 +54,9 @@ export function Sidebar({ onCollapse, onOpen, footer }: SidebarProps) {
           <SquarePen size={16} aria-hidden />
           {t("history.new")}
         </Link>
-        <SearchField typed={typed} onType={setTyped} />
+        <SearchField typed={typed} onType={setTyped} onDown={() => enterList(list.current)} />
       </div>
-      <nav aria-label={t("history.region")} className="min-h-0 flex-1 overflow-y-auto px-2 pb-2">
+      <nav ref={list} aria-label={t("history.region")} className="min-h-0 flex-1 overflow-y-auto px-2 pb-2">
         {search.words !== "" && typed.trim() !== "" ? (
           search.data && (
             <SearchResults
@@ -90,7 +93,14 @@ function useRemove(openId: string | null): (conversation: { id: string; title: s
   };
 }
 
-function SearchField({ typed, onType }: { typed: string; onType: (typed: string) => void }) {
+interface SearchFieldProps {
+  typed: string;
+  onType: (typed: string) => void;
+  /** Moves the focus to what is below; false where there is nothing. */
+  onDown: () => boolean;
+}
+
+function SearchField({ typed, onType, onDown }: SearchFieldProps) {
   const { t } = useTranslation();
   return (
     <div className="relative">
@@ -104,7 +114,8 @@ function SearchField({ typed, onType }: { typed: string; onType: (typed: string)
         value={typed}
         onChange={(event) => onType(event.target.value)}
         onKeyDown={(event) => {
-          if (event.key !== "Escape" || typed === "") return;
+          if (event.key === "ArrowDown" && !isComposing(event) && onDown()) event.preventDefault();
+          if (!isEscape(event) || typed === "") return;
           event.stopPropagation();
           event.preventDefault();
           onType("");
@@ -113,7 +124,7 @@ function SearchField({ typed, onType }: { typed: string; onType: (typed: string)
       {typed !== "" && (
         <button
           type="button"
-          className="absolute right-1 top-1 grid size-8 place-items-center rounded-md text-muted hover:text-ink"
+          className="absolute inset-y-0 right-0 grid w-target place-items-center rounded-md text-muted hover:text-ink"
           aria-label={t("history.clearSearch")}
           onClick={() => onType("")}
         >

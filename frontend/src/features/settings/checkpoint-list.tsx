@@ -85,12 +85,7 @@ export default function CheckpointList({ kind }: { kind: Checkpoint["kind"] }) {
         ))}
       </ul>
       {first.length < items.length && (
-        <button
-          type="button"
-          className="button-quiet min-h-11"
-          aria-expanded={showsAll}
-          onClick={() => setShowsAll(!showsAll)}
-        >
+        <button type="button" className="button-quiet min-h-11" onClick={() => setShowsAll(!showsAll)}>
           {t(showsAll ? "checkpoints.showFew" : "checkpoints.showAll")}
         </button>
       )}

@@ -63,7 +63,7 @@ export function Guide({ microphone }: { microphone: ReactNode }) {
         {step === 1 && <ModelStep />}
         {step === 2 && microphone}
       </div>
-      <div className="mt-6 flex items-center gap-2">
+      <div className="mt-6 flex flex-wrap items-center gap-2">
         <span className="mr-auto">
           {!isLast && (
             <button type="button" className="button-quiet" onClick={finish}>

@@ -3,8 +3,10 @@ import { Plus, X } from "lucide-react";
 import { type ReactNode, useId, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 
+import { isComposing } from "@/shared/lib/keyboard";
 import { MAX_SPOKEN_LANGS } from "@/shared/lib/settings";
 import { useSettings } from "@/shared/services";
+import { enterList, useRovingFocus } from "@/shared/ui/roving-focus";
 
 import { listLanguages, searchLanguages, type SpokenLanguage } from "./speech-lists";
 
@@ -71,7 +73,7 @@ interface PillProps {
 function Pill({ isChosen, onChange, children }: PillProps) {
   return (
     <label
-      className="flex min-h-9 cursor-pointer items-center rounded-full border border-line bg-page px-3 py-1 text-sm text-muted
+      className="flex min-h-target cursor-pointer items-center rounded-full border border-line bg-page px-3 py-1 text-sm text-muted
         has-[:checked]:border-accent has-[:checked]:bg-accent/15 has-[:checked]:font-medium has-[:checked]:text-ink
         has-[:focus-visible]:outline has-[:focus-visible]:outline-2 has-[:focus-visible]:outline-accent"
     >
@@ -89,6 +91,7 @@ interface LanguageSearchProps {
 function LanguageSearch({ languages, onChoose }: LanguageSearchProps) {
   const { t } = useTranslation();
   const field = useRef<HTMLInputElement>(null);
+  const list = useRovingFocus<HTMLUListElement>();
   const [typed, setTyped] = useState("");
   /** The button that is chosen leaves the list: the focus goes back to the field. */
   const choose = (tag: string): void => {
@@ -108,13 +111,18 @@ function LanguageSearch({ languages, onChoose }: LanguageSearchProps) {
         value={typed}
         autoFocus
         onChange={({ target }) => setTyped(target.value)}
+        onKeyDown={(event) => {
+          if (event.key === "ArrowDown" && !isComposing(event) && enterList(list.current))
+            event.preventDefault();
+        }}
       />
-      <ul className="mt-1 max-h-52 overflow-y-auto" aria-label={t("settings.moreLangs")}>
+      <ul ref={list} className="mt-1 max-h-52 overflow-y-auto" aria-label={t("settings.moreLangs")}>
         {found.map(({ tag, name, ownName }) => (
           <li key={tag}>
             <button
               type="button"
-              className="flex w-full items-baseline gap-2 rounded-md px-2 py-1.5 text-left text-sm hover:bg-raised"
+              data-entry
+              className="flex min-h-target w-full flex-wrap content-center items-baseline gap-2 rounded-md px-2 py-1.5 text-left text-sm hover:bg-raised"
               onClick={() => choose(tag)}
             >
               {name}

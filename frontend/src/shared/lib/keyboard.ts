@@ -1,5 +1,5 @@
-/** Keys as people press and name them: what a key is called, whether it writes, and Enter that sends. */
-import type { KeyboardEvent } from "react";
+/** Keys as people press and name them: what a key is called, whether it acts, and Enter that sends. */
+import type { KeyboardEvent as ReactKeyboardEvent } from "react";
 
 const MAC = /Mac|iPhone|iPad/.test(navigator.userAgent);
 /** What is written on the keys. */
@@ -16,12 +16,39 @@ export function nameKey(code: string, space: string): string {
   return code.replace(/^(Key|Digit)/, "").replace(/(?<=[a-z])(?=[A-Z0-9])/g, " ");
 }
 
+type AnyKeyboardEvent = KeyboardEvent | ReactKeyboardEvent;
+
+/** The key code of keys that an input method has taken. */
+const TAKEN_BY_INPUT_METHOD = 229;
+
 /**
- * Submit the form on Enter, but not on Shift+Enter, nor on the Enter that ends a composition (Japanese,
- * accents).
+ * Whether an input method (Japanese, Chinese, accents) uses the key, so that it does nothing else. Chrome and
+ * Firefox tell it of the event. Safari ends the composition before the event of the key that ended it, which
+ * then only has the key code.
  */
-export function submitOnEnter(event: KeyboardEvent<HTMLTextAreaElement>): void {
-  if (event.key !== "Enter" || event.shiftKey || event.nativeEvent.isComposing) return;
+export function isComposing(event: AnyKeyboardEvent): boolean {
+  const native = "nativeEvent" in event ? event.nativeEvent : event;
+  return native.isComposing || native.keyCode === TAKEN_BY_INPUT_METHOD;
+}
+
+/** Whether Enter is pressed to act: not for a new line, and not to end a composition. */
+export function isEnter(event: AnyKeyboardEvent): boolean {
+  return event.key === "Enter" && !event.shiftKey && !isComposing(event);
+}
+
+/** Whether Escape is pressed to leave, and not to end a composition. */
+export function isEscape(event: AnyKeyboardEvent): boolean {
+  return event.key === "Escape" && !isComposing(event);
+}
+
+/** Submit the form on Enter. */
+export function submitOnEnter(event: ReactKeyboardEvent<HTMLTextAreaElement>): void {
+  if (!isEnter(event)) return;
   event.preventDefault();
   event.currentTarget.form?.requestSubmit();
+}
+
+/** Whether an open dialog gets all keys. */
+export function isDialogOpen(): boolean {
+  return document.querySelector("dialog[open]") !== null;
 }

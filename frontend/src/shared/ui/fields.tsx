@@ -48,11 +48,11 @@ export function Segments<T extends string>({ label, value, options, onChange }: 
       <legend>
         <span className="setting-label">{label}</span>
       </legend>
-      <div className="clear-both flex rounded-lg border border-line bg-page p-1">
+      <div className="clear-both flex flex-wrap rounded-lg border border-line bg-page p-1">
         {options.map(([key, text]) => (
           <label
             key={key}
-            className="flex flex-auto cursor-pointer items-center justify-center rounded-md px-2 py-1.5 sm:whitespace-nowrap text-center text-sm text-muted has-[:checked]:bg-raised has-[:checked]:font-medium has-[:checked]:text-ink has-[:focus-visible]:outline has-[:focus-visible]:outline-2 has-[:focus-visible]:outline-accent"
+            className="flex min-h-target flex-auto cursor-pointer items-center justify-center rounded-md px-2 py-1.5 sm:whitespace-nowrap text-center text-sm text-muted has-[:checked]:bg-raised has-[:checked]:font-medium has-[:checked]:text-ink has-[:focus-visible]:outline has-[:focus-visible]:outline-2 has-[:focus-visible]:outline-accent"
           >
             <input
               type="radio"
@@ -80,7 +80,7 @@ interface SwitchProps {
 export function Switch({ label, hint, checked, onChange }: SwitchProps) {
   const hintId = useId();
   return (
-    <label className="flex cursor-pointer items-center justify-between gap-4 py-1">
+    <label className="flex min-h-target cursor-pointer items-center justify-between gap-4 py-1">
       <span className="text-sm">
         {label}
         {hint && (

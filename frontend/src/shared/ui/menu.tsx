@@ -1,6 +1,9 @@
 /** A button that opens a short list of actions, with the keys that menus have. */
 import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from "react";
 
+import { isEscape } from "../lib/keyboard";
+import { enterList, useRovingFocus } from "./roving-focus";
+
 export interface MenuItem {
   label: string;
   run: () => void;
@@ -14,32 +17,21 @@ interface Props {
 
 export function Menu({ label, items, children }: Props) {
   const [isOpen, setOpen] = useState(false);
-  const box = useRef<HTMLDivElement>(null);
   const button = useRef<HTMLButtonElement>(null);
-  useEffect(() => {
-    if (isOpen) box.current?.querySelector<HTMLElement>("[role=menuitem]")?.focus();
-  }, [isOpen]);
   const close = (): void => {
     setOpen(false);
     button.current?.focus();
   };
   const handleKey = (event: KeyboardEvent): void => {
-    if (!isOpen) return;
-    if (event.key === "Escape") {
-      event.preventDefault();
-      event.stopPropagation();
-      close();
-    }
-    const entries = [...(box.current?.querySelectorAll<HTMLElement>("[role=menuitem]") ?? [])];
-    const at = entries.findIndex((entry) => entry === document.activeElement);
-    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: -1 }[event.key];
-    if (to === undefined) return;
+    const opens = !isOpen && event.key === "ArrowDown";
+    if (!opens && !(isOpen && isEscape(event))) return;
     event.preventDefault();
-    entries.at(to % entries.length)?.focus();
+    event.stopPropagation();
+    if (opens) setOpen(true);
+    else close();
   };
   return (
     <div
-      ref={box}
       className="relative"
       onKeyDown={handleKey}
       onBlur={(event) => !event.currentTarget.contains(event.relatedTarget) && setOpen(false)}
@@ -77,19 +69,22 @@ interface MenuListProps {
 }
 
 function MenuList({ label, items, onChoose }: MenuListProps) {
+  const list = useRovingFocus<HTMLDivElement>(true);
+  useEffect(() => void enterList(list.current), [list]);
   return (
     <div
+      ref={list}
       role="menu"
       aria-label={label}
-      className="absolute right-0 z-20 mt-1 w-max rounded-xl border border-line bg-surface p-1 shadow-xl"
+      className="absolute right-0 z-20 mt-1 w-max max-w-[calc(100vw-2rem)] rounded-xl border border-line bg-surface p-1 shadow-xl"
     >
       {items.map((item) => (
         <button
           key={item.label}
           type="button"
           role="menuitem"
-          tabIndex={-1}
-          className="block w-full rounded-lg px-3 py-2 text-left text-sm hover:bg-raised focus-visible:bg-raised"
+          data-entry
+          className="block min-h-target w-full rounded-lg px-3 py-2 text-left text-sm hover:bg-raised focus-visible:bg-raised"
           onClick={() => onChoose(item)}
         >
           {item.label}

@@ -37,7 +37,7 @@ export function TechnicalDetails({ text, lang = "en" }: { text: string; lang?: s
   if (text === "") return null;
   return (
     <details className="mt-1 text-xs text-muted">
-      <summary className="w-fit cursor-pointer py-1">{t("noteParts.details")}</summary>
+      <summary className="w-fit cursor-pointer py-1 touch:py-3.5">{t("noteParts.details")}</summary>
       <p lang={lang} className="mt-1 break-words">
         <WithCode text={text} />
       </p>

@@ -12,7 +12,7 @@ export const SidebarContext = createContext<SidebarControl>({ isShown: true, sho
 
 export function PageHeader({ children }: { children: ReactNode }) {
   return (
-    <header className="flex h-14 shrink-0 items-center gap-1 border-b border-line px-2 sm:px-4">
+    <header className="flex min-h-14 shrink-0 flex-wrap items-center justify-end gap-1 border-b border-line px-2 py-1 sm:px-4 short:hidden [&>h1]:mr-auto">
       <SidebarButton />
       {children}
     </header>

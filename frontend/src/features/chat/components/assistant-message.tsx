@@ -52,7 +52,7 @@ function StoppedAnswer(props: MessageProps) {
     <div className="message-actions -ml-2">
       <button
         type="button"
-        className="button-quiet touch-target"
+        className="button-quiet"
         disabled={!isEditable}
         onClick={() => actions?.regenerate(message)}
       >
@@ -95,7 +95,7 @@ function Reasoning({ text, isOpen }: { text: string; isOpen: boolean }) {
       className="mb-3 rounded-lg border border-line bg-surface px-3 py-2 text-sm text-muted"
       open={isOpen}
     >
-      <summary className="cursor-pointer select-none">{t("chat.reasoning")}</summary>
+      <summary className="cursor-pointer select-none touch:py-3">{t("chat.reasoning")}</summary>
       <div dir="auto" className="mt-2 whitespace-pre-wrap break-words leading-6">
         {text}
       </div>

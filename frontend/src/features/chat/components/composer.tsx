@@ -1,9 +1,10 @@
 /** The composer of the chat: the field, the microphone, the button that sends or stops, and refusals. */
 import { ArrowUp, ListPlus, LoaderCircle, Square, TriangleAlert, X } from "lucide-react";
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect } from "react";
 import { useTranslation } from "react-i18next";
 
 import { wordError } from "@/shared/lib/notes";
+import { useServices } from "@/shared/services";
 
 import type { Problem } from "../stream/live-answer";
 
@@ -32,13 +33,13 @@ export function Composer({ state, isEmpty, field, microphone, below, onSend, onS
   return (
     <form
       aria-label={t("chat.composer")}
-      className="mx-auto w-full max-w-3xl px-3 pb-3 sm:px-4"
+      className="mx-auto w-full max-w-3xl px-3 pb-3 sm:px-4 short:pb-0"
       onSubmit={(event) => {
         event.preventDefault();
         onSend();
       }}
     >
-      <div className="rounded-2xl border border-line bg-surface p-2 shadow-lg transition-colors focus-within:border-accent">
+      <div className="rounded-2xl border border-line bg-surface p-2 shadow-lg short:p-1 transition-colors focus-within:border-accent">
         {field}
         <div className="mt-1 flex items-center justify-end gap-2">
           <div className="flex min-w-0 flex-1 items-center gap-2">{microphone}</div>
@@ -92,7 +93,7 @@ function RoundButton({ label, disabled, onClick, children }: RoundButtonProps) {
   return (
     <button
       type={onClick ? "button" : "submit"}
-      className="grid h-11 w-11 shrink-0 place-items-center rounded-full bg-brand text-white transition hover:brightness-110 disabled:cursor-not-allowed disabled:bg-raised disabled:bg-none disabled:text-muted"
+      className="grid size-[44px] shrink-0 place-items-center rounded-full bg-brand text-white transition hover:brightness-110 disabled:cursor-not-allowed disabled:bg-raised disabled:bg-none disabled:text-muted"
       aria-label={label}
       title={label}
       disabled={disabled}
@@ -123,12 +124,11 @@ const OWN_TEXTS: Record<
 /** Shown while a message may have arrived and the server cannot be asked. */
 export function UncertainNote() {
   const { t } = useTranslation();
+  const { announcements } = useServices();
+  useEffect(() => announcements.say(t("chat.uncertainLong"), "sending"), [announcements, t]);
   return (
     <div className="mx-auto mb-2 w-full max-w-3xl px-3 sm:px-4">
-      <div
-        role="status"
-        className="flex items-center gap-3 rounded-xl border border-line bg-surface px-3 py-2.5 text-sm"
-      >
+      <div className="flex items-center gap-3 rounded-xl border border-line bg-surface px-3 py-2.5 text-sm">
         <LoaderCircle size={16} aria-hidden className="shrink-0 animate-spin text-warn" />
         <p className="min-w-0 flex-1 break-words">{t("chat.uncertainLong")}</p>
       </div>
@@ -151,12 +151,7 @@ export function Refusal({ problem, onDismiss }: { problem: Problem; onDismiss: (
         <p className="min-w-0 flex-1 break-words">
           <strong className="font-semibold">{t("chat.problems.refused")}.</strong> {text}
         </p>
-        <button
-          type="button"
-          className="button-quiet touch-target"
-          aria-label={t("chat.dismiss")}
-          onClick={onDismiss}
-        >
+        <button type="button" className="button-quiet" aria-label={t("chat.dismiss")} onClick={onDismiss}>
           <X size={16} aria-hidden />
         </button>
       </div>

@@ -92,7 +92,7 @@ function NewestButton({ onClick }: { onClick: () => void }) {
   return (
     <button
       type="button"
-      className="absolute bottom-3 left-1/2 z-10 grid h-11 w-11 -translate-x-1/2 place-items-center rounded-full border border-line bg-surface shadow-lg hover:bg-raised"
+      className="absolute bottom-3 left-1/2 z-10 grid size-[44px] -translate-x-1/2 place-items-center rounded-full border border-line bg-surface shadow-lg hover:bg-raised"
       aria-label={t("chat.newest")}
       title={t("chat.newest")}
       onClick={onClick}

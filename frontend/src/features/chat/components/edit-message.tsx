@@ -2,6 +2,8 @@
 import { type FormEvent, type KeyboardEvent, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 
+import { isEnter, isEscape } from "@/shared/lib/keyboard";
+
 interface Props {
   text: string;
   /** What was written before the field was made; "" for nothing. */
@@ -40,13 +42,12 @@ export function EditMessage({ text, halfWritten, isNewerVersion, onText, onSend,
     void send();
   };
   const handleKey = (event: KeyboardEvent): void => {
-    if (event.nativeEvent.isComposing) return;
-    if (event.key === "Escape") {
+    if (isEscape(event)) {
       event.preventDefault(); // Escape closes this field and does not stop the answer
       event.stopPropagation();
       onCancel();
     }
-    if (event.key === "Enter" && !event.shiftKey) submit(event);
+    if (isEnter(event)) submit(event);
   };
   return (
     <form
@@ -57,7 +58,7 @@ export function EditMessage({ text, halfWritten, isNewerVersion, onText, onSend,
         ref={field}
         dir="auto"
         aria-label={t("chat.editField")}
-        className="field-sizing max-h-[50vh] w-full resize-none bg-transparent leading-7 outline-none"
+        className="field-sizing max-h-[50vh] min-h-target w-full resize-none bg-transparent leading-7 outline-none"
         rows={Math.min(12, value.split("\n").length + 1)}
         value={value}
         readOnly={isSending}

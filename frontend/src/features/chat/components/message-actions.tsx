@@ -36,7 +36,7 @@ export function VersionSwitch({ message, isEditable, actions }: MessageProps) {
   const renderStep = (to: string | undefined, label: string, Icon: LucideIcon) => (
     <button
       type="button"
-      className="button-quiet min-w-7 px-0.5"
+      className="button-quiet min-w-7 px-0.5 touch:min-w-target"
       aria-label={label}
       title={label}
       disabled={!isEditable || to === undefined}

@@ -1,6 +1,8 @@
 /** The list of messages, oldest first; screen readers hear when an answer starts, and its text at the end. */
-import { memo, type RefObject, useEffect, useRef, useState } from "react";
+import { memo, type RefObject, useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
+
+import { useServices } from "@/shared/services";
 
 import type { MessageActions } from "../conversation-actions";
 import type { LiveAnswer } from "../stream/live-answer";
@@ -71,19 +73,15 @@ function Announcer({ shown }: { shown: readonly ShownMessage[] }) {
   const last = shown.at(-1);
   const isStreaming = last?.role === "assistant" && last.status === "streaming";
   const wasStreaming = useRef(false);
-  const [announcement, setAnnouncement] = useState("");
+  const { announcements } = useServices();
   const content = last?.content ?? "";
   useEffect(() => {
-    if (isStreaming && !wasStreaming.current) setAnnouncement(t("chat.answering"));
+    if (isStreaming && !wasStreaming.current) announcements.say(t("chat.answering"), "answer");
     if (!isStreaming && wasStreaming.current)
-      setAnnouncement(t("chat.answered", { text: content.slice(0, MAX_SPOKEN_CHARS) }));
+      announcements.say(t("chat.answered", { text: content.slice(0, MAX_SPOKEN_CHARS) }), "answer");
     wasStreaming.current = isStreaming;
-  }, [isStreaming, content, t]);
-  return (
-    <div role="status" aria-live="polite" className="sr-only">
-      {announcement}
-    </div>
-  );
+  }, [isStreaming, content, t, announcements]);
+  return null;
 }
 
 const MessageItem = memo(function MessageItem(

@@ -25,7 +25,7 @@ export function UserMessage({ editing, onEdit, ...props }: Props) {
           halfWritten={editing.read()}
           isNewerVersion={editing.id !== message.id}
           onText={editing.keep}
-          onCancel={() => editing.start(null)}
+          onCancel={editing.drop}
           onSend={async (text) => {
             const isStored = await actions.edit(message, text);
             if (isStored) editing.start(null);

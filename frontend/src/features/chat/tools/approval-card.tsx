@@ -128,6 +128,7 @@ const ALT = /Mac|iPhone|iPad/.test(navigator.userAgent) ? "Option" : "Alt";
 /** Tells screen readers that a tool waits for approval, that time runs out, and what was decided. */
 export function ApprovalAnnouncer({ message }: { message: ShownMessage | undefined }) {
   const { t } = useTranslation();
+  const { announcements } = useServices();
   const [announcement, setAnnouncement] = useState("");
   const events = message?.tool_events;
   const isOver = message?.status !== "streaming";
@@ -142,8 +143,9 @@ export function ApprovalAnnouncer({ message }: { message: ShownMessage | undefin
       previousId.current !== id ? calls.find((call) => call.id === previousId.current) : undefined;
     previousId.current = id;
     if (id !== null) setAnnouncement(t("tools.ask.announce", { name, key: ALT }));
-    else if (decided) setAnnouncement(`${nameTool(t, decided)}: ${t(`tools.state.${decided.state}`)}`);
-  }, [id, name, calls, t]);
+    else setAnnouncement("");
+    if (decided) announcements.say(`${nameTool(t, decided)}: ${t(`tools.state.${decided.state}`)}`, "tool");
+  }, [id, name, calls, t, announcements]);
   useEffect(() => {
     const left = id === null ? null : countSecondsUntil(expiresAt, Date.now());
     if (left === null || left <= ANNOUNCED_S) return;

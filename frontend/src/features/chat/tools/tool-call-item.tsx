@@ -44,7 +44,7 @@ export function ToolCallItem({ call }: { call: ToolCall }) {
       className="group/call rounded-lg border border-line bg-surface text-sm"
       onToggle={(event) => setOpen(event.currentTarget.open)}
     >
-      <summary className="flex min-h-9 cursor-pointer list-none flex-wrap items-center gap-x-2 gap-y-0.5 rounded-lg px-3 py-1.5 hover:bg-raised [&::-webkit-details-marker]:hidden">
+      <summary className="flex min-h-target cursor-pointer list-none flex-wrap items-center gap-x-2 gap-y-0.5 rounded-lg px-3 py-1.5 hover:bg-raised [&::-webkit-details-marker]:hidden">
         <Icon size={16} aria-hidden className={`shrink-0 ${colour}`} />
         <span>{t(describeTool(call))}</span>
         <code className="min-w-0 text-xs [overflow-wrap:anywhere] text-muted">

@@ -51,7 +51,7 @@ export function DictationControls({ dictation, handsFree, onMouse }: Props) {
       <MicrophoneButton dictation={dictation} handsFree={handsFree} onMouse={onMouse} />
       <ToolButton
         label={t(isHandsFree ? "handsFree.stop" : "handsFree.start")}
-        isPressed={isHandsFree}
+        isOn={isHandsFree}
         onClick={handsFree.toggle}
       >
         <HandsFreeIcon size={18} aria-hidden />
@@ -83,7 +83,7 @@ export function DictationControls({ dictation, handsFree, onMouse }: Props) {
           />
           <ToolButton
             label={t(isMuted ? "dictation.unmute" : "dictation.mute")}
-            isPressed={isMuted}
+            isOn={isMuted}
             onClick={() => dictation.mute(!isMuted)}
           >
             {isMuted ? <MicOff size={18} aria-hidden /> : <Mic size={18} aria-hidden />}
@@ -107,9 +107,8 @@ function MicrophoneButton({ dictation, handsFree, onMouse }: Props) {
   return (
     <button
       type="button"
-      className={`relative touch-none select-none [-webkit-touch-callout:none] grid h-11 w-11 shrink-0 place-items-center rounded-full transition ${look}`}
+      className={`relative touch-none select-none [-webkit-touch-callout:none] grid size-[44px] shrink-0 place-items-center rounded-full transition ${look}`}
       aria-label={label}
-      aria-pressed={isOn}
       title={label}
       data-state={state.kind}
       {...press}
@@ -125,6 +124,8 @@ function MicrophoneButton({ dictation, handsFree, onMouse }: Props) {
 
 interface ToolButtonProps {
   label: string;
+  /** It looks pressed. `isPressed` also says so, where the label stays the same. */
+  isOn?: boolean | undefined;
   isPressed?: boolean;
   /** It gives way where there is little room. */
   isRare?: boolean;
@@ -132,11 +133,19 @@ interface ToolButtonProps {
   children: ReactNode;
 }
 
-function ToolButton({ label, isPressed, isRare = false, onClick, children }: ToolButtonProps) {
+function ToolButton({
+  label,
+  isPressed,
+  isOn = isPressed,
+  isRare = false,
+  onClick,
+  children,
+}: ToolButtonProps) {
   return (
     <button
       type="button"
-      className={`button-quiet touch-target ${isRare ? "max-sm:hidden" : ""} ${isPressed ? "bg-accent/15 text-accent" : ""}`}
+      className={`button-quiet ${isRare ? "max-sm:hidden" : ""} ${isOn ? "bg-accent/15 text-accent" : ""}`}
+      data-on={isOn}
       aria-label={label}
       aria-pressed={isPressed}
       title={label}

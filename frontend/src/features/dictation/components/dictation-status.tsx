@@ -1,21 +1,23 @@
 /**
- * The line below the composer: what dictation is doing and what it waits for, or why it failed. Screen
- * readers hear less of it, and finals.
+ * The line below the composer: what dictation is doing and what it waits for, or why it failed. A screen
+ * reader talks into the microphone: it is told only what the user must act on, and the rest on request.
  */
 
 import type { TFunction } from "i18next";
 import { TriangleAlert, X } from "lucide-react";
+import { useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 
-import { nameKey } from "@/shared/lib/keyboard";
+import { isComposing, nameKey } from "@/shared/lib/keyboard";
 import { wordNote } from "@/shared/lib/notes";
-import { useSettings } from "@/shared/services";
+import { useServices, useSettings } from "@/shared/services";
 import { TechnicalDetails } from "@/shared/ui/notice";
 import { nameQueued } from "@/shared/ui/queued";
 
 import type { Failure } from "../client/failure";
 import type { Awaited } from "../client/messages";
+import { listMarks } from "../composer/model";
 import type { Dictation } from "../dictation";
 import { useDictationView } from "../dictation-context";
 import type { DictationState } from "../dictation-state";
@@ -41,6 +43,7 @@ export function DictationStatus({ dictation, handsFree }: Props) {
   const isMutedByVoice = announced === "dictation.muted" && handsFree.isMuting;
   const isSaidAbove = isMutedByVoice || (isHandsFree && TURNS.has(announced));
   const waits = getAwaited(state, announced, awaited);
+  useReadOut(dictation, name(announced));
   const line = useSteadyText(
     waits === null ? name(announced) : nameAwaited(waits, t),
     waits === null ? getPace(announced) : "held",
@@ -51,23 +54,19 @@ export function DictationStatus({ dictation, handsFree }: Props) {
       {state.kind === "failed" && <FailureNotice failure={state.failure} dictation={dictation} />}
       <div className="relative flex min-h-7 items-center justify-center gap-3 px-2 pt-1 text-center text-xs text-muted">
         <span
-          aria-hidden
           data-testid="dictation-state"
           data-state={state.kind}
           className={getStateStyle(state, isTooQuiet)}
         >
           {state.kind === "failed" || (isSaidAbove && waits === null) ? "" : line}
         </span>
-        {/* Screen readers read each change while the user speaks: turns and waits are not among them. */}
         <span role="status" className="sr-only">
-          {state.kind === "failed" || isMutedByVoice
-            ? ""
-            : name(announced === "dictation.hearing" ? "dictation.listening" : announced)}
+          {state.kind !== "failed" && MUST_ACT.has(announced) ? name(announced) : ""}
         </span>
         {showsTiming && lastFinal !== null && <LatencyReceipt latency={lastFinal.latency} />}
       </div>
-      <div className="sr-only" aria-live="polite" data-testid="heard">
-        {lastFinal?.text}
+      <div role="group" aria-label={t("dictation.heardLast")} aria-keyshortcuts="Alt+L" className="sr-only">
+        <p data-testid="heard">{lastFinal?.text}</p>
       </div>
     </>
   );
@@ -84,6 +83,42 @@ export const SOUND_TEXTS = {
 } as const;
 
 type StateText = ReturnType<typeof getStateText>;
+
+/** What the user must act on; the last one is the end of that. */
+const MUST_ACT: ReadonlySet<StateText> = new Set([
+  "dictation.tooQuiet",
+  "dictation.sound.asked",
+  "dictation.sound.silent",
+  "dictation.sound.muted",
+  "dictation.sound.suspended",
+  "dictation.sound.stalled",
+  "dictation.sound.recovered",
+]);
+
+/** Alt+L reads out what was heard last and whether a part is missing, or the state where nothing was. */
+function useReadOut(dictation: Dictation, line: string): void {
+  const { t } = useTranslation();
+  const { announcements } = useServices();
+  const latest = useRef((): string => "");
+  useEffect(() => {
+    latest.current = () => {
+      const heard = dictation.get().lastFinal?.text;
+      const missing = listMarks(dictation.composer.get()).filter(({ kind }) => kind === "gap").length;
+      const told = heard ? `${t("dictation.heardLast")}: ${heard}` : line;
+      return missing > 0 ? `${told} ${t("dictation.missing", { count: missing })}` : told;
+    };
+  });
+  useEffect(() => {
+    const handleKey = (event: KeyboardEvent): void => {
+      const { altKey, ctrlKey, metaKey, shiftKey, code } = event;
+      if (code !== "KeyL" || !altKey || ctrlKey || metaKey || shiftKey || isComposing(event)) return;
+      event.preventDefault();
+      announcements.read(latest.current());
+    };
+    addEventListener("keydown", handleKey);
+    return () => removeEventListener("keydown", handleKey);
+  }, [announcements]);
+}
 
 /** What is awaited, where it says more than the text of the state: none of them is a reason to act. */
 function getAwaited(state: DictationState, text: StateText, awaited: Awaited | null): Awaited | null {
@@ -200,7 +235,7 @@ function FailureNotice({ failure, dictation }: { failure: Failure; dictation: Di
       </div>
       <button
         type="button"
-        className="button-quiet touch-target -my-1"
+        className="button-quiet -my-1"
         aria-label={t("common.close")}
         onClick={dictation.dismiss}
       >

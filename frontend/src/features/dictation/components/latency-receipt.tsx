@@ -23,7 +23,7 @@ export function LatencyReceipt({ latency }: { latency: Latency }) {
     <span className="group inline-flex shrink-0 whitespace-nowrap">
       <button
         type="button"
-        className="inline-flex items-center gap-1 rounded-md px-1 hover:text-ink"
+        className="inline-flex items-center gap-1 rounded-md px-1 hover:text-ink touch:min-h-target"
         aria-label={t("dictation.receipt.title", { total })}
         aria-describedby={id}
         data-testid="receipt"

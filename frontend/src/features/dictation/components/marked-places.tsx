@@ -14,7 +14,7 @@ interface MarkedPlacesProps {
   onGo: () => void;
 }
 
-/** Screen readers hear it when a final has marks. */
+/** No live region: a screen reader would talk into the microphone. It tells them on request. */
 export function MarkedPlaces({ dictation, onGo }: MarkedPlacesProps) {
   const { t, i18n } = useTranslation();
   const { composer } = dictation;
@@ -44,11 +44,7 @@ export function MarkedPlaces({ dictation, onGo }: MarkedPlacesProps) {
     doubts.map(({ start, end }) => `“${model.text.slice(start, end)}”`),
   );
   return (
-    <div
-      aria-live="polite"
-      data-testid="marked-places"
-      className="flex flex-wrap justify-center gap-x-4 px-2 text-xs"
-    >
+    <div data-testid="marked-places" className="flex flex-wrap justify-center gap-x-4 px-2 text-xs">
       {gaps.length > 0 && (
         <PlaceButton onClick={goToGap}>{t("dictation.missing", { count: gaps.length })}</PlaceButton>
       )}
@@ -72,7 +68,7 @@ function PlaceButton({ label, onClick, children }: PlaceButtonProps) {
   return (
     <button
       type="button"
-      className="rounded-md px-1 pt-1 text-muted underline decoration-warn decoration-dotted decoration-2 underline-offset-4 hover:text-ink"
+      className="rounded-md px-1 pt-1 touch:min-h-target text-muted underline decoration-warn decoration-dotted decoration-2 underline-offset-4 hover:text-ink"
       aria-label={label}
       onClick={onClick}
     >

@@ -51,7 +51,7 @@ export function MicrophoneTest() {
         </Select>
       </label>
       <div className="flex flex-wrap items-center gap-3 setting-indent">
-        <button type="button" className="button" aria-pressed={isOn} onClick={toggle}>
+        <button type="button" className="button" onClick={toggle}>
           {isOn ? <Square size={15} aria-hidden /> : <Mic size={15} aria-hidden />}
           {t(isOn ? "dictation.test.stop" : "dictation.test.start")}
         </button>

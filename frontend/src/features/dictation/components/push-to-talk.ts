@@ -1,6 +1,7 @@
 /** Push to talk: a key or the microphone's button is held to speak, and Escape cancels the dictation. */
 import { type MouseEvent, type PointerEvent, useEffect, useRef } from "react";
 
+import { isComposing, isDialogOpen, isEscape } from "@/shared/lib/keyboard";
 import { useSettings } from "@/shared/services";
 
 import type { Dictation } from "../dictation";
@@ -48,9 +49,8 @@ export function useDictationKeys(dictation: Dictation, onReleased: () => void): 
       if (hasTalked && to === "up") onReleased();
     };
     const handleKeyDown = (event: KeyboardEvent): void => {
-      if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]") !== null)
-        return;
-      if (event.key === "Escape" && isBusy(dictation.get().state)) {
+      if (event.defaultPrevented || isComposing(event) || isDialogOpen()) return;
+      if (isEscape(event) && isBusy(dictation.get().state)) {
         event.preventDefault();
         if (key === "talking") key = "done";
         // Words that are not seen are not taken back.

@@ -21,7 +21,7 @@ export function SoundHint({ hint, onDismiss }: SoundHintProps) {
           <p className="min-w-0 flex-1 break-words">{wordNote(t, hint, t("dictation.badSound"))}</p>
           <button
             type="button"
-            className="button-quiet touch-target -my-1"
+            className="button-quiet -my-1"
             aria-label={t("common.close")}
             onClick={onDismiss}
           >

@@ -99,14 +99,67 @@ function shown() {
   return { server, microphones, dictation, sent, field, told, page, chat, visit };
 }
 
-it("shows certain words solid, the others faint, and reads only finals aloud", async () => {
+/** What a screen reader says by itself from now on. */
+function listenToLiveRegions(): string[] {
+  const heard: string[] = [];
+  const live = "[role=status], [role=alert], [role=log], [aria-live=polite], [aria-live=assertive]";
+  const hear = (region: Element | null | undefined): void => {
+    const text = region?.textContent.trim() ?? "";
+    if (text !== "") heard.push(text);
+  };
+  new MutationObserver((changes) => {
+    for (const { target, addedNodes } of changes) {
+      hear((target instanceof Element ? target : target.parentElement)?.closest(live));
+      for (const node of addedNodes)
+        if (node instanceof Element)
+          [node, ...node.querySelectorAll(live)].filter((one) => one.matches(live)).forEach(hear);
+    }
+  }).observe(document.body, { subtree: true, childList: true, characterData: true });
+  return heard;
+}
+
+it("makes no screen reader talk while one dictates, and reads what was heard on request", async () => {
+  const { server, told } = shown();
+  const heard = listenToLiveRegions();
+  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await told(() => undefined);
+  services.announcements.say("an answer", "answer");
+  await told(() => server.emit({ type: "speech_started", utterance_id: 1 }));
+  await told(() => server.say("partial", 1, "what is"));
+  await told(() => server.say("final", 1, "what is the unock", 400, DOUBTED));
+  const status = { type: "status", state: "catching_up", place: null, backlog_ms: 9000, partials: "on" };
+  await told(() => server.emit(status));
+  expect(heard).toEqual([]);
+  expect(services.announcements.get().text).toBe("");
+  fireEvent.keyDown(document.body, { code: "KeyL", key: "l", altKey: true });
+  expect(services.announcements.get().text).toBe("Heard last: what is the unock");
+  await userEvent.click(screen.getByRole("button", { name: "Stop dictating" }));
+  await told(() => undefined);
+  expect(services.announcements.get().text).toBe("an answer");
+});
+
+it("reads the state on request where nothing was heard, and what was missed", async () => {
+  const { server, told } = shown();
+  const ask = () => fireEvent.keyDown(document.body, { code: "KeyL", key: "¬", altKey: true });
+  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await told(() => undefined);
+  ask();
+  expect(services.announcements.get().text).toBe("Listening");
+  const uncovered = [{ start_ms: 110, end_ms: 190, dbfs: -60 }];
+  await told(() => server.say("final", 1, "the unock is oter", 400, { ...DOUBTED, uncovered }));
+  ask();
+  expect(services.announcements.get().text).toBe(
+    "Heard last: the unock is oter A part was not understood: repeat it",
+  );
+});
+
+it("shows certain words solid, the others faint", async () => {
   const { server, field, told } = shown();
   await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
   await told(() => undefined);
-  expect(screen.getByRole("status")).toHaveTextContent("Listening");
+  expect(screen.getByTestId("dictation-state")).toHaveTextContent("Listening");
   await told(() => server.emit({ type: "speech_started", utterance_id: 1 }));
   expect(screen.getByTestId("dictation-state")).toHaveTextContent("Hearing you");
-  expect(screen.getByRole("status")).toHaveTextContent("Listening"); // turns are not read aloud
   await told(() => server.emit({ type: "partial", utterance_id: 1, text: "what is the", stable: "what is" }));
   expect(field).toHaveValue("what is the");
   const pieces = [...screen.getByTestId("composer-pieces").querySelectorAll("span")];
@@ -342,7 +395,7 @@ it.each(["Stop listening.", "deja de escuchar"])("ends with %j, which is not sen
   expect(field).toHaveValue("Kept.");
   expect(sent).not.toHaveBeenCalled();
   expect(dictation.get().state.kind).toBe("idle");
-  expect(screen.getByRole("button", HANDS_FREE)).toHaveAttribute("aria-pressed", "false");
+  expect(screen.getByRole("button", HANDS_FREE)).not.toHaveAttribute("aria-pressed"); // its label says it
 });
 
 it("ends with Escape, and keeps what was said", async () => {
@@ -601,19 +654,22 @@ it.each([
   const { server, microphones, told } = shown();
   await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
   await told(() => undefined);
-  const status = screen.getByRole("status");
-  expect(status).toHaveTextContent("Listening");
+  const status = screen.getByRole("status"); // what a screen reader says: the user must act
+  const line = screen.getByTestId("dictation-state");
+  expect(status).toBeEmptyDOMElement();
   await told(() => microphones.last.tell(sound));
-  expect(status).toHaveTextContent(words);
+  for (const one of [status, line]) expect(one).toHaveTextContent(words);
   await userEvent.click(screen.getByRole("button", { name: "Mute the microphone" }));
-  expect(status).toHaveTextContent("Muted"); // the user knows why nothing is heard
+  expect(line).toHaveTextContent("Muted"); // the user knows why nothing is heard
+  expect(status).toBeEmptyDOMElement();
   await userEvent.click(screen.getByRole("button", { name: "Unmute the microphone" }));
   expect(status).toHaveTextContent(words);
   await told(() => microphones.last.tell("live"));
-  expect(status).toHaveTextContent(after);
+  expect(line).toHaveTextContent(after);
+  expect(status).toHaveTextContent(after === "Listening" ? "" : after);
   await told(() => server.emit({ type: "speech_started", utterance_id: 1 }));
-  expect(screen.getByTestId("dictation-state")).toHaveTextContent("Hearing you");
-  expect(status).toHaveTextContent("Listening");
+  expect(line).toHaveTextContent("Hearing you");
+  expect(status).toBeEmptyDOMElement();
 });
 
 it("says what the server waits for, and reads none of it aloud", async () => {
@@ -635,7 +691,7 @@ it("says what the server waits for, and reads none of it aloud", async () => {
   expect(line()).toBe("Catching up, 40 s to go");
   await status("catching_up", { backlog_ms: 12_000 });
   expect(line()).toBe("Catching up, 12 s to go");
-  expect(screen.getByRole("status")).toHaveTextContent("Listening");
+  expect(screen.getByRole("status")).toBeEmptyDOMElement();
   await status(null);
   await waitFor(() => expect(line()).toBe("Hearing you"));
 });
@@ -663,7 +719,7 @@ it("says that the engine is being loaded, once the microphone is open", async ()
 it("promises of what is said only what holds, while no server has answered and while it is lost", async () => {
   const { server, told } = shown();
   server.isDown = true;
-  const status = screen.getByRole("status");
+  const status = screen.getByTestId("dictation-state");
   await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
   await told(() => undefined);
   expect(status).toHaveTextContent(/^The server does not answer\. Trying again…$/);
@@ -689,9 +745,10 @@ it("says what it waits for: the browser's question, the microphone, the server",
   const status = screen.getByRole("status");
   expect(status).toHaveTextContent("Allow the microphone when your browser asks");
   await told(() => allow());
-  expect(status).toHaveTextContent("Waiting for the microphone…");
+  expect(status).toBeEmptyDOMElement();
+  expect(screen.getByTestId("dictation-state")).toHaveTextContent("Waiting for the microphone…");
   await told(() => microphones.last.tell("live"));
-  expect(status).toHaveTextContent("Waiting for the server…");
+  expect(screen.getByTestId("dictation-state")).toHaveTextContent("Waiting for the server…");
   dictation.cancel();
 });
 

@@ -11,7 +11,7 @@ import {
 import { useTranslation } from "react-i18next";
 
 import { submitOnEnter } from "@/shared/lib/keyboard";
-import { useSettings } from "@/shared/services";
+import { useServices, useSettings } from "@/shared/services";
 
 import { ComposerField } from "../composer/composer-field";
 import { useComposerModel, useDictation, useDictationView } from "../dictation-context";
@@ -69,6 +69,9 @@ export function useDictationComposer(conversationId: string | null): DictationCo
   useDictationKeys(dictation, focus); // what was said stands in the field: Enter sends it
   const isReading = useReadingState(handsFree) === "reading";
   useWakeLock(isRecording(state) || isReading);
+  const { announcements } = useServices();
+  const isMicrophoneOpen = isRecording(state) && !("isMuted" in state && state.isMuted);
+  useEffect(() => (isMicrophoneOpen ? announcements.hold() : undefined), [isMicrophoneOpen, announcements]);
   useEffect(() => () => void dictation.stop(), [dictation]); // stop the microphone when its UI unmounts
   const { onReady, reset } = useAutoSend(dictation, send);
   // A layout effect runs before the effects of the chat, which may send a text for the new conversation.
@@ -104,7 +107,7 @@ export function useDictationComposer(conversationId: string | null): DictationCo
   return {
     draft,
     field: (
-      <div className="max-h-[40vh] overflow-y-auto px-2 py-2">
+      <div className="max-h-[40vh] overflow-y-auto px-2 short:max-h-[25vh]">
         <ComposerField
           ref={field}
           composer={dictation.composer}

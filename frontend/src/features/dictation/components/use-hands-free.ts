@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 
 import { LANGUAGES, loadTexts } from "@/i18n/i18n";
 import { SILENCE_MS } from "@/shared/api/endpointing";
+import { isDialogOpen, isEscape } from "@/shared/lib/keyboard";
 import { HANDS_FREE } from "@/shared/lib/page-actions";
 import { useServices, useSettings } from "@/shared/services";
 
@@ -46,8 +47,7 @@ export function useHandsFree(dictation: Dictation, send: () => void): HandsFree 
     const { reading } = handsFree;
     // Before the keys of dictation: Escape would take back what is not final.
     const handleKey = (event: KeyboardEvent): void => {
-      if (event.key !== "Escape" || event.isComposing || event.defaultPrevented) return;
-      if (document.querySelector("dialog[open]") !== null) return;
+      if (!isEscape(event) || event.defaultPrevented || isDialogOpen()) return;
       const isReading = reading.get() === "reading" || reading.get() === "held";
       if (handsFree.get().kind === "off" && !isReading) return;
       event.preventDefault();

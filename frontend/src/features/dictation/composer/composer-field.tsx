@@ -13,6 +13,8 @@ import {
   useSyncExternalStore,
 } from "react";
 
+import { isComposing } from "@/shared/lib/keyboard";
+
 import type { ComposerStore } from "./composer-store";
 import { type ComposerModel, splitPieces, type TextPiece } from "./model";
 
@@ -39,7 +41,7 @@ const STYLES: Record<TextPiece["kind"], string> = {
 };
 /** Both layers must break their lines at the same places, and start each line on the side of its script. */
 const LAYER =
-  "[unicode-bidi:plaintext] col-start-1 row-start-1 m-0 w-full whitespace-pre-wrap break-words border-0 p-0 font-sans text-base leading-6";
+  "[unicode-bidi:plaintext] col-start-1 row-start-1 m-0 w-full whitespace-pre-wrap break-words border-0 px-0 py-2 touch:py-2.5 short:py-1 font-sans text-base leading-6";
 
 /**
  * The length of the space before underlined words: an underlined space would show at the end of the line
@@ -67,7 +69,7 @@ export function ComposerField({
   useEffect(() => () => setComposing(false), [setComposing]);
 
   const handleKey = (event: KeyboardEvent<HTMLTextAreaElement>): void => {
-    const step = findHistoryStep(event);
+    const step = isComposing(event) ? null : findHistoryStep(event);
     if (step === null) return onKeyDown?.(event);
     event.preventDefault();
     dispatch({ type: step });
@@ -108,7 +110,7 @@ function StyledText({ model, marksDoubt }: { model: ComposerModel; marksDoubt: b
     <div
       aria-hidden
       dir="auto"
-      className={`${LAYER} pointer-events-none z-10 min-h-6 text-ink`}
+      className={`${LAYER} pointer-events-none z-10 text-ink`}
       data-testid="composer-pieces"
     >
       {splitPieces(model).map((piece, index) => (
