@@ -83,18 +83,22 @@ def _check_input(value: Any) -> Any:
     if isinstance(value, str):
         return value
     if isinstance(value, list) and value:
-        first = value[0]
-        kind = list if isinstance(first, list) else type(first)
-        tokens = all(_is_token(token) for each in value for token in each) if kind is list else True
-        if kind in (str, list) and tokens and all(isinstance(each, kind) for each in value):
-            return value
-        if all(_is_token(each) for each in value):
-            return value
+        for is_kind in (_is_text, _is_token, _is_tokens):
+            if all(is_kind(each) for each in value):
+                return value
     raise ValueError("should be a text, a list of texts, or numbers of tokens")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 def _is_token(value: Any) -> bool:
     return type(value) is int
+
+
+def _is_tokens(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(_is_token, value))
 
 
 class EmbeddingsIn(BaseModel):
