@@ -123,6 +123,16 @@ const LARGE: Record<string, string> = {
   "one line": repeat(7000, (n) => `${n}, `),
 };
 
+it("reads nothing again that is closed where a render with an earlier text comes late", () => {
+  const text = LARGE["a loose list"] ?? "";
+  const markdown = new GrowingMarkdown();
+  for (const part of grow(text, [500])) markdown.read(part, true);
+  const before = markdown.parsedChars;
+  markdown.read(text.slice(0, -10), false);
+  markdown.read(text, false);
+  expect(markdown.parsedChars - before).toBeLessThan(8000);
+});
+
 describe("a long answer", () => {
   it.each(Object.entries(LARGE))(
     "of %s is parsed a few times, not once for each piece",

@@ -97,7 +97,7 @@ export class GrowingMarkdown {
   /** @param isLive more text is to come */
   read(text: string, isLive: boolean): readonly Piece[] {
     if (!isLive) return this.#readWhole(text);
-    const known = this.#states.findLast(({ text: before, at }) => text.startsWith(before.slice(0, at)));
+    const known = this.#findKnown(text);
     if (known?.text === text) return known.pieces;
     const endChars = text.length - (known?.at ?? 0);
     if (known && endChars > LONG_END && text.startsWith(known.text) && !isWorthParsing(known, text))
@@ -109,11 +109,15 @@ export class GrowingMarkdown {
 
   #readWhole(text: string): readonly Piece[] {
     if (this.#whole?.text === text) return this.#whole.pieces;
-    const before = this.#states.at(-1);
-    const goesOn = before !== undefined && text.startsWith(before.text) && !DEFINITION.test(text);
-    const pieces = goesOn ? this.#advance(before, text).pieces : this.#parseWhole(text);
+    const known = DEFINITION.test(text) ? undefined : this.#findKnown(text);
+    const pieces = known ? this.#advance(known, text).pieces : this.#parseWhole(text);
     this.#whole = { text, pieces };
     return pieces;
+  }
+
+  /** The newest state whose closed part the text has, also where the state was read from more of it. */
+  #findKnown(text: string): State | undefined {
+    return this.#states.findLast(({ text: before, at }) => text.startsWith(before.slice(0, at)));
   }
 
   #parseWhole(text: string): readonly Piece[] {
