@@ -11,6 +11,44 @@ MOST_TABS = 80
 _VIOLATIONS = (
     "document.addEventListener('securitypolicyviolation', e => console.error('CSP: ' + e.blockedURI))"
 )
+_SHOWN = """
+const describe = (one, why) => `${why}: ${one.outerHTML.slice(0, 160)}`;
+const top = [...document.querySelectorAll("dialog[open]")].at(-1) ?? document.body;
+const shown = [...top.querySelectorAll("button, a[href], summary, select, input, textarea, [role=menuitem]")]
+  .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.closest(".sr-only"))
+  .filter((one) => one.getBoundingClientRect().width > 1);
+"""
+_SMALL_TARGETS = f"""() => {{ {_SHOWN}
+return shown.flatMap((one) => {{
+  const isChoice = one.matches("input[type=checkbox], input[type=radio]");
+  const target = (isChoice && one.closest("label")) || one;
+  if (one.disabled && isChoice || getComputedStyle(target).display === "inline") return [];
+  const {{ width, height }} = target.getBoundingClientRect();
+  return width < 43.5 || height < 43.5 ? [describe(one, `${{width}} x ${{height}}`)] : [];
+}}); }}"""
+_SIDEWAYS = f"""() => {{ {_SHOWN}
+const own = "pre, .markdown-table, .truncate, .sr-only, select, input, textarea";
+const wide = [...top.querySelectorAll("*")].filter((one) =>
+  one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX !== "visible" && !one.closest(own));
+const outside = shown.filter((one) => {{
+  const {{ left, right }} = one.getBoundingClientRect();
+  return !one.closest("pre, .markdown-table") && (left < -1 || right > innerWidth + 1);
+}});
+const page = document.scrollingElement;
+return [...wide.map((one) => describe(one, "scrolls")), ...outside.map((one) => describe(one, "outside")),
+  ...(page.scrollWidth > page.clientWidth ? ["the page scrolls sideways"] : [])];
+}}"""
+LISTENS = """
+window.told = [];
+const live = "[role=status], [role=alert], [role=log], [aria-live=polite], [aria-live=assertive]";
+const hear = (region) => { const text = region?.textContent.trim(); if (text) told.push(text); };
+new MutationObserver((changes) => changes.forEach(({ target, addedNodes }) => {
+  hear((target.nodeType === 1 ? target : target.parentElement)?.closest(live));
+  for (const node of addedNodes)
+    if (node.nodeType === 1) [node, ...node.querySelectorAll(live)].filter((one) => one.matches(live)).forEach(hear);
+})).observe(document, { subtree: true, childList: true, characterData: true });
+"""
+"""A script that keeps in `told` what a screen reader would say by itself."""
 
 
 class WebApp:
@@ -114,6 +152,16 @@ class WebApp:
             if one["impact"] in ("serious", "critical")
             for node in one["nodes"]
         ]
+
+    async def small_targets(self) -> list[str]:
+        """What a finger may miss: narrower or lower than 44 px. Links within a sentence may be as low as it."""
+        small: list[str] = await self.page.evaluate(_SMALL_TARGETS)
+        return small
+
+    async def sideways(self) -> list[str]:
+        """What is reached by scrolling sideways alone, or not at all. Code and tables scroll by themselves."""
+        found: list[str] = await self.page.evaluate(_SIDEWAYS)
+        return found
 
     async def overflow_px(self) -> int:
         """How far the page can be scrolled sideways; it should be 0."""
