@@ -112,7 +112,7 @@ async def test_the_conversations_are_one_stop_of_tab(open_page: OpenPage) -> Non
     await press("Delete")
     await expect(app.conversation("First of three")).to_be_focused()
     await press("Tab")
-    await expect(app.page.get_by_role("link", name="Dictations")).to_be_focused()
+    await expect(app.page.get_by_role("button", name="Jump to")).to_be_focused()
     await press("Shift+Tab")
     await expect(app.conversation("First of three")).to_be_focused()
     await press("Enter")
