@@ -58,7 +58,9 @@ from app.services.chat.answers import Answers
 from app.services.chat.conversations import Branches, Conversations, RealtimeSessions
 from app.services.decoding.providers import SttProviders
 from app.services.decoding.scheduler import make_scheduler
+from app.services.dictation.recovery import Recovery
 from app.services.dictation.sessions import SessionManager, SocketLimiter
+from app.services.dictation.spool import AudioSpool
 from app.services.history.dictation_writer import DictationStore, DictationWriter
 from app.services.history.dictations import DictationHistory, find_latest_text
 from app.services.history.export import ConversationExporter
@@ -74,6 +76,8 @@ from app.services.transcription.job import TranscriptionService
 from app.services.weights.fetching import WeightsFetcher
 from app.services.weights.offers import measure_arrival
 from app.storage import lifecycle
+from app.storage.audio_spool import FileSpool
+from app.storage.data_folder import SPOOL_FOLDER
 from app.storage.database import Database
 
 
@@ -139,7 +143,11 @@ def _make_resources(
     assistants = Assistants(settings, toolsets, search, reserved_names=llm.names)
     connected = ModelConnections(settings, database, resolver=registrations.resolver)
     catalog = ModelCatalog(settings, llm, assistants, connected)
-    sessions = SessionManager(settings, stt, DictationStore(writer, transcripts), observer)
+    store = DictationStore(writer, transcripts, database)
+    spool = AudioSpool(settings, FileSpool(settings.data_dir / SPOOL_FOLDER))
+    transcriptions = TranscriptionService(settings, stt, scheduler)
+    recovery = Recovery(settings, spool, transcriptions, database, writer, store)
+    sessions = SessionManager(settings, stt, store, spool, recovery, observer)
     answers = Answers(settings, database, catalog, observer, lambda: sessions.dictating > 0)
     sessions.watch_starts(answers.titles.give_way)
     sockets = SocketLimiter(settings.limits.sockets)
@@ -157,13 +165,15 @@ def _make_resources(
         engines=Supervisor("speech engines"),
         sockets=sockets,
         sessions=sessions,
+        spool=spool,
+        recovery=recovery,
+        transcriptions=transcriptions,
         wyoming=WyomingDoor(settings, accounts, stt, sessions, sockets),
-        transcriptions=TranscriptionService(settings, stt, scheduler),
         speaker=Speaker(settings, registrations.tts),
         transcripts=transcripts,
         writer=writer,
         database_health=health,
-        dictations=DictationHistory(database, writer, transcripts),
+        dictations=DictationHistory(database, writer, transcripts, spool.forget),
         search=search,
         exporter=ConversationExporter(database),
         llm=llm,
@@ -192,6 +202,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with (
         lifecycle.open_database(app.state.database, resources.settings, app.state.database_health, prepare),
         resources.answers.lifespan(),
+        resources.recovery.tasks.run(),
+        resources.spool.run(),
         resources.writer.run(resources.settings.limits.stop_s),
         resources.sessions.run(),
         resources.engines.run(),

@@ -21,7 +21,9 @@ from app.services.chat.answers import Answers
 from app.services.chat.conversations import Branches, Conversations, RealtimeSessions
 from app.services.decoding.providers import SttProviders
 from app.services.decoding.scheduler import Scheduler
+from app.services.dictation.recovery import Recovery
 from app.services.dictation.sessions import SessionManager, SocketLimiter
+from app.services.dictation.spool import AudioSpool
 from app.services.history.dictation_writer import DictationWriter
 from app.services.history.dictations import DictationHistory
 from app.services.history.export import ConversationExporter
@@ -54,6 +56,8 @@ class Resources:
     """The task that keeps the default engine warm."""
     sockets: SocketLimiter
     sessions: SessionManager
+    spool: AudioSpool
+    recovery: Recovery
     wyoming: WyomingDoor
     transcriptions: TranscriptionService
     speaker: Speaker
@@ -92,6 +96,8 @@ class Resources:
             self.answers.tasks,
             self.writer.tasks,
             self.sessions.tasks,
+            self.spool.tasks,
+            self.recovery.tasks,
             self.wyoming.tasks,
             self.engines,
             self.fetcher.tasks,

@@ -136,6 +136,7 @@ def _detail(dictation: StoredDictation, finals: Sequence[StoredFinal]) -> Dictat
             end_ms=final.end_ms,
             lang=final.lang,
             joined=final.joined,
+            recovered=final.recovered,
             words=final.words,
             created_at=final.created_at,
         )

@@ -541,6 +541,12 @@ class StorageSettings(BaseModel):
         le=36_500,
         description="age at which dictations and unused conversations are deleted; 0 keeps all (days)",
     )
+    spool: bool = Field(
+        True,
+        description="whether the audio of a dictation is kept in the data folder until its text is stored, so that a "
+        "crash of the server loses none of it",
+    )
+    spool_mb: int = Field(1000, ge=1, le=1_000_000, description="most audio of one user that is kept so (MB)")
 
     @field_validator("url")
     @classmethod

@@ -48,6 +48,9 @@ class StoredFinalOut(BaseModel):
     joined: bool = Field(
         False, description="whether the text goes on with the sentence of the final before it"
     )
+    recovered: bool = Field(
+        False, description="made by the server, after a crash, from audio that had arrived"
+    )
     words: list[dict[str, Any]] | None = Field(
         description="words with their times: `word`, `start_ms`, `end_ms`, `confidence`; null unless `start` asked "
         "for them"

@@ -121,6 +121,12 @@ class StartConfig(_Message):
         description="whether the finals are stored (`GET /api/dictations`), and kept in memory for `/llm/generate`; "
         "false stores nothing, and clears what is in memory for the label",
     )
+    continues_dictation: str | None = Field(
+        None,
+        max_length=100,
+        description="`dictation_id` of a dictation that a server which died interrupted: what of its audio had arrived "
+        "becomes text here, and `ready.safe_ms` tells from where to send on. An id that means nothing is ignored",
+    )
     events: list[OptionalEvent] = Field(
         [], description="additional event types to send", examples=[["speech_started"]]
     )
@@ -210,6 +216,15 @@ class Ready(_Event):
     reason: str | None = Field(None, description="why this engine was chosen, where the server chose")
     resume_token: str = Field(
         "", description="key to take this dictation up on another socket; keep it secret"
+    )
+    dictation_id: str | None = Field(
+        None, description="id under `/api/dictations`, once it has a final; null where nothing is stored"
+    )
+    spooled: bool = Field(False, description="whether a crash of the server loses none of the audio")
+    safe_ms: int | None = Field(
+        None,
+        description="after `continues_dictation`: how much audio of the interrupted session is here (ms, from its "
+        "first sample); send what follows. Null where none is: send what has no final",
     )
 
 
@@ -331,6 +346,9 @@ class Ack(_Event):
     received_ms: int = Field(ge=0, description="audio received (ms)")
     decoded_ms: int = Field(ge=0, description="of that, heard by the engine or passed over as silence (ms)")
     backlog_ms: int = Field(ge=0, description="of that, waiting for the engine (ms)")
+    safe_ms: int | None = Field(
+        None, ge=0, description="of that, safe from a crash of the server (ms); null where nothing is spooled"
+    )
 
 
 class Hint(BaseModel):

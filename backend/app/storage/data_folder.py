@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 DATABASE_FILE = "prompter.db"
 KEY_FILE = "jwt.key"
 """The key of the accounts. A server writes it after it has prepared the database."""
+SPOOL_FOLDER = "spool"
+"""Audio of dictations whose text is not stored yet. No backup has it."""
 NETWORK_FILE_SYSTEMS = frozenset(
     {
         "nfs",

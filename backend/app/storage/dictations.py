@@ -37,6 +37,8 @@ class NewFinal:
     joined: bool = False
     """The text goes on with the sentence of the final before it."""
     words: list[Any] | None = None
+    recovered: bool = False
+    """A server made it from spooled audio, after a crash, without the client."""
 
     @property
     def part(self) -> TextPart:
@@ -147,6 +149,12 @@ async def find_latest_text(session: AsyncSession, user_id: UUID, session_label: 
     final = DictationFinalRow
     texts = select(final.text, final.joined, final.lang).where(final.dictation_id == latest)
     return join_texts(TextPart(*row) for row in await session.execute(texts.order_by(final.n)))
+
+
+async def find_end_ms(session: AsyncSession, dictation_id: UUID) -> int:
+    """Return where the last stored final of a dictation ends; 0 where there is none."""
+    last = select(func.max(DictationFinalRow.end_ms)).where(DictationFinalRow.dictation_id == dictation_id)
+    return await session.scalar(last) or 0
 
 
 async def list_page(
@@ -305,6 +313,7 @@ def _final_values(pending: PendingFinal) -> dict[str, Any]:
         "lang": final.lang,
         "joined": final.joined,
         "words": final.words,
+        "recovered": final.recovered,
         "created_at": pending.created_at,
     }
 
@@ -335,5 +344,6 @@ def _to_final(row: DictationFinalRow) -> StoredFinal:
         lang=row.lang,
         joined=row.joined,
         words=row.words,
+        recovered=row.recovered,
         created_at=row.created_at,
     )

@@ -240,6 +240,8 @@ class DictationFinalRow(Base):
     joined: Mapped[bool] = mapped_column(default=False, server_default=false())
     """The text goes on with the sentence of the final before it."""
     words: Mapped[list[Any] | None]
+    recovered: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """A server made it from spooled audio, after a crash, without the client."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 

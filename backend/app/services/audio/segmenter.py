@@ -121,7 +121,10 @@ SegmentEvent = UtteranceStarted | UtteranceAudio | UtterancePaused | UtteranceRe
 class Segmenter:
     """Cuts one session's audio into utterances. Samples are numbered from the session's first, at 16 kHz."""
 
-    def __init__(self, settings: Settings, rate_hz: int, silence_ms: int | None) -> None:
+    def __init__(
+        self, settings: Settings, rate_hz: int, silence_ms: int | None, *, utterances_before: int = 0
+    ) -> None:
+        """Utterances count on from `utterances_before`."""
         self._endpoint_config = EndpointConfig(
             silence_ms=silence_ms,
             threshold=settings.vad.threshold,
@@ -134,7 +137,7 @@ class Segmenter:
         self._pre_roll = settings.vad.speech_pad_ms * SAMPLE_RATE_HZ // 1000
         self._resampler = Resampler(rate_hz)
         self._buffer = AudioBuffer()
-        self._utterances = 0
+        self._utterances = utterances_before
         self._pre_roll_bound = 0
         """No pre-roll reaches back beyond the last utterance's speech: no word is decoded twice."""
         self._begin_segment()

@@ -1,6 +1,7 @@
 """A dictation whose engine listens to utterances: takes audio on one side, recognises it in a task on the other."""
 
 import time
+from collections import deque
 from dataclasses import replace
 
 import anyio
@@ -20,15 +21,21 @@ from app.services.dictation.latency_meter import Meter
 from app.services.dictation.outbox import Outbox
 from app.services.dictation.progress import ProgressWatch
 from app.services.dictation.recognition import FlushMark, RecognitionLoop, StopMark, WorkQueue
+from app.services.dictation.spool import SpooledAudio
 
 _SLICE_S = 0.2
 """Long chunks are segmented in slices, so that one client's file never holds the event loop for more than ~1 ms."""
 
 
+_UNHEARD_SAMPLES = 2 * SAMPLE_RATE_HZ
+"""The last audio of a silence: an utterance may begin in it, with its pre-roll."""
+
+
 class SegmentedDictation:
     """From `ready` to `stopped`. One task calls `feed`, `flush` and `stop`; another runs `run`.
 
-    `silence_ms`: see `EndpointConfig`.
+    `silence_ms`: see `EndpointConfig`. `spooled` gets all audio; None where none is kept.
+    `utterances_before` have been told already.
     """
 
     def __init__(
@@ -40,7 +47,13 @@ class SegmentedDictation:
         meter: Meter,
         *,
         silence_ms: int | None,
+        spooled: SpooledAudio | None = None,
+        utterances_before: int = 0,
     ) -> None:
+        self._spooled = spooled
+        self._utterances_before = utterances_before
+        self._untold: deque[int] = deque()
+        """Where each utterance begins whose last event has not been emitted."""
         self._settings = settings
         self._silence_ms = silence_ms
         self._builder = builder
@@ -48,7 +61,7 @@ class SegmentedDictation:
         self._meter = meter
         self._engine = engine
         self._queue = WorkQueue()
-        self._recognition = RecognitionLoop(engine, self._queue, builder, outbox, self.report_progress)
+        self._recognition = RecognitionLoop(engine, self._queue, builder, outbox, self._count_told)
         self._progress = ProgressWatch() if builder.is_requested("status") else None
         self._segmenter: Segmenter | None = None
         self._rate_hz = 0
@@ -87,10 +100,14 @@ class SegmentedDictation:
             SessionTooLong: the session's limit is reached; what was said before is finalised.
         """
         if self._segmenter is None:
-            self._segmenter = Segmenter(self._settings, rate_hz, self._silence_ms)
+            self._segmenter = Segmenter(
+                self._settings, rate_hz, self._silence_ms, utterances_before=self._utterances_before
+            )
             self._rate_hz = rate_hz
             if self._builder.is_requested("status"):
                 self._checks, self._pace = InputChecks(rate_hz), PaceCheck(rate_hz)
+        if self._spooled is not None:
+            self._spooled.append(pcm, rate_hz)
         samples = to_samples(pcm)
         if self._checks is not None:
             for hint in self._checks.push(samples):
@@ -151,7 +168,12 @@ class SegmentedDictation:
 
     def acknowledge(self, audio_seq: int) -> None:
         """Emit an `ack`: how far the server is."""
-        self._builder.ack(audio_seq, received=self.received_samples, backlog=self._queue.pending_samples)
+        safe_ms = None
+        if self._spooled is not None:
+            self._spooled.settle(self._told_samples)
+            safe_ms = self._spooled.safe_ms
+        received, backlog = self.received_samples, self._queue.pending_samples
+        self._builder.ack(audio_seq, received=received, backlog=backlog, safe_ms=safe_ms)
 
     def report_progress(self) -> None:
         """Emit what is awaited, where that has changed."""
@@ -166,6 +188,16 @@ class SegmentedDictation:
         if progress is not None:
             self._builder.progress(progress)
 
+    def _count_told(self) -> None:
+        """An utterance has its last event."""
+        self._untold.popleft()
+        self.report_progress()
+
+    @property
+    def _told_samples(self) -> int:
+        """The audio before this sample needs no text any more, but for finals that are not stored."""
+        return self._untold[0] if self._untold else max(self.received_samples - _UNHEARD_SAMPLES, 0)
+
     def _report_status(self, pressure: Pressure) -> None:
         self._builder.status(degraded=pressure.degraded, partials=pressure.partials)
 
@@ -179,6 +211,7 @@ class SegmentedDictation:
         for event in events:
             self._queue.put(event)
             if isinstance(event, UtteranceStarted):
+                self._untold.append(event.start)
                 self._builder.speech_started(event.utterance_id, event.start, self.received_samples)
             elif isinstance(event, UtteranceEnded):
                 self._builder.speech_stopped(event)

@@ -93,6 +93,9 @@ class ReadyEvent(_Numbered):
     langs: list[str]
     reason: str | None
     resume_token: str
+    dictation_id: str | None
+    spooled: bool
+    safe_ms: int | None
 
 
 class ResumedEvent(_Numbered):
@@ -157,6 +160,7 @@ class AckEvent(_Numbered):
     received_ms: int
     decoded_ms: int
     backlog_ms: int
+    safe_ms: int | None
 
 
 class HintFields(TypedDict):
@@ -344,6 +348,18 @@ class Receipt:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """What is kept of a dictation."""
+
+    dictation_id: str | None = None
+    """Its id among the stored dictations; None where nothing is stored."""
+    spooled: bool = False
+    """Whether a crash of the server loses none of its audio."""
+    safe_ms: int | None = None
+    """How much audio of the session that broke off is here; None where nothing is."""
+
+
 class EventBuilder:
     """Makes every event of one dictation, and emits it if its client gets that type. Never waits.
 
@@ -375,7 +391,7 @@ class EventBuilder:
         """Whether the client gets events of this type."""
         return kind not in self._withheld
 
-    def ready(self, config: SttConfig, reason: str | None, resume_token: str) -> ReadyEvent:
+    def ready(self, config: SttConfig, reason: str | None, resume_token: str, keeping: Keeping) -> ReadyEvent:
         """Emit `ready` and return it: it has its `seq` once it is on its way."""
         event: ReadyEvent = {
             "type": "ready",
@@ -385,6 +401,9 @@ class EventBuilder:
             "langs": list(config.langs),
             "reason": reason,
             "resume_token": resume_token,
+            "dictation_id": keeping.dictation_id,
+            "spooled": keeping.spooled,
+            "safe_ms": keeping.safe_ms,
         }
         self._emit(event)
         return event
@@ -478,8 +497,21 @@ class EventBuilder:
             utterance.revision += 1
             self._emit(self._plain_final(utterance, "", end))
 
-    def ack(self, audio_seq: int, received: int, backlog: int) -> None:
-        """How far the server is: `backlog` of the `received` samples wait for the engine."""
+    def recovered_final(self, n: int, text: str, lang: str | None, *, joined: bool) -> None:
+        """A final of the session that broke off, which was made without its client; it is stored already."""
+        event = self._plain_final(UtteranceState(n, 0, revision=1), text, 0)
+        if lang is not None:
+            event["lang"] = lang
+        if joined:
+            event["joined"] = True
+        self.totals.finals += 1
+        self._emit(event)
+
+    def ack(self, audio_seq: int, received: int, backlog: int, safe_ms: int | None = None) -> None:
+        """How far the server is: `backlog` of the `received` samples wait for the engine.
+
+        A crash loses nothing of the audio before `safe_ms`.
+        """
         received_ms, backlog_ms = received // _SAMPLES_PER_MS, backlog // _SAMPLES_PER_MS
         self._emit(
             {
@@ -488,6 +520,7 @@ class EventBuilder:
                 "received_ms": received_ms,
                 "decoded_ms": max(received_ms - backlog_ms, 0),
                 "backlog_ms": backlog_ms,
+                "safe_ms": safe_ms,
             }
         )
 

@@ -1,5 +1,6 @@
 """A live speech session without I/O: messages in, typed events out, one dictation after another, and its timers."""
 
+import logging
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
@@ -31,6 +32,7 @@ from app.services.dictation.events import (
     EngineInfo,
     Event,
     EventBuilder,
+    Keeping,
     ReadyEvent,
     error_event,
     pong_event,
@@ -42,7 +44,13 @@ from app.services.dictation.messages import check_size, parse_control, parse_jso
 from app.services.dictation.outbox import Connection, Outbox
 from app.services.dictation.passthrough import PassthroughDictation
 from app.services.dictation.progress import LOADING_S, Progress
+from app.services.dictation.recovery import Claim, Recovery
+from app.services.dictation.spool import AudioSpool, SpooledAudio
 from app.services.history.dictation_writer import DictationRecorder, DictationStore
+from app.storage.audio_spool import SpooledDictation
+from app.utils.ids import parse_id
+
+logger = logging.getLogger(__name__)
 
 ACK_EVERY_S = 1.0
 
@@ -64,6 +72,8 @@ class SpeechSession:
         settings: Settings,
         engines: SttProviders,
         store: DictationStore,
+        spool: AudioSpool,
+        recovery: Recovery,
         owner: UUID,
         observer: Observer,
         *,
@@ -74,6 +84,8 @@ class SpeechSession:
         self._limits = settings.limits
         self._engines = engines
         self._store = store
+        self._spool = spool
+        self._recovery = recovery
         self.owner = owner
         """The user who speaks: nobody else can resume this session."""
         self._observer = observer
@@ -98,6 +110,7 @@ class SpeechSession:
         self.running: set[anyio.CancelScope] = set()
         """Around each dictation that still holds an engine."""
         self._dictation_ended = anyio.Event()
+        self._is_given_up = False
         self.failure: PrompterError | None = None
         """Why no dictation can go on here any more."""
 
@@ -169,7 +182,9 @@ class SpeechSession:
             self._opening_since = None
         self._config, self._carry, self._rate_hz, self._audio_seq = config, OddByteCarry(), None, 0
         self._outbox.session_id = session_id
-        recorder = self._store.begin(self.owner, session_id, store=config.store)
+        claim = await self._claim(config)
+        recorder = await self._begin_recording(session_id, config, claim)
+        spooled: SpooledAudio | None = None
         meter = Meter(self._observer, engine.name, self.totals)
         builder = EventBuilder(
             _engine_info(engine.provider, wanted),
@@ -186,12 +201,30 @@ class SpeechSession:
         else:
             silence_ms = self._silence_ms(config)
             settings = self._settings if vad is None else self._settings.model_copy(update={"vad": vad})
+            if config.store:
+                base_ms = claim.base_ms if claim is not None else 0
+                about = partial(self._describe, recorder, builder.info, wanted, base_ms)
+                spooled = self._spool.begin(about, recorder)
             self._dictation = SegmentedDictation(
-                engine, builder, self._outbox, settings, meter, silence_ms=silence_ms
+                engine,
+                builder,
+                self._outbox,
+                settings,
+                meter,
+                silence_ms=silence_ms,
+                spooled=spooled,
+                utterances_before=len(claim.finals) if claim is not None else 0,
             )
-        self._ready = builder.ready(wanted, engine.reason, self._issue_token(self, session_id))
+        keeping = Keeping(
+            dictation_id=str(recorder.id) if config.store else None,
+            spooled=spooled is not None,
+            safe_ms=claim.safe_ms if claim is not None else None,
+        )
+        self._ready = builder.ready(wanted, engine.reason, self._issue_token(self, session_id), keeping)
         self._last_audio = self._last_ack = time.monotonic()
-        self._run_soon(self, partial(_run, self._dictation, recorder))
+        self._run_soon(self, partial(self._run, self._dictation, recorder, spooled))
+        if claim is not None:
+            await self._go_on(claim, builder, spooled)
 
     async def feed(self, pcm: bytes, rate_hz: int) -> None:
         """Take audio: PCM16 at `rate_hz`, whole samples.
@@ -330,6 +363,10 @@ class SpeechSession:
         while self.running:
             await self._dictation_ended.wait()
 
+    def give_up(self) -> None:
+        """The client has ended the session: what it has not been told is not wanted any more."""
+        self._is_given_up = True
+
     async def cancel(self) -> None:
         """Free the engine without waiting for finals; returns when its running call has returned."""
         for scope in self.running:
@@ -417,6 +454,65 @@ class SpeechSession:
                 self.stop()
         return None
 
+    async def _claim(self, config: StartConfig) -> Claim | None:
+        """What there is of the dictation that this one goes on with."""
+        dictation_id = parse_id(config.continues_dictation or "")
+        if dictation_id is None or not config.store:
+            return None
+        try:
+            return await self._recovery.claim(self.owner, dictation_id, config.sample_rate)
+        except OSError as error:
+            logger.error("audio of a dictation that broke off cannot be read: %s", error.strerror)
+            return None
+
+    async def _begin_recording(
+        self, session_id: str | None, config: StartConfig, claim: Claim | None
+    ) -> DictationRecorder:
+        if claim is None:
+            return self._store.begin(self.owner, session_id, store=config.store)
+        about = claim.entry.about
+        return await self._store.go_on(
+            self.owner, session_id, about.dictation_id, about.started_at, base_ms=claim.base_ms
+        )
+
+    async def _go_on(self, claim: Claim, builder: EventBuilder, spooled: SpooledAudio | None) -> None:
+        """Tell what was made of the lost session meanwhile, and hear what was not."""
+        for n, final in enumerate(claim.finals, start=1):
+            builder.recovered_final(n, final.text, final.lang, joined=final.joined)
+        if not claim.finals and spooled is not None:
+            spooled.replaces = claim.entry.id
+        await self.feed(claim.audio, claim.entry.about.rate_hz)
+
+    def _describe(
+        self, recorder: DictationRecorder, engine: EngineInfo, config: SttConfig, base_ms: int, rate_hz: int
+    ) -> SpooledDictation:
+        return SpooledDictation(
+            dictation_id=recorder.id,
+            user_id=self.owner,
+            session_label=self._outbox.session_id,
+            started_at=recorder.started_at,
+            rate_hz=rate_hz,
+            base_ms=base_ms,
+            provider=engine.provider,
+            model=engine.model,
+            lang=config.lang,
+            langs=config.langs,
+            vocabulary=config.vocabulary,
+        )
+
+    async def _run(
+        self,
+        dictation: SegmentedDictation | PassthroughDictation,
+        recorder: DictationRecorder,
+        spooled: SpooledAudio | None,
+    ) -> None:
+        try:
+            await dictation.run()
+        finally:
+            recorder.end()
+            if spooled is not None:
+                spooled.end(is_whole=dictation.done.is_set() or self._is_given_up)
+
     def _count_audio(self, seq: int | None) -> None:
         """An audio message has come, valid or not; its own number, if it has one, must be the next."""
         self._require_dictation()
@@ -454,10 +550,3 @@ def _engine_info(provider: SttProvider, config: SttConfig) -> EngineInfo:
     sole = languages[0] if len(languages) == 1 else None
     model = config.model or next(iter(provider.models()), None)
     return EngineInfo(provider.name, model, config.primary_lang or sole)
-
-
-async def _run(dictation: SegmentedDictation | PassthroughDictation, recorder: DictationRecorder) -> None:
-    try:
-        await dictation.run()
-    finally:
-        recorder.end()

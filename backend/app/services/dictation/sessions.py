@@ -19,7 +19,9 @@ from app.core.metrics import Observer
 from app.core.supervision import Supervisor, reraise_cancellation
 from app.services.decoding.providers import SttProviders
 from app.services.dictation.outbox import RESTARTING, RESUMED_ELSEWHERE, Connection, ServerClosing
+from app.services.dictation.recovery import Recovery
 from app.services.dictation.session import SpeechSession
+from app.services.dictation.spool import AudioSpool
 from app.services.history.dictation_writer import DictationStore
 
 logger = logging.getLogger(__name__)
@@ -53,11 +55,19 @@ class SessionManager:
     """
 
     def __init__(
-        self, settings: Settings, engines: SttProviders, store: DictationStore, observer: Observer
+        self,
+        settings: Settings,
+        engines: SttProviders,
+        store: DictationStore,
+        spool: AudioSpool,
+        recovery: Recovery,
+        observer: Observer,
     ) -> None:
         self._settings = settings
         self._engines = engines
         self._store = store
+        self._spool = spool
+        self._recovery = recovery
         self._observer = observer
         observer.watch_sessions(lambda: self.dictating)
         self._on_start: Callable[[], None] = lambda: None
@@ -97,6 +107,8 @@ class SessionManager:
             self._settings,
             self._engines,
             self._store,
+            self._spool,
+            self._recovery,
             owner,
             self._observer,
             run_soon=self._run_soon,
@@ -142,6 +154,8 @@ class SessionManager:
         entry.connection = None
         session.detach()
         self._signal_change()
+        if over:
+            session.give_up()
         if over or not session.is_resumable or not self._settings.limits.resume_s:
             await self._end(session)
         elif not entry.claims:

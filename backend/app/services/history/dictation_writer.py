@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -12,7 +13,7 @@ from uuid import UUID
 
 import anyio
 
-from app.core.errors import StorageUnavailable
+from app.core.errors import NotFound, StorageUnavailable
 from app.core.logging import report_fault
 from app.core.metrics import Observer
 from app.core.supervision import Supervisor, reraise_cancellation
@@ -78,8 +79,8 @@ class DictationWriter:
         if self._queue:
             logger.error("%d finals could not be stored before the server ended", len(self._queue))
 
-    def put(self, recorder: "DictationRecorder", item: PendingFinal | datetime) -> None:
-        """Queue a final, or the time at which a dictation has ended. A final beyond the limit is dropped."""
+    def put(self, recorder: "DictationRecorder", item: PendingFinal | datetime) -> bool:
+        """Queue a final, or the time at which a dictation has ended. A final beyond the limit is dropped: false."""
         if isinstance(item, PendingFinal):
             if self._finals >= self._limit:
                 self._observer.count_lost_finals(1)
@@ -89,10 +90,11 @@ class DictationWriter:
                         "%d finals wait for the database (limits.unstored_finals); further ones are not stored",
                         self._finals,
                     )
-                return
+                return False
             self._finals += _weight(item)
         self._queue.append((recorder, item))
         self._arrived.set()
+        return True
 
     async def wait_until_stored(self) -> None:
         """Wait until the present entries are stored; at most `MAX_WAIT_S`, and not while the database fails."""
@@ -138,6 +140,7 @@ class DictationWriter:
             self._queue.popleft()
             if isinstance(item, PendingFinal):
                 self._finals -= _weight(item)
+                recorder.count_stored()
             recorder.is_stored |= recorder.id in result.stored_dictations
             recorder.is_deleted |= recorder.id in result.missing_dictations
         if self._pause_s:
@@ -171,9 +174,28 @@ def _make_batch(entries: Iterable[QueueEntry], *, is_retry: bool) -> DictationBa
     return DictationBatch(dictations=tuple(rows.values()), finals=finals, ended=ended, is_retry=is_retry)
 
 
+def _move_words(words: list[dict[str, Any]], by_ms: int) -> list[dict[str, Any]]:
+    if not by_ms:
+        return words
+    return [word | {"start_ms": word["start_ms"] + by_ms, "end_ms": word["end_ms"] + by_ms} for word in words]
+
+
 def _weight(pending: PendingFinal) -> int:
     """Each thousand characters of text and words count as one more final, so that the queue is bounded in bytes."""
     return 1 + (len(pending.final.text) + 20 * len(pending.final.words or ())) // 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DictationBeginning:
+    """What there is of a dictation that goes on with a further session."""
+
+    started_at: datetime
+    finals: int = 0
+    """Number of finals that are stored."""
+    is_stored: bool = False
+    """Whether it has a row."""
+    base_ms: int = 0
+    """Where the session's first sample lies in the dictation."""
 
 
 class DictationRecorder:
@@ -190,7 +212,11 @@ class DictationRecorder:
         session_label: str | None,
         transcript: RecentTranscript | None = None,
         dictation_id: UUID | None = None,
+        *,
+        beginning: DictationBeginning | None = None,
+        is_recovered: bool = False,
     ) -> None:
+        """`beginning` is what is stored of a dictation that goes on. `is_recovered`: a server reads it from disk."""
         self.id = dictation_id or new_id()
         self.row: NewDictation | None = None
         """The row of the dictation, from its first final on."""
@@ -202,9 +228,24 @@ class DictationRecorder:
         self._owner = owner
         self._session_label = session_label
         self._transcript = transcript
-        self._started_at = utc_now()
+        self._began_at = self.started_at = utc_now()
         self._started_s = time.monotonic()
         self._finals = 0
+        self._base_ms = 0
+        self._is_recovered = is_recovered
+        self._unstored_ms: deque[int] = deque()
+        if beginning is not None:
+            self._finals, self._base_ms = beginning.finals, beginning.base_ms
+            self.is_stored, self.started_at = beginning.is_stored, beginning.started_at
+
+    @property
+    def unstored_from_ms(self) -> int | None:
+        """Where the first final begins that is not stored yet, from the session's first sample; None: all are."""
+        return self._unstored_ms[0] if self._unstored_ms else None
+
+    def count_stored(self) -> None:
+        """The final that was added first is stored, or refused."""
+        self._unstored_ms.popleft()
 
     def add_final(self, event: Mapping[str, Any]) -> None:
         """Store a final, given as the event that its client receives."""
@@ -220,22 +261,23 @@ class DictationRecorder:
                 lang=event["lang"],
                 provider=event["provider"],
                 model=event["model"],
-                started_at=self._started_at,
+                started_at=self.started_at,
             )
         final = NewFinal(
             n=self._finals,
             utterance_id=str(event["utterance_id"]),
             text=event["text"],
-            start_ms=event["start_ms"],
-            end_ms=event["end_ms"],
+            start_ms=event["start_ms"] + self._base_ms,
+            end_ms=event["end_ms"] + self._base_ms,
             lang=event["lang"],
             joined=event.get("joined", False),
-            words=event.get("words") or None,
+            words=_move_words(event.get("words") or [], self._base_ms) or None,
+            recovered=self._is_recovered,
         )
-        self._finals += 1
-        self._writer.put(
-            self, PendingFinal(id=new_id(), dictation_id=self.id, final=final, created_at=self._now())
-        )
+        pending = PendingFinal(id=new_id(), dictation_id=self.id, final=final, created_at=self._now())
+        if self._writer.put(self, pending):
+            self._finals += 1
+            self._unstored_ms.append(event["start_ms"])
 
     def end(self) -> None:
         """Store the time of the end. A dictation without a final has no row and needs none."""
@@ -244,13 +286,14 @@ class DictationRecorder:
 
     def _now(self) -> datetime:
         """The time since the start, added to it: never before the start, also where the clock is set back meanwhile."""
-        return self._started_at + timedelta(seconds=time.monotonic() - self._started_s)
+        return self._began_at + timedelta(seconds=time.monotonic() - self._started_s)
 
 
 class DictationStore:
     """Begins the recording of dictations, in the database and in memory."""
 
-    def __init__(self, writer: DictationWriter, transcripts: RecentTranscripts) -> None:
+    def __init__(self, writer: DictationWriter, transcripts: RecentTranscripts, database: Database) -> None:
+        self._database = database
         self._writer = writer
         self._transcripts = transcripts
 
@@ -267,3 +310,44 @@ class DictationStore:
         dictation_id = new_id()
         transcript = None if label is None else self._transcripts.begin(label, dictation_id)
         return DictationRecorder(self._writer, owner, session_id, transcript, dictation_id)
+
+    async def go_on(
+        self,
+        owner: UUID,
+        session_id: str | None,
+        dictation_id: UUID,
+        started_at: datetime,
+        *,
+        base_ms: int,
+        is_recovered: bool = False,
+    ) -> DictationRecorder:
+        """Record a further session of a dictation that broke off, whose first sample lies at `base_ms`.
+
+        Raises:
+            StorageUnavailable
+        """
+        try:
+            async with self._database.read() as session:
+                _, finals = await dictations.get(session, owner, dictation_id)
+        except NotFound:
+            finals = None
+        beginning = DictationBeginning(
+            started_at=started_at,
+            finals=finals[-1].n + 1 if finals else 0,
+            is_stored=finals is not None,
+            base_ms=base_ms,
+        )
+        label = None if session_id is None else SessionLabel(owner=owner, session_id=session_id)
+        transcript = None if label is None or is_recovered else self._transcripts.begin(label, dictation_id)
+        if transcript is not None:
+            for final in finals or ():
+                transcript.append(final.text, joined=final.joined, lang=final.lang)
+        return DictationRecorder(
+            self._writer,
+            owner,
+            session_id,
+            transcript,
+            dictation_id,
+            beginning=beginning,
+            is_recovered=is_recovered,
+        )

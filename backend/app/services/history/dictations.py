@@ -1,6 +1,6 @@
 """Stored dictations of a user: listed, read, found by label, exported as text or subtitles, and deleted."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
@@ -25,10 +25,18 @@ class DictationHistory:
     Reading waits for finals that are not stored yet, so that a client finds a final right after receiving it.
     """
 
-    def __init__(self, database: Database, writer: DictationWriter, transcripts: RecentTranscripts) -> None:
+    def __init__(
+        self,
+        database: Database,
+        writer: DictationWriter,
+        transcripts: RecentTranscripts,
+        forget_audio: Callable[[UUID], Awaitable[None]],
+    ) -> None:
+        """`forget_audio` deletes what is on disk of the audio of a dictation that broke off."""
         self._database = database
         self._writer = writer
         self._transcripts = transcripts
+        self._forget_audio = forget_audio
 
     async def list_page(
         self, user_id: UUID, *, limit: int, before: str | None = None, q: str = ""
@@ -63,6 +71,7 @@ class DictationHistory:
         async with self._database.write() as session:
             await dictations.remove(session, user_id, id_)
         self._transcripts.erase(id_)
+        await self._forget_audio(id_)
 
 
 async def find_latest_text(database: Database, label: SessionLabel) -> str | None:

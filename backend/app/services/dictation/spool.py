@@ -1,0 +1,262 @@
+"""Keeps the audio of live dictations until its text is stored. No dictation waits for the disk, or ends with it."""
+
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+from uuid import UUID
+
+import anyio
+from anyio.to_thread import run_sync
+
+from app.core.config import Settings
+from app.core.supervision import Supervisor
+from app.services.history.dictation_writer import DictationRecorder
+from app.storage.audio_spool import SpooledDictation, SpoolEntry, SpoolStore
+from app.utils.ids import new_id
+
+logger = logging.getLogger(__name__)
+
+R = TypeVar("R")
+
+WRITE_EVERY_S = 0.2
+"""Audio that arrived is on disk so soon: what a crash may take."""
+MOST_WAITING_BYTES = 16_000_000
+"""Audio of one dictation that may wait for a disk that stalls: minutes. What is more is not spooled."""
+END_S = 3.0
+"""How long the end of the server waits for the disk."""
+
+ABOUT_LOST = "audio of a dictation could not be kept on disk: %s; the dictation goes on without"
+
+
+class SpooledAudio:
+    """The audio of one live dictation. No method waits."""
+
+    def __init__(self, about: Callable[[int], SpooledDictation], recorder: DictationRecorder) -> None:
+        self.id = new_id()
+        self.about: SpooledDictation | None = None
+        """None before the first audio, which tells the rate."""
+        self._make_about = about
+        self._recorder = recorder
+        self._waiting: deque[bytes] = deque()
+        """The event loop adds at the end, the writing thread takes from the beginning."""
+        self._arrived = 0
+        self.written = 0
+        """Bytes that survive a crash."""
+        self.settled = 0
+        """Bytes whose text is stored, or that have none."""
+        self._settled_on_disk = 0
+        self.replaces: UUID | None = None
+        """Audio of the session that broke off: it is in this one too, from the beginning."""
+        self.problem = ""
+        """Why no more audio is kept; empty while it is."""
+        self._is_created = False
+        self.is_over = False
+        """The dictation has ended, and its text has been told."""
+        self.is_left = False
+        """The dictation broke off: what was not told is to be recovered."""
+
+    @property
+    def safe_ms(self) -> int:
+        """How much of the session's audio survives a crash, from its first sample."""
+        return self.about.to_ms(self.written) if self.about is not None else 0
+
+    @property
+    def is_removable(self) -> bool:
+        return self.is_over and (self._recorder.unstored_from_ms is None or self._recorder.is_deleted)
+
+    def append(self, pcm: bytes, rate_hz: int) -> None:
+        """Take a chunk as it came."""
+        if self.problem:
+            return
+        if self.about is None:
+            self.about = self._make_about(rate_hz)
+        if self._arrived + len(pcm) - self.written > MOST_WAITING_BYTES:
+            self.fail("the disk does not keep up")
+            return
+        self._waiting.append(pcm)
+        self._arrived += len(pcm)
+
+    def settle(self, told: int) -> None:
+        """The text of the audio up to this sample (16 kHz) has been told; what of it is stored is not kept."""
+        if self.about is None:
+            return
+        unstored_ms = self._recorder.unstored_from_ms
+        sample = told if unstored_ms is None else min(told, unstored_ms * 16)
+        self.settled = max(self.settled, self.about.to_bytes(sample))
+
+    def end(self, *, is_whole: bool) -> None:
+        """The dictation has ended. `is_whole`: all that is to be told has been told."""
+        self.is_over, self.is_left = is_whole, not is_whole
+
+    def fail(self, reason: str) -> None:
+        """Keep no more audio; what is on disk stays until its text is stored."""
+        logger.error(ABOUT_LOST, reason)
+        self.problem = reason
+        self._waiting.clear()
+
+    def write(self, store: SpoolStore) -> None:
+        """Bring the disk up to date. Blocks; raises OSError."""
+        parts = []
+        while self._waiting:
+            parts.append(self._waiting.popleft())
+        audio = b"".join(parts)
+        if audio and self.about is not None:
+            if not self._is_created:
+                store.create(self.id, self.about)
+                self._is_created = True
+            store.append(self.id, self.written, audio)
+            self.written += len(audio)
+        if self._is_created and self.replaces is not None:
+            store.remove(self.replaces)
+            self.replaces = None
+        if self._is_created and self.settled > self._settled_on_disk:
+            self._settled_on_disk = self.settled
+            store.settle(self.id, min(self.settled, self.written))
+        if self._is_created and self.is_removable:
+            store.remove(self.id)
+            self._is_created = False
+
+    @property
+    def kept_bytes(self) -> int:
+        """What lies on disk, and waits for it."""
+        return max(self._arrived - self.settled, 0)
+
+    def to_entry(self) -> SpoolEntry | None:
+        """The audio as the next server would find it."""
+        if not self._is_created or self.about is None:
+            return None
+        return SpoolEntry(self.id, self.about, min(self.settled, self.written), self.written)
+
+
+class AudioSpool:
+    """The spooled audio of all dictations, and what an earlier server left behind."""
+
+    def __init__(self, settings: Settings, store: SpoolStore) -> None:
+        self.is_on = settings.storage.spool
+        self._most_bytes = settings.storage.spool_mb * 1_000_000
+        self._store = store
+        self._thread = anyio.CapacityLimiter(1)
+        self.tasks = Supervisor("spooled audio")
+        self._live: list[SpooledAudio] = []
+        self._is_closing = False
+        self._left: dict[UUID, SpoolEntry] = {}
+        """What nobody goes on with, and nobody recovers, by its id."""
+        self.on_left: Callable[[SpoolEntry], None] = _ignore
+        """Called with audio that a dictation left behind, or an earlier server."""
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Write until the block ends, and then what is left, for a short time."""
+        if self.is_on:
+            await self._open()
+        async with self.tasks.run():
+            if self.is_on:
+                self.tasks.start_loop("writing", self._run)
+            yield
+            self._is_closing = True
+        if self.is_on:
+            with anyio.move_on_after(END_S, shield=True):
+                await self._write_all()
+                await self._call(self._store.close)
+
+    def begin(
+        self, about: Callable[[int], SpooledDictation], recorder: DictationRecorder
+    ) -> SpooledAudio | None:
+        """Keep the audio of a new dictation; None where none is to be kept. `about` is asked once the rate is known."""
+        if not self.is_on:
+            return None
+        audio = SpooledAudio(about, recorder)
+        self._live.append(audio)
+        return audio
+
+    def claim(self, owner: UUID, dictation_id: UUID, rate_hz: int) -> SpoolEntry | None:
+        """Take the audio of this user's dictation that broke off, if it is here and has this rate."""
+        for entry in self._left.values():
+            about = entry.about
+            if (about.dictation_id, about.user_id, about.rate_hz) == (dictation_id, owner, rate_hz):
+                return self._left.pop(entry.id)
+        return None
+
+    def take(self, entry: SpoolEntry) -> bool:
+        """Take what was left behind, to recover it; false where somebody else has taken it."""
+        return self._left.pop(entry.id, None) is not None
+
+    def give_back(self, entry: SpoolEntry) -> None:
+        """It could not be recovered now."""
+        self._left[entry.id] = entry
+
+    async def read(self, entry: SpoolEntry) -> bytes:
+        """The audio of an entry that is not settled. Raises OSError."""
+        return await self._call(lambda: self._store.read(entry))
+
+    async def remove(self, entry_id: UUID) -> None:
+        """Delete audio. Raises OSError."""
+        await self._call(lambda: self._store.remove(entry_id))
+
+    async def forget(self, dictation_id: UUID) -> None:
+        """The user has deleted the dictation: its audio goes too."""
+        for entry in list(self._left.values()):
+            if entry.about.dictation_id == dictation_id and self.take(entry):
+                try:
+                    await self.remove(entry.id)
+                except OSError as error:
+                    logger.error("audio of a deleted dictation cannot be deleted: %s", error.strerror)
+
+    async def _open(self) -> None:
+        try:
+            await self._call(self._store.open)
+            found = await self._call(self._store.list_entries)
+        except OSError as error:
+            logger.error("audio of dictations is not kept on disk: %s", error.strerror)
+            self.is_on = False
+            return
+        for entry in found:
+            self._leave(entry)
+
+    async def _call(self, work: Callable[[], R]) -> R:
+        return await run_sync(work, limiter=self._thread)
+
+    async def _run(self) -> None:
+        while True:
+            await anyio.sleep(WRITE_EVERY_S)
+            await self._write_all()
+
+    async def _write_all(self) -> None:
+        if self._live:
+            live = list(self._live)
+            self._check_quotas(live)
+            await self._call(lambda: self._write(live))
+        for audio in list(self._live):
+            if audio.is_removable or audio.is_left:
+                self._live.remove(audio)
+                if audio.is_left and (entry := audio.to_entry()) is not None:
+                    self._leave(entry)
+
+    def _write(self, live: list[SpooledAudio]) -> None:
+        for audio in live:
+            try:
+                audio.write(self._store)
+            except OSError as error:
+                if not audio.problem:
+                    audio.fail(error.strerror or type(error).__name__)
+
+    def _check_quotas(self, live: list[SpooledAudio]) -> None:
+        kept: dict[UUID, int] = {}
+        for audio in live:
+            if audio.about is None or audio.problem:
+                continue
+            owner = audio.about.user_id
+            kept[owner] = kept.get(owner, 0) + audio.kept_bytes
+            if kept[owner] > self._most_bytes:
+                audio.fail("the user's share of the disk is used (storage.spool_mb)")
+
+    def _leave(self, entry: SpoolEntry) -> None:
+        self._left[entry.id] = entry
+        if not self._is_closing:
+            self.on_left(entry)
+
+
+def _ignore(entry: SpoolEntry) -> None:
+    """Leave it where it is."""

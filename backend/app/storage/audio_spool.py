@@ -1,0 +1,230 @@
+"""Audio on disk until its text is safe: a folder for each dictation that goes on, with pieces of plain PCM. Blocks.
+
+PCM16 as it came is written, and no other form: half a second of a file that was cut off anywhere is still sound, and
+nothing has to be decoded to append. Pieces whose text is stored are deleted at once, so little is on disk at any time.
+"""
+
+import errno
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import UUID
+
+from filelock import FileLock, Timeout
+
+from app.utils.private_files import write_private
+
+logger = logging.getLogger(__name__)
+
+ABOUT, SETTLED, LOCK = "about.json", "settled", "lock"
+PIECE_BYTES = 1_000_000
+"""A piece is deleted as a whole: about half a minute at 16 kHz."""
+FRAME_BYTES = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpooledDictation:
+    """What is needed to make text of spooled audio without its client."""
+
+    dictation_id: UUID
+    user_id: UUID
+    session_label: str | None
+    started_at: datetime
+    """Of the dictation."""
+    rate_hz: int
+    base_ms: int = 0
+    """Where in the dictation this audio begins: later than 0 where the dictation goes on from another session."""
+    provider: str = ""
+    model: str | None = None
+    lang: str = "auto"
+    langs: tuple[str, ...] = ()
+    vocabulary: tuple[str, ...] = ()
+
+    def to_bytes(self, sample: int) -> int:
+        """The position in the audio of a sample at 16 kHz."""
+        return sample * self.rate_hz // 16_000 * FRAME_BYTES
+
+    def to_ms(self, position: int) -> int:
+        """The time of a position in the audio, from its beginning."""
+        return position // FRAME_BYTES * 1000 // self.rate_hz
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolEntry:
+    """Spooled audio that a server left behind."""
+
+    id: UUID
+    about: SpooledDictation
+    settled: int
+    """Bytes at the beginning that need no text any more."""
+    end: int
+    """Bytes that arrived."""
+
+
+class SpoolStore(Protocol):
+    """Where spooled audio lies. Its methods block, are called by one thread at a time, and raise OSError."""
+
+    def open(self) -> None:
+        """Take the spool for this server, until `close`."""
+        ...
+
+    def close(self) -> None:
+        """Let another server have it."""
+        ...
+
+    def create(self, entry_id: UUID, about: SpooledDictation) -> None:
+        """Begin the audio of a dictation."""
+        ...
+
+    def append(self, entry_id: UUID, position: int, audio: bytes) -> None:
+        """Add audio, which begins at this position."""
+        ...
+
+    def settle(self, entry_id: UUID, position: int) -> None:
+        """Forget the audio before this position, as far as it can be deleted: its text is stored, or it has none."""
+        ...
+
+    def remove(self, entry_id: UUID) -> None:
+        """Delete all audio of a dictation."""
+        ...
+
+    def list_entries(self) -> list[SpoolEntry]:
+        """All audio that is there. What cannot be read is deleted, and the log says so."""
+        ...
+
+    def read(self, entry: SpoolEntry) -> bytes:
+        """The audio of an entry that is not settled, whole samples."""
+        ...
+
+
+class FileSpool:
+    """A `SpoolStore` in a folder that only the server's user can read.
+
+    What `append` has returned for survives the death of the process. It reaches the disk when the system writes it,
+    within half a minute: no call waits for that.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = FileLock(folder / LOCK, blocking=False)
+
+    def open(self) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise OSError(errno.EBUSY, "another server uses the same data folder") from None
+
+    def close(self) -> None:
+        self._lock.release()
+
+    def create(self, entry_id: UUID, about: SpooledDictation) -> None:
+        folder = self._folder / str(entry_id)
+        folder.mkdir(mode=0o700)
+        fields: dict[str, Any] = asdict(about)
+        text = json.dumps({name: _to_json(value) for name, value in fields.items()}, ensure_ascii=False)
+        write_private(folder / ABOUT, text.encode("utf-8", "surrogatepass"))
+
+    def append(self, entry_id: UUID, position: int, audio: bytes) -> None:
+        folder = self._folder / str(entry_id)
+        while audio:
+            first = position // PIECE_BYTES * PIECE_BYTES
+            room = first + PIECE_BYTES - position
+            flags = os.O_WRONLY | os.O_CREAT
+            with os.fdopen(os.open(folder / _name_piece(first), flags, 0o600), "r+b") as file:
+                file.seek(position - first)
+                file.write(audio[:room])
+            position, audio = position + len(audio[:room]), audio[room:]
+
+    def settle(self, entry_id: UUID, position: int) -> None:
+        folder = self._folder / str(entry_id)
+        with os.fdopen(os.open(folder / SETTLED, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as file:
+            file.write(f"{position}\n")
+        for first, piece in _list_pieces(folder):
+            if first + PIECE_BYTES <= position:
+                piece.unlink()
+
+    def remove(self, entry_id: UUID) -> None:
+        folder = self._folder / str(entry_id)
+        if folder.exists():
+            shutil.rmtree(folder)
+
+    def list_entries(self) -> list[SpoolEntry]:
+        found = []
+        for folder in sorted(path for path in self._folder.iterdir() if path.is_dir()):
+            try:
+                entry_id = UUID(folder.name)
+                about = _read_about((folder / ABOUT).read_bytes())
+            except (OSError, ValueError, KeyError, TypeError):
+                logger.warning(
+                    "audio of a dictation was left behind without what it belongs to; it is deleted"
+                )
+                shutil.rmtree(folder, ignore_errors=True)
+                continue
+            settled = _read_settled(folder / SETTLED)
+            ends = [first + piece.stat().st_size for first, piece in _list_pieces(folder)]
+            found.append(SpoolEntry(entry_id, about, settled, max(ends, default=settled)))
+        return found
+
+    def read(self, entry: SpoolEntry) -> bytes:
+        parts, position = [], entry.settled
+        for first, piece in _list_pieces(self._folder / str(entry.id)):
+            audio = piece.read_bytes()
+            if first + len(audio) <= position:
+                continue
+            if first > position:  # a piece that was never written is silence: what follows keeps its time
+                parts.append(bytes(first - position))
+                position = first
+            parts.append(audio[position - first :])
+            position = first + len(audio)
+        whole = b"".join(parts)
+        return whole[: len(whole) // FRAME_BYTES * FRAME_BYTES]
+
+
+def _to_json(value: Any) -> Any:
+    return value if isinstance(value, (str, int, list, tuple, type(None))) else str(value)
+
+
+def _read_about(text: bytes) -> SpooledDictation:
+    """Raises ValueError, KeyError or TypeError where the text is not what `create` has written."""
+    fields = json.loads(text.decode("utf-8", "surrogatepass"))
+    return SpooledDictation(
+        dictation_id=UUID(fields["dictation_id"]),
+        user_id=UUID(fields["user_id"]),
+        session_label=fields["session_label"],
+        started_at=datetime.fromisoformat(fields["started_at"]),
+        rate_hz=int(fields["rate_hz"]),
+        base_ms=int(fields["base_ms"]),
+        provider=fields["provider"],
+        model=fields["model"],
+        lang=fields["lang"],
+        langs=tuple(fields["langs"]),
+        vocabulary=tuple(fields["vocabulary"]),
+    )
+
+
+def _read_settled(path: Path) -> int:
+    """The last position that was written whole."""
+    try:
+        lines = path.read_text(encoding="ascii", errors="replace").split("\n")[:-1]
+    except OSError:
+        return 0
+    whole = [int(line) for line in lines if line.isascii() and line.isdigit()]
+    return max(whole, default=0) // FRAME_BYTES * FRAME_BYTES
+
+
+def _name_piece(first: int) -> str:
+    return f"{first:012d}.pcm"
+
+
+def _list_pieces(folder: Path) -> Iterator[tuple[int, Path]]:
+    """Each piece with the position of its first byte, in order."""
+    for piece in sorted(folder.glob("*.pcm")):
+        if piece.stem.isdigit():
+            yield int(piece.stem), piece

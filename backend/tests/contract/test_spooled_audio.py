@@ -1,0 +1,151 @@
+"""`kill -9` in the middle of a sentence: what had arrived becomes text, once, with its client or without."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+
+from tests.conftest import SAMPLES, read_wav
+from tests.support.checkpoints import SAMPLES_CHECKPOINT
+from tests.support.command import ServerProcess, run_server_process
+from tests.support.speech_client import Event, SpeechClient, connect_speech_client
+
+pytestmark = pytest.mark.once
+
+RECORDING = SAMPLES / "en_two_requests_16k.wav"
+CHUNK = 3200
+"""Bytes of 100 ms."""
+ARRIVED_S = 5.4
+"""In the middle of the second sentence."""
+SILENCE = bytes(2 * 32_000)
+WRITTEN_S = 20.0
+
+
+def said() -> str:
+    return RECORDING.with_suffix(".txt").read_text(encoding="utf-8").strip()
+
+
+def pcm() -> bytes:
+    samples, rate_hz = read_wav(RECORDING)
+    assert rate_hz == 16_000
+    return samples.tobytes()
+
+
+@asynccontextmanager
+async def serve(folder: Path, *, resume_s: float) -> AsyncIterator[ServerProcess]:
+    settings = {
+        "PROMPTER_STT__PROVIDER": "whisper_local",
+        "PROMPTER_STT__WHISPER_LOCAL__MODEL": str(SAMPLES_CHECKPOINT),
+        "PROMPTER_LIMITS__RESUME_S": str(resume_s),
+    }
+    async with run_server_process(folder, **settings) as server:
+        yield server
+
+
+async def send(client: SpeechClient, audio: bytes) -> None:
+    for at in range(0, len(audio), CHUNK):
+        await client.connection.send(audio[at : at + CHUNK])
+
+
+async def dictate_until_killed(folder: Path, *, resume_s: float) -> Event:
+    """Say a sentence and a half; kill the server when it holds that on disk and has stored the sentence."""
+    async with serve(folder, resume_s=resume_s) as server, connect_speech_client(server.url) as client:
+        ready = await client.start(events=["ack"], endpointing="conversation")
+        assert ready["spooled"]
+        await send(client, pcm()[: int(ARRIVED_S * 32_000)])
+        async with httpx2.AsyncClient(base_url=server.url, trust_env=False) as http:
+            with anyio.fail_after(WRITTEN_S):
+                while not any(event["type"] == "final" for event in client.events):
+                    await client.event()
+                await http.get("/api/dictations")  # waits for what is not stored yet
+                while (await client.until("ack"))[-1]["safe_ms"] < ARRIVED_S * 1000:
+                    pass
+        server.kill()
+    return ready
+
+
+async def list_finals(url: str, dictation_id: str) -> list[dict[str, Any]]:
+    async with httpx2.AsyncClient(base_url=url, trust_env=False) as http:
+        found: list[dict[str, Any]] = (await http.get(f"/api/dictations/{dictation_id}")).json()["items"]
+        return found
+
+
+def list_spool(folder: Path) -> list[Path]:
+    return [path for path in (folder / "data" / "spool").rglob("*") if path.suffix == ".pcm"]
+
+
+async def wait_until_empty(folder: Path) -> None:
+    with anyio.fail_after(WRITTEN_S):
+        while list_spool(folder):  # noqa: ASYNC110  # another process deletes it
+            await anyio.sleep(0.1)
+
+
+async def test_without_its_client_it_is_recovered(tmp_path: Path) -> None:
+    ready = await dictate_until_killed(tmp_path, resume_s=0.2)
+    assert list_spool(tmp_path)
+    async with serve(tmp_path, resume_s=0.2) as server:
+        await wait_until_empty(tmp_path)
+        finals = await list_finals(server.url, ready["dictation_id"])
+        assert [final["recovered"] for final in finals] == [False, True]
+        text = " ".join(final["text"] for final in finals)
+        assert text.startswith("Open the terminal and run all the tests again. Tell me what")
+        assert finals[1]["start_ms"] >= finals[0]["end_ms"] - 500
+
+
+async def test_a_client_that_comes_back_sends_only_what_follows(tmp_path: Path) -> None:
+    before = await dictate_until_killed(tmp_path, resume_s=30)
+    async with serve(tmp_path, resume_s=30) as server, connect_speech_client(server.url) as client:
+        ready = await client.start(
+            events=["ack"], endpointing="conversation", continues_dictation=before["dictation_id"]
+        )
+        assert ready["dictation_id"] == before["dictation_id"]
+        assert ready["safe_ms"] == int(ARRIVED_S * 1000)
+        await send(client, pcm()[ready["safe_ms"] * 32 :] + SILENCE)
+        await client.stop()
+        assert [event["text"] for event in client.events if event["type"] == "final"] == [
+            "Tell me what this error message means."
+        ]
+        finals = await list_finals(server.url, ready["dictation_id"])
+        assert " ".join(final["text"] for final in finals) == said()
+        assert not any(final["recovered"] for final in finals)
+        await wait_until_empty(tmp_path)
+
+
+async def test_a_client_that_comes_late_is_told_what_was_recovered(tmp_path: Path) -> None:
+    before = await dictate_until_killed(tmp_path, resume_s=0.2)
+    async with serve(tmp_path, resume_s=0.2) as server:
+        await wait_until_empty(tmp_path)
+        async with connect_speech_client(server.url) as client:
+            ready = await client.start(
+                events=["ack"], endpointing="conversation", continues_dictation=before["dictation_id"]
+            )
+            assert ready["safe_ms"] == int(ARRIVED_S * 1000)
+            final = (await client.until("final"))[-1]
+            assert final["text"].startswith("Tell me what")
+            await client.stop()
+            assert len(await list_finals(server.url, ready["dictation_id"])) == 2
+        async with connect_speech_client(server.url) as client:
+            ready = await client.start(continues_dictation=before["dictation_id"])
+            assert (ready["safe_ms"], ready["dictation_id"] != before["dictation_id"]) == (None, True)
+
+
+async def test_nothing_is_left_on_disk_when_all_is_told(tmp_path: Path) -> None:
+    async with serve(tmp_path, resume_s=30) as server:
+        async with connect_speech_client(server.url) as client:
+            await client.start(events=["ack"])
+            await send(client, pcm() + SILENCE)
+            await client.until("ack")
+            assert list_spool(tmp_path)
+            await client.stop()
+        await wait_until_empty(tmp_path)
+        async with connect_speech_client(server.url) as client:
+            ready = await client.start(events=["ack"], store=False)
+            assert (ready["spooled"], ready["dictation_id"]) == (False, None)
+            await send(client, pcm() + SILENCE)
+            assert (await client.until("ack"))[-1]["safe_ms"] is None
+            await client.stop()
+        assert not list_spool(tmp_path)
