@@ -195,8 +195,8 @@ def _read_about(text: bytes) -> SpooledDictation:
     """Raises ValueError, KeyError or TypeError where the text is not what `create` has written."""
     fields = json.loads(text.decode("utf-8", "surrogatepass"))
     return SpooledDictation(
-        dictation_id=UUID(fields["dictation_id"]),
-        user_id=UUID(fields["user_id"]),
+        dictation_id=UUID(str(fields["dictation_id"])),
+        user_id=UUID(str(fields["user_id"])),
         session_label=fields["session_label"],
         started_at=datetime.fromisoformat(fields["started_at"]),
         rate_hz=int(fields["rate_hz"]),

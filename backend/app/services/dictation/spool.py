@@ -140,7 +140,7 @@ class AudioSpool:
         self._thread = anyio.CapacityLimiter(1)
         self.tasks = Supervisor("spooled audio")
         self._live: list[SpooledAudio] = []
-        self._is_closing = False
+        self._is_running = False
         self._left: dict[UUID, SpoolEntry] = {}
         """What nobody goes on with, and nobody recovers, by its id."""
         self.on_left: Callable[[SpoolEntry], None] = _ignore
@@ -154,8 +154,9 @@ class AudioSpool:
         async with self.tasks.run():
             if self.is_on:
                 self.tasks.start_loop("writing", self._run)
+            self._is_running = True
             yield
-            self._is_closing = True
+            self._is_running = False
         if self.is_on:
             with anyio.move_on_after(END_S, shield=True):
                 await self._write_all()
@@ -165,7 +166,7 @@ class AudioSpool:
         self, about: Callable[[int], SpooledDictation], recorder: DictationRecorder
     ) -> SpooledAudio | None:
         """Keep the audio of a new dictation; None where none is to be kept. `about` is asked once the rate is known."""
-        if not self.is_on:
+        if not (self.is_on and self._is_running):
             return None
         audio = SpooledAudio(about, recorder)
         self._live.append(audio)
@@ -213,7 +214,8 @@ class AudioSpool:
             self.is_on = False
             return
         for entry in found:
-            self._leave(entry)
+            self._left[entry.id] = entry
+            self.on_left(entry)
 
     async def _call(self, work: Callable[[], R]) -> R:
         return await run_sync(work, limiter=self._thread)
@@ -254,7 +256,7 @@ class AudioSpool:
 
     def _leave(self, entry: SpoolEntry) -> None:
         self._left[entry.id] = entry
-        if not self._is_closing:
+        if self._is_running:
             self.on_left(entry)
 
 
