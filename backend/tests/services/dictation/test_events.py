@@ -18,6 +18,7 @@ from app.services.dictation.events import (
     EngineInfo,
     Event,
     EventBuilder,
+    Keeping,
     Receipt,
     UtteranceState,
     encode_event,
@@ -61,7 +62,7 @@ class Sent:
 def emit_everything(sent: Sent) -> None:
     """One of each event of a dictation, `resumed` and `pong` too."""
     builder, utterance = sent.builder, UtteranceState(1, 1600, onset=2400)
-    builder.ready(SttConfig(lang="en"), None, "token")
+    builder.ready(SttConfig(lang="en"), None, "token", Keeping())
     builder.speech_started(1, 1600, 8000)
     builder.partial(utterance, "hel", "", 8000)
     builder.eager_final(utterance, UtterancePaused(1, 16_000, 20_000), SAID)

@@ -69,11 +69,15 @@ class Room:
     def __init__(self, database: Database, user_id: UUID, limit: int = 1000) -> None:
         self.database = FakeDatabase(database)
         self.user_id = user_id
+        self.forgotten: list[UUID] = []
         self.observer = Observer()
         self.writer = DictationWriter(self.database, limit, self.observer)
         self.transcripts = RecentTranscripts(10, lambda label: find_latest_text(database, label))
-        self.store = DictationStore(self.writer, self.transcripts)
-        self.dictations = DictationHistory(database, self.writer, self.transcripts)
+        self.store = DictationStore(self.writer, self.transcripts, database)
+        self.dictations = DictationHistory(database, self.writer, self.transcripts, self.forget_audio)
+
+    async def forget_audio(self, dictation_id: UUID) -> None:
+        self.forgotten.append(dictation_id)
 
     def recording(self, label: str | None = "s1", user_id: UUID | None = None) -> DictationRecorder:
         return DictationRecorder(self.writer, user_id or self.user_id, label)
@@ -176,6 +180,7 @@ async def test_of_a_deleted_dictation_nothing_more_is_kept(room: Room) -> None:
     kept.add_final(said("one"))
     (listed,) = (await room.page()).items
     await room.dictations.delete(room.user_id, str(listed.id))
+    assert room.forgotten == [listed.id]
     kept.add_final(said("two"))
     other.add_final(said("three"))
     kept.add_final(said("four"))
@@ -353,3 +358,36 @@ async def test_after_a_restart_the_stored_dictation_answers(room: Room, database
     restarted.store.begin(room.user_id, "s1", store=False).add_final(said("secret"))
     with pytest.raises(NotFound):
         await restarted.transcripts.find(mine)
+
+
+async def test_a_dictation_goes_on_in_another_session(room: Room) -> None:
+    """Its finals count on, their times too, and what is not stored yet is known."""
+    before = room.recording()
+    before.add_final(said("uno", start_ms=0, end_ms=900))
+    assert before.unstored_from_ms == 0
+    async with running(room):
+        await room.writer.wait_until_stored()
+        assert before.unstored_from_ms is None
+        after = await room.store.go_on(
+            room.user_id, "s1", before.id, before.started_at, base_ms=1000, is_recovered=True
+        )
+        word = {"word": "dos", "start_ms": 200, "end_ms": 800, "confidence": 0.9}
+        after.add_final(said("dos", start_ms=200, end_ms=800, words=[word]))
+        after.end()
+        await room.writer.wait_until_stored()
+    dictation, finals = await room.dictations.get(room.user_id, str(before.id))
+    assert dictation.ended_at is not None
+    assert [(final.n, final.start_ms, final.end_ms, final.recovered) for final in finals] == [
+        (0, 0, 900, False),
+        (1, 1200, 1800, True),
+    ]
+    assert finals[1].words == [{"word": "dos", "start_ms": 1200, "end_ms": 1800, "confidence": 0.9}]
+
+
+async def test_a_dictation_without_a_row_goes_on_too(room: Room) -> None:
+    before = room.recording()
+    async with running(room):
+        after = await room.store.go_on(room.user_id, None, before.id, before.started_at, base_ms=0)
+        after.add_final(said("uno"))
+        await room.writer.wait_until_stored()
+    assert await room.texts(before.id) == ["uno"]

@@ -25,7 +25,11 @@ def stored(n: int, text: str, **more: object) -> StoredFinal:
 @pytest.fixture
 def history(database: Database) -> DictationHistory:
     writer = DictationWriter(database, 10, Observer())
-    return DictationHistory(database, writer, RecentTranscripts(10))
+    return DictationHistory(database, writer, RecentTranscripts(10), forget)
+
+
+async def forget(dictation_id: UUID) -> None:
+    """There is no audio."""
 
 
 async def test_a_dictation_is_listed_read_and_deleted(
