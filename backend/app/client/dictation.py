@@ -38,13 +38,19 @@ RESUMABLE_ERRORS = frozenset({"idle_timeout", "slow_reader"})
 FAULT = "internal_error"
 """The error by which the server ends a socket after a fault of its own; it may keep the dictation."""
 
+
+class NotContinued(ConnectionLost):
+    """A server cannot go on with a dictation that broke off."""
+
+
 Open = Callable[[], AbstractAsyncContextManager[ClientConnection]]
 
 
 class Dictation:
     """One dictation from `start` to `stopped`; `events` can be iterated once.
 
-    With `resume`, audio is kept until the server acknowledges it, and a broken connection is replaced by a new one.
+    With `resume`, audio is kept until the server acknowledges it, and a broken connection is replaced by a new one. A
+    server that died goes on with the audio that it has on disk, and gets what follows.
     """
 
     def __init__(self, open_socket: Open, start: dict[str, Any], chunks: Chunks, *, resume: bool) -> None:
@@ -57,6 +63,8 @@ class Dictation:
         self._start = start
         self._audio = OutgoingAudio(chunks, keep=resume)
         self._token = ""
+        self._dictation_id = ""
+        """Of a dictation whose audio a crash of the server does not lose."""
         self._seq = 0
         self._ready = False
         self._acked = False
@@ -91,7 +99,9 @@ class Dictation:
                     elif now_s >= deadline_s or not self._may_try_again(error):
                         raise lost from None
                     self._is_after_fault = self._is_after_fault or _is_fault(error)
-                hello = self._make_resume_message()
+                    if isinstance(error, Refused) and error.code == "resume_refused":
+                        self._token = ""
+                hello = self._make_resume_message() if self._token else self._make_continuing_message()
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
         finally:
@@ -112,11 +122,18 @@ class Dictation:
     def _may_try_again(self, error: Exception) -> bool:
         if _is_fault(error):
             return not self._is_after_fault
-        return not (isinstance(error, Refused) and error.code == "resume_refused")
+        if isinstance(error, Refused) and error.code == "resume_refused":
+            return bool(self._dictation_id)
+        return not isinstance(error, NotContinued)
 
     def _make_resume_message(self) -> dict[str, Any]:
         resume = {"type": "resume", "resume_token": self._token, "last_event_seq": self._seq}
         return resume | {key: self._start[key] for key in ("session_id",) if key in self._start}
+
+    def _make_continuing_message(self) -> dict[str, Any]:
+        self._seq = 0
+        config = {**self._start["config"], "continues_dictation": self._dictation_id}
+        return {**self._start, "config": config}
 
     # -- one socket
 
@@ -128,6 +145,9 @@ class Dictation:
             if hello is self._start:
                 sender = asyncio.create_task(self._send(socket))
             async for event in self._read_events(socket):
+                if event.type == "ready" and hello is not self._start:
+                    self._go_on(event.data)
+                    sender = asyncio.create_task(self._send(socket))
                 if event.type == "resumed":
                     self._audio.acknowledge(event.data["next_audio_seq"] - 1)
                     sender = asyncio.create_task(self._send(socket, stop=not event.data["stopping"]))
@@ -182,11 +202,29 @@ class Dictation:
         self._seq = data.get("seq", self._seq)
         if data.get("type") == "ready":
             self._token = data.get("resume_token", "")
+            self._dictation_id = (data.get("spooled") and data.get("dictation_id")) or ""
         elif data.get("type") == "ack":
             self._acked = True
-            self._audio.acknowledge(data.get("audio_seq", 0))
+            safe_ms = data.get("safe_ms")
+            self._audio.acknowledge(
+                data.get("audio_seq", 0), None if safe_ms is None else self._to_bytes(safe_ms)
+            )
         elif data.get("type") in ("final", "utterance_discarded"):
             self._is_after_fault = False
+
+    def _go_on(self, ready: dict[str, Any]) -> None:
+        """Send what the server does not have of the dictation that it goes on with.
+
+        Raises:
+            NotContinued: it has none of it.
+        """
+        if ready.get("safe_ms") is None:
+            raise NotContinued("the server has nothing of the dictation that broke off; dictate again", 1006)
+        self._stop_sent = False
+        self._audio.go_on(self._to_bytes(ready["safe_ms"]), self._to_bytes(ready.get("from_ms") or 0))
+
+    def _to_bytes(self, ms: int) -> int:
+        return ms * self._start["config"].get("sample_rate", 16_000) // 1000 * 2
 
     def _make_close_error(self, socket: ClientConnection, fatal: dict[str, Any]) -> ServerError:
         reason = str(fatal.get("message") or socket.close_reason or "")

@@ -20,22 +20,47 @@ class OutgoingAudio:
         self._keep = keep
         self._reading: asyncio.Task[bytes | None] | None = None
         self._uncut = memoryview(b"")
-        self._kept: deque[tuple[int, bytes]] = deque()
+        self._kept: deque[tuple[int, int, bytes]] = deque()
+        """Number, position behind its last byte, and bytes of each frame that may have to be sent again."""
         self._kept_bytes = 0
         self._room = asyncio.Event()
         self._seq = 0
+        self._end = 0
+        """Position behind the last frame, from the first byte of the source."""
+        self._session_start = 0
+        """Position at which the times of the present session begin."""
         self.is_at_end = False
         """Whether the source has no more audio."""
 
-    def acknowledge(self, seq: int) -> None:
-        """Drop the frames up to `seq`: the server has them."""
-        while self._kept and self._kept[0][0] <= seq:
-            self._kept_bytes -= len(self._kept.popleft()[1])
+    def acknowledge(self, seq: int, safe: int | None = None) -> None:
+        """Drop the frames up to `seq`: the server has them.
+
+        `safe`: only as far as this many bytes of the session's audio, which a crash of the server does not lose.
+        """
+        until = self._end if safe is None else self._session_start + safe
+        while self._kept and self._kept[0][0] <= seq and self._kept[0][1] <= until:
+            self._kept_bytes -= len(self._kept.popleft()[2])
+        self._room.set()
+
+    def go_on(self, safe: int, start: int) -> None:
+        """Number the frames anew, for a server that has `safe` bytes of the session that broke off.
+
+        `start`: the byte of that session at which the times of the next one begin.
+        """
+        until = self._session_start + safe
+        self._session_start += start
+        kept = [(end, frame) for _, end, frame in self._kept if end > until]
+        self._kept = deque(
+            (seq, end, frame[max(len(frame) - (end - until), 0) :])
+            for seq, (end, frame) in enumerate(kept, 1)
+        )
+        self._kept_bytes = sum(len(frame) for _, _, frame in self._kept)
+        self._seq = len(self._kept)
         self._room.set()
 
     async def frames(self) -> AsyncIterator[bytes]:
         """Yield the frames that are not acknowledged, then new ones; a new iteration can begin at any time."""
-        for _, kept in list(self._kept):
+        for _, _, kept in list(self._kept):
             yield kept
         while True:
             while self._kept_bytes > MAX_KEPT_BYTES:
@@ -45,8 +70,9 @@ class OutgoingAudio:
             if frame is None:
                 return
             self._seq += 1
+            self._end += len(frame)
             if self._keep:
-                self._kept.append((self._seq, frame))
+                self._kept.append((self._seq, self._end, frame))
                 self._kept_bytes += len(frame)
             yield frame
 

@@ -226,6 +226,10 @@ class Ready(_Event):
         description="after `continues_dictation`: how much audio of the interrupted session is here (ms, from its "
         "first sample); send what follows. Null where none is: send what has no final",
     )
+    from_ms: int | None = Field(
+        None,
+        description="beside `safe_ms`: where in the interrupted session the times of this one begin (ms)",
+    )
 
 
 class Resumed(_Event):

@@ -96,6 +96,7 @@ class ReadyEvent(_Numbered):
     dictation_id: str | None
     spooled: bool
     safe_ms: int | None
+    from_ms: int | None
 
 
 class ResumedEvent(_Numbered):
@@ -358,6 +359,8 @@ class Keeping:
     """Whether a crash of the server loses none of its audio."""
     safe_ms: int | None = None
     """How much audio of the session that broke off is here; None where nothing is."""
+    from_ms: int | None = None
+    """Where in that session the first sample of this one lies."""
 
 
 class EventBuilder:
@@ -404,6 +407,7 @@ class EventBuilder:
             "dictation_id": keeping.dictation_id,
             "spooled": keeping.spooled,
             "safe_ms": keeping.safe_ms,
+            "from_ms": keeping.from_ms,
         }
         self._emit(event)
         return event

@@ -49,10 +49,14 @@ class Claim:
         return self.entry.about.to_ms(self.entry.end)
 
     @property
+    def from_ms(self) -> int:
+        """Where in the lost session the first sample of the next one lies."""
+        return self.entry.about.to_ms(self.entry.end if self.finals else self.entry.settled)
+
+    @property
     def base_ms(self) -> int:
-        """Where in the dictation the first sample of the next session lies."""
-        about = self.entry.about
-        return about.base_ms + about.to_ms(self.entry.end if self.finals else self.entry.settled)
+        """Where in the dictation it lies."""
+        return self.entry.about.base_ms + self.from_ms
 
 
 class Recovery:

@@ -219,6 +219,7 @@ class SpeechSession:
             dictation_id=str(recorder.id) if config.store else None,
             spooled=spooled is not None,
             safe_ms=claim.safe_ms if claim is not None else None,
+            from_ms=claim.from_ms if claim is not None else None,
         )
         self._ready = builder.ready(wanted, engine.reason, self._issue_token(self, session_id), keeping)
         self._last_audio = self._last_ack = time.monotonic()

@@ -28,6 +28,8 @@ export class AudioQueue {
   /** How many frames come before the first of this dictation, and the sample that it starts with. */
   #origin = 0;
   #originSample = 0;
+  /** The sample that the last dictation started with that the server has accepted. */
+  #readySample = 0;
   #samples = 0;
   #settledSample = 0;
   #pushedAtMs = 0;
@@ -88,6 +90,31 @@ export class AudioQueue {
     this.#originSample = first === undefined ? this.#samples : first.endSample - first.data.byteLength / 2;
     this.#sent = this.#origin;
     this.#forget();
+  }
+
+  /** The server has accepted the dictation that was started. */
+  confirm(): void {
+    this.#readySample = this.#originSample;
+  }
+
+  /**
+   * The server goes on with a dictation that broke off: it has the audio up to `safeMs`, and its times begin at
+   * `fromMs`; both count from the start of that dictation.
+   */
+  goOn(safeMs: number, fromMs: number): void {
+    const safeSample = Math.min(this.#readySample + safeMs * SAMPLES_PER_MS, this.#samples);
+    const next = this.#frames.findIndex((frame) => frame.endSample > safeSample);
+    this.#sent = next < 0 ? this.pushed : this.#forgotten + next;
+    const frame = this.#frames[next];
+    if (frame !== undefined) {
+      const left = Math.min(2 * (frame.endSample - safeSample), frame.data.byteLength);
+      this.#keptBytes -= frame.data.byteLength - left;
+      this.#frames[next] = { ...frame, data: frame.data.slice(frame.data.byteLength - left) };
+    }
+    this.#acknowledged = this.#origin = this.#sent;
+    this.#originSample = this.#readySample + fromMs * SAMPLES_PER_MS;
+    this.confirm();
+    this.settle(0);
   }
 
   /** When a moment of the dictation was spoken, by the clock of `push`. */

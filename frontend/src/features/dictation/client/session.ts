@@ -34,6 +34,8 @@ export class DictationSession {
   #state: SessionState = { kind: "connecting" };
   #engine: ActiveEngine = { provider: "", model: null, lang: "", reason: null };
   #resumeToken = "";
+  /** Of a dictation whose audio a crash of the server does not lose. */
+  #dictationId: string | null = null;
   #lastSeq = 0;
   /** How often `start` was sent. */
   #startCount = 0;
@@ -105,7 +107,12 @@ export class DictationSession {
     this.#isStopSent = false;
     this.#audio.restart();
     this.#flushes.resend();
-    const config = { ...this.#options.config, sample_rate: SAMPLE_RATE_HZ, events: [...WANTED_EVENTS] };
+    const config = {
+      ...this.#options.config,
+      sample_rate: SAMPLE_RATE_HZ,
+      events: [...WANTED_EVENTS],
+      ...(this.#dictationId === null ? {} : { continues_dictation: this.#dictationId }),
+    };
     return { type: "start", session_id: this.#options.id, config };
   }
 
@@ -139,6 +146,9 @@ export class DictationSession {
     switch (event.type) {
       case "ready":
         this.#resumeToken = event.resume_token;
+        this.#dictationId = event.spooled ? event.dictation_id : null;
+        if (event.safe_ms == null) this.#audio.confirm();
+        else this.#audio.goOn(event.safe_ms, event.from_ms ?? 0);
         this.#engine = {
           provider: event.provider,
           model: event.model,
