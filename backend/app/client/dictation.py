@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from typing import Any
 
@@ -212,19 +212,21 @@ class Dictation:
         elif data.get("type") in ("final", "utterance_discarded"):
             self._is_after_fault = False
 
-    def _go_on(self, ready: dict[str, Any]) -> None:
+    def _go_on(self, ready: Mapping[str, Any]) -> None:
         """Send what the server does not have of the dictation that it goes on with.
 
         Raises:
-            NotContinued: it has none of it.
+            NotContinued: it has none of it, and not all of it is here.
         """
-        if ready.get("safe_ms") is None:
+        safe_ms, from_ms = ready.get("safe_ms"), ready.get("from_ms") or 0
+        if safe_ms is None and not self._audio.is_whole:
             raise NotContinued("the server has nothing of the dictation that broke off; dictate again", 1006)
         self._stop_sent = False
-        self._audio.go_on(self._to_bytes(ready["safe_ms"]), self._to_bytes(ready.get("from_ms") or 0))
+        self._audio.go_on(self._to_bytes(safe_ms or 0), self._to_bytes(from_ms))
 
     def _to_bytes(self, ms: int) -> int:
-        return ms * self._start["config"].get("sample_rate", 16_000) // 1000 * 2
+        rate_hz: int = self._start["config"].get("sample_rate", 16_000)
+        return ms * rate_hz // 1000 * 2
 
     def _make_close_error(self, socket: ClientConnection, fatal: dict[str, Any]) -> ServerError:
         reason = str(fatal.get("message") or socket.close_reason or "")

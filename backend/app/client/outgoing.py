@@ -29,6 +29,8 @@ class OutgoingAudio:
         """Position behind the last frame, from the first byte of the source."""
         self._session_start = 0
         """Position at which the times of the present session begin."""
+        self.is_whole = True
+        """Whether every frame so far can be sent again."""
         self.is_at_end = False
         """Whether the source has no more audio."""
 
@@ -40,6 +42,7 @@ class OutgoingAudio:
         until = self._end if safe is None else self._session_start + safe
         while self._kept and self._kept[0][0] <= seq and self._kept[0][1] <= until:
             self._kept_bytes -= len(self._kept.popleft()[2])
+            self.is_whole = False
         self._room.set()
 
     def go_on(self, safe: int, start: int) -> None:

@@ -83,3 +83,22 @@ async def test_closing_ends_a_read_that_waits() -> None:
     waiting.cancel()
     await asyncio.wait([waiting])
     await audio.aclose()
+
+
+async def test_what_the_server_keeps_on_disk_alone_is_dropped() -> None:
+    audio = OutgoingAudio([b"11", b"22", b"33"], keep=True)
+    await take(audio, 3)
+    audio.acknowledge(3, safe=4)
+    assert [frame async for frame in audio.frames()] == [b"33"]
+
+
+async def test_a_server_that_goes_on_gets_what_follows() -> None:
+    """Cut to the byte, numbered anew, and counted from where the times of the next session begin."""
+    audio = OutgoingAudio([b"aabb", b"ccdd", b"eeff", b"gghh"], keep=True)
+    await take(audio, 3)
+    audio.acknowledge(2, safe=4)
+    audio.go_on(safe=6, start=2)
+    assert await take(audio, 3) == [b"dd", b"eeff", b"gghh"]
+    audio.acknowledge(1, safe=6)  # the next session has the six bytes from the second on
+    audio.go_on(safe=6, start=0)
+    assert [frame async for frame in audio.frames()] == [b"eeff", b"gghh"]

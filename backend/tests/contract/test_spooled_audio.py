@@ -1,5 +1,6 @@
 """`kill -9` in the middle of a sentence: what had arrived becomes text, once, with its client or without."""
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,6 +10,8 @@ import anyio
 import httpx2
 import pytest
 
+from app.client.events import Event as ClientEvent
+from app.client.prompt_client import PromptClient
 from tests.conftest import SAMPLES, read_wav
 from tests.support.checkpoints import SAMPLES_CHECKPOINT
 from tests.support.command import ServerProcess, run_server_process
@@ -36,13 +39,13 @@ def pcm() -> bytes:
 
 
 @asynccontextmanager
-async def serve(folder: Path, *, resume_s: float) -> AsyncIterator[ServerProcess]:
+async def serve(folder: Path, *, resume_s: float, port: int = 0) -> AsyncIterator[ServerProcess]:
     settings = {
         "PROMPTER_STT__PROVIDER": "whisper_local",
         "PROMPTER_STT__WHISPER_LOCAL__MODEL": str(SAMPLES_CHECKPOINT),
         "PROMPTER_LIMITS__RESUME_S": str(resume_s),
     }
-    async with run_server_process(folder, **settings) as server:
+    async with run_server_process(folder, port=port, **settings) as server:
         yield server
 
 
@@ -131,6 +134,49 @@ async def test_a_client_that_comes_late_is_told_what_was_recovered(tmp_path: Pat
         async with connect_speech_client(server.url) as client:
             ready = await client.start(continues_dictation=before["dictation_id"])
             assert (ready["safe_ms"], ready["dictation_id"] != before["dictation_id"]) == (None, True)
+
+
+async def test_our_own_client_goes_on_by_itself(tmp_path: Path) -> None:
+    """The server is killed in mid-sentence and another one answers at the same address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    audio = pcm() + SILENCE
+    kills: list[ServerProcess] = []
+
+    async def speak() -> AsyncIterator[bytes]:
+        for at in range(0, len(audio), CHUNK):
+            if at == int(ARRIVED_S * 10) * CHUNK:
+                while not any(event.type == "final" for event in events):  # noqa: ASYNC110  # it has no other sign
+                    await anyio.sleep(0.05)
+                await anyio.sleep(0.5)  # until the rest is on disk
+                kills.pop().kill()
+            yield audio[at : at + CHUNK]
+
+    events: list[ClientEvent] = []
+
+    async def dictate(url: str) -> None:
+        async with PromptClient(url) as client:
+            async for event in client.dictate(speak(), endpointing="conversation"):
+                events.append(event)  # noqa: PERF401  # others look at them meanwhile
+
+    async with anyio.create_task_group() as tasks:
+        async with serve(tmp_path, resume_s=30, port=port) as server:
+            kills.append(server)
+            tasks.start_soon(dictate, server.url)
+            with anyio.fail_after(WRITTEN_S):
+                while server.process.poll() is None:  # noqa: ASYNC110  # another process ends
+                    await anyio.sleep(0.05)
+        async with serve(tmp_path, resume_s=30, port=port) as server:
+            with anyio.fail_after(WRITTEN_S):
+                while not events or events[-1].type != "stopped":  # noqa: ASYNC110  # it has no other sign
+                    await anyio.sleep(0.05)
+            dictations = {event.data["dictation_id"] for event in events if event.type == "ready"}
+            assert len(dictations) == 1
+            finals = await list_finals(server.url, dictations.pop())
+            assert " ".join(final["text"] for final in finals) == said()
+    told = [event.text for event in events if event.type == "final"]
+    assert " ".join(told) == said()
 
 
 async def test_nothing_is_left_on_disk_when_all_is_told(tmp_path: Path) -> None:

@@ -101,15 +101,15 @@ class ServerProcess:
 
 
 @asynccontextmanager
-async def run_server_process(folder: Path, **env: str) -> AsyncIterator[ServerProcess]:
-    """Serve with the data folder `folder`/data; settings come as environment variables."""
-    with _started(folder, env) as server:
+async def run_server_process(folder: Path, *, port: int = 0, **env: str) -> AsyncIterator[ServerProcess]:
+    """Serve with the data folder `folder`/data; settings come as environment variables. Port 0: any free one."""
+    with _started(folder, port, env) as server:
         await server.ready()
         yield server
 
 
 @contextmanager
-def _started(folder: Path, env: dict[str, str]) -> Iterator[ServerProcess]:
+def _started(folder: Path, port: int, env: dict[str, str]) -> Iterator[ServerProcess]:
     settings = {
         "PROMPTER_DATA_DIR": str(folder / "data"),
         "PROMPTER_STT__PROVIDER": "cloud_stub",
@@ -119,7 +119,7 @@ def _started(folder: Path, env: dict[str, str]) -> Iterator[ServerProcess]:
     path = folder / "server.log"
     with path.open("wb") as log:
         process = subprocess.Popen(
-            [*COMMAND, "serve", "--port", "0"],
+            [*COMMAND, "serve", "--port", str(port)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
