@@ -1123,6 +1123,12 @@ export interface components {
              */
             received_ms: number;
             /**
+             * Safe Ms
+             * @description of that, safe from a crash of the server (ms); null where nothing is spooled
+             * @default null
+             */
+            safe_ms: number | null;
+            /**
              * Seq
              * @description number of this event on its socket: 1, 2, 3 …
              */
@@ -4352,6 +4358,18 @@ export interface components {
          */
         Ready: {
             /**
+             * Dictation Id
+             * @description id under `/api/dictations`, once it has a final; null where nothing is stored
+             * @default null
+             */
+            dictation_id: string | null;
+            /**
+             * From Ms
+             * @description beside `safe_ms`: where in the interrupted session the times of this one begin (ms)
+             * @default null
+             */
+            from_ms: number | null;
+            /**
              * Lang
              * @description language in force
              */
@@ -4386,6 +4404,12 @@ export interface components {
              */
             resume_token: string;
             /**
+             * Safe Ms
+             * @description after `continues_dictation`: how much audio of the interrupted session is here (ms, from its first sample); send what follows. Null where none is: send what has no final
+             * @default null
+             */
+            safe_ms: number | null;
+            /**
              * Seq
              * @description number of this event on its socket: 1, 2, 3 …
              */
@@ -4395,6 +4419,12 @@ export interface components {
              * @description the client's label, null before `start`
              */
             session_id: string | null;
+            /**
+             * Spooled
+             * @description whether a crash of the server loses none of the audio
+             * @default false
+             */
+            spooled: boolean;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -5027,6 +5057,12 @@ export interface components {
          */
         StartConfig: {
             /**
+             * Continues Dictation
+             * @description `dictation_id` of a dictation that a server which died interrupted: what of its audio had arrived becomes text here, and `ready.safe_ms` tells from where to send on. An id that means nothing is ignored
+             * @default null
+             */
+            continues_dictation: string | null;
+            /**
              * Endpointing
              * @description the name of a profile, or `{"silence_ms": 800}`; `endpointing.profile` of the server if absent
              * @default null
@@ -5314,6 +5350,12 @@ export interface components {
              * @example ¿Qué tiempo hace mañana?
              */
             raw_text: string;
+            /**
+             * Recovered
+             * @description made by the server, after a crash, from audio that had arrived
+             * @default false
+             */
+            recovered: boolean;
             /**
              * Start Ms
              * @description start of the utterance after the dictation's first sample (ms)

@@ -98,8 +98,8 @@ export class AudioQueue {
   }
 
   /**
-   * The server goes on with a dictation that broke off: it has the audio up to `safeMs`, and its times begin at
-   * `fromMs`; both count from the start of that dictation.
+   * The server goes on with a dictation that broke off: it has the audio up to `safeMs`, and its times
+   * begin at `fromMs`; both count from the start of that dictation.
    */
   goOn(safeMs: number, fromMs: number): void {
     const safeSample = Math.min(this.#readySample + safeMs * SAMPLES_PER_MS, this.#samples);

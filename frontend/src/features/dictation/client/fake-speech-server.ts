@@ -25,6 +25,8 @@ export class FakeSpeechServer {
   /** New sockets get no connection. */
   isDown = false;
   forgets = false;
+  /** What a server that died has of the dictation before, as `ready` tells it. */
+  kept: { safe_ms: number; from_ms: number } | null = null;
   /** Its engine takes its time: no `start` is answered. */
   isLoading = false;
   /** Its engine takes its time: no `stop` is answered, and pings are. */
@@ -75,7 +77,10 @@ export class FakeSpeechServer {
         socket.dictation = new FakeDictation(`t${this.dictations.length}`, message as OutgoingMessage);
         this.dictations.push(socket.dictation);
         const engine = { provider: "fake", model: null, lang: "en", reason: null };
-        return this.emit({ type: "ready", resume_token: socket.dictation.token, ...engine });
+        const id = `d${this.dictations.length}`;
+        const kept = this.kept ?? { safe_ms: null, from_ms: null };
+        const keeping = { dictation_id: id, spooled: true, ...kept };
+        return this.emit({ type: "ready", resume_token: socket.dictation.token, ...engine, ...keeping });
       }
       case "resume":
         return this.#resume(socket, message);

@@ -211,6 +211,34 @@ describe("a dictation", () => {
     session.cancel();
   });
 
+  it("sends a server that died only what it does not have", async () => {
+    const server = new FakeSpeechServer();
+    const { session } = begin(server);
+    for (const mark of [1, 2, 3, 4]) session.sendAudio(frame(mark));
+    await settle();
+    server.say("final", 1, "One.", 100);
+    server.emit({ type: "ack", audio_seq: 4 });
+    await settle();
+    server.forgets = true;
+    server.kept = { safe_ms: 250, from_ms: 100 };
+    server.socket.drop(1006);
+    session.sendAudio(frame(5));
+    await settle(500);
+    expect(server.dictation.start).toMatchObject({ config: { continues_dictation: "d1" } });
+    const heard = server.dictation.received;
+    expect(heard.length).toBe(1600 + 2 * 3200);
+    expect([heard[0], heard[1600], heard[1600 + 3200]]).toEqual([3, 4, 5]);
+    server.emit({ type: "ack", audio_seq: 3 });
+    server.say("final", 1, "Two three.", 200); // 300 ms of the dictation that broke off
+    await settle();
+    server.kept = null;
+    server.socket.drop(1006);
+    await settle(500);
+    expect(server.dictation.start).toMatchObject({ config: { continues_dictation: "d2" } });
+    expect(marksOf(server.dictation.received)).toEqual([4, 5]);
+    session.cancel();
+  });
+
   it("is resumed once after a fault of the server, and again when an utterance has ended", async () => {
     const server = new FakeSpeechServer();
     const { session, events, states } = begin(server);
