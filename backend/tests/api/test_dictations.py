@@ -77,7 +77,7 @@ async def test_what_was_said_is_there_at_once(served: RunningServer, http: httpx
     assert whole["text"] == " ".join(said)
     assert whole["items"][1] | {"created_at": ""} == {
         "n": 1, "utterance_id": "2", "text": said[1], "raw_text": said[1], "start_ms": 300, "end_ms": 600,
-        "lang": None, "joined": False, "words": None, "created_at": "",
+        "lang": None, "joined": False, "recovered": False, "words": None, "created_at": "",
     }  # fmt: skip
 
 

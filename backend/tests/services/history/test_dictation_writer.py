@@ -365,16 +365,14 @@ async def test_a_dictation_goes_on_in_another_session(room: Room) -> None:
     before = room.recording()
     before.add_final(said("uno", start_ms=0, end_ms=900))
     assert before.unstored_from_ms == 0
-    async with running(room):
-        await room.writer.wait_until_stored()
-        assert before.unstored_from_ms is None
-        after = await room.store.go_on(
-            room.user_id, "s1", before.id, before.started_at, base_ms=1000, is_recovered=True
-        )
-        word = {"word": "dos", "start_ms": 200, "end_ms": 800, "confidence": 0.9}
-        after.add_final(said("dos", start_ms=200, end_ms=800, words=[word]))
-        after.end()
-        await room.writer.wait_until_stored()
+    await room.writer.wait_until_stored()
+    assert before.unstored_from_ms is None
+    after = await room.store.go_on(
+        room.user_id, "s1", before.id, before.started_at, base_ms=1000, is_recovered=True
+    )
+    word = {"word": "dos", "start_ms": 200, "end_ms": 800, "confidence": 0.9}
+    after.add_final(said("dos", start_ms=200, end_ms=800, words=[word]))
+    after.end()
     dictation, finals = await room.dictations.get(room.user_id, str(before.id))
     assert dictation.ended_at is not None
     assert [(final.n, final.start_ms, final.end_ms, final.recovered) for final in finals] == [
@@ -386,8 +384,6 @@ async def test_a_dictation_goes_on_in_another_session(room: Room) -> None:
 
 async def test_a_dictation_without_a_row_goes_on_too(room: Room) -> None:
     before = room.recording()
-    async with running(room):
-        after = await room.store.go_on(room.user_id, None, before.id, before.started_at, base_ms=0)
-        after.add_final(said("uno"))
-        await room.writer.wait_until_stored()
+    after = await room.store.go_on(room.user_id, None, before.id, before.started_at, base_ms=0)
+    after.add_final(said("uno"))
     assert await room.texts(before.id) == ["uno"]
