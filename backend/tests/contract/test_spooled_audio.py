@@ -14,7 +14,7 @@ from app.client.events import Event as ClientEvent
 from app.client.prompt_client import PromptClient
 from tests.conftest import SAMPLES, read_wav
 from tests.support.checkpoints import SAMPLES_CHECKPOINT
-from tests.support.command import ServerProcess, run_server_process
+from tests.support.command import ServerProcess, run_server_process_at
 from tests.support.speech_client import Event, SpeechClient, connect_speech_client
 
 pytestmark = pytest.mark.once
@@ -45,7 +45,7 @@ async def serve(folder: Path, *, resume_s: float, port: int = 0) -> AsyncIterato
         "PROMPTER_STT__WHISPER_LOCAL__MODEL": str(SAMPLES_CHECKPOINT),
         "PROMPTER_LIMITS__RESUME_S": str(resume_s),
     }
-    async with run_server_process(folder, port=port, **settings) as server:
+    async with run_server_process_at(port, folder, **settings) as server:
         yield server
 
 

@@ -101,8 +101,15 @@ class ServerProcess:
 
 
 @asynccontextmanager
-async def run_server_process(folder: Path, *, port: int = 0, **env: str) -> AsyncIterator[ServerProcess]:
-    """Serve with the data folder `folder`/data; settings come as environment variables. Port 0: any free one."""
+async def run_server_process(folder: Path, **env: str) -> AsyncIterator[ServerProcess]:
+    """Serve with the data folder `folder`/data; settings come as environment variables."""
+    async with run_server_process_at(0, folder, **env) as server:
+        yield server
+
+
+@asynccontextmanager
+async def run_server_process_at(port: int, folder: Path, **env: str) -> AsyncIterator[ServerProcess]:
+    """The same at this port; 0: any free one."""
     with _started(folder, port, env) as server:
         await server.ready()
         yield server

@@ -104,4 +104,5 @@ export const notesEn = {
   sample_rate_changed: MISFIT,
   invalid_base64: MISFIT,
   odd_length: MISFIT,
+  previous_response_not_found: MISFIT,
 };

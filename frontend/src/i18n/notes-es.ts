@@ -107,4 +107,5 @@ export const notesEs: Record<keyof typeof notesEn, string> = {
   sample_rate_changed: MISFIT,
   invalid_base64: MISFIT,
   odd_length: MISFIT,
+  previous_response_not_found: MISFIT,
 };

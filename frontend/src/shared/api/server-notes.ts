@@ -62,6 +62,7 @@ export const SERVER_NOTES = {
   odd_length: ["seconds"],
   package_broken: [],
   package_missing: [],
+  previous_response_not_found: ["seconds"],
   provider_not_ready: ["seconds"],
   rate_limit_exceeded: ["seconds"],
   recognises_nothing: [],
