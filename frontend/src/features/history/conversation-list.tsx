@@ -6,6 +6,7 @@ import { Link } from "wouter";
 
 import type { Conversation } from "@/shared/api/types";
 import { chooseLocale } from "@/shared/lib/formats";
+import { useServices } from "@/shared/services";
 import { EmptyState } from "@/shared/ui/empty-state";
 
 import { groupByAge } from "./age-groups";
@@ -93,19 +94,27 @@ type List = ReturnType<typeof useConversations>;
 /** How many there are: to be seen once they do not fit on one page, and read out as more arrive. */
 function Count({ shown, total }: { shown: number; total: number | null }) {
   const { t, i18n } = useTranslation();
+  const { announcements } = useServices();
   const write = (number: number): string => number.toLocaleString(chooseLocale(i18n.language));
+  const counted = total ?? 0;
+  const text =
+    shown >= counted
+      ? t("history.count", { count: counted, total: write(counted) })
+      : t("history.countShown", { count: counted, shown: write(shown), total: write(counted) });
+  const before = useRef({ shown, total });
+  useEffect(() => {
+    const hasReadOn = shown > before.current.shown && total === before.current.total;
+    before.current = { shown, total };
+    if (hasReadOn) announcements.say(text, "conversations");
+  }, [shown, total, text, announcements]);
   if (total === null) return null;
-  const isWhole = shown >= total;
   return (
     <p
-      aria-live="polite"
       className={
         total <= FIRST_PAGE ? "sr-only" : "px-3 pb-1 pt-4 text-center text-xs tabular-nums text-muted"
       }
     >
-      {isWhole
-        ? t("history.count", { count: total, total: write(total) })
-        : t("history.countShown", { count: total, shown: write(shown), total: write(total) })}
+      {text}
     </p>
   );
 }

@@ -78,14 +78,16 @@ test("the open one is marked; more come as one scrolls, and it is said how many 
   const end = observeEnd();
   show();
   expect(await screen.findByRole("link", { name: "First" })).toHaveAttribute("aria-current", "page");
-  expect(screen.getByText("2 of 3 conversations")).toHaveAttribute("aria-live", "polite");
+  expect(screen.getByText("2 of 3 conversations")).toBeInTheDocument();
+  expect(services.announcements.get().text).toBe("");
   const focused = screen.getByRole("link", { name: "Second" });
   focused.focus();
   end.comesNear();
   expect(await screen.findByRole("link", { name: "Third" })).toBeVisible();
   expect(focused).toHaveFocus();
   expect(screen.queryByRole("button", { name: "Show more" })).toBeNull();
-  expect(screen.getByText("3 conversations")).toBeInTheDocument();
+  expect(screen.getByText("3 conversations", { selector: "nav p" })).toBeInTheDocument();
+  expect(services.announcements.get().text).toBe("3 conversations");
   expect(server.routes).toEqual([
     "GET /api/conversations?limit=50",
     "GET /api/conversations?limit=100&before=x",
