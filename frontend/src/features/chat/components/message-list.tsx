@@ -11,7 +11,7 @@ import { ApprovalAnnouncer } from "../tools/approval-card";
 import { type Editing, isEditedAt } from "../use-editing";
 import { AssistantMessage } from "./assistant-message";
 import type { MessageProps } from "./message-actions";
-import { useMessageWindow } from "./use-message-window";
+import { useMessageWindow, WINDOW_SIZE } from "./use-message-window";
 import { UserMessage } from "./user-message";
 
 interface Props {
@@ -42,12 +42,18 @@ export const MessageList = memo(function MessageList({ box, shown, foundId, live
         </button>
       )}
       <ol aria-label={t("chat.messages")} className="space-y-6">
-        {shown.slice(hidden).map((message) => (
+        {shown.slice(hidden).map((message, index) => (
           <li
             key={message.id}
             id={`m-${message.id}`}
             tabIndex={message.id === foundId ? -1 : undefined}
-            className={message.id === foundId ? FOUND : undefined}
+            className={
+              message.id === foundId
+                ? FOUND
+                : hidden + index < shown.length - WINDOW_SIZE
+                  ? "far-message"
+                  : ""
+            }
           >
             <MessageItem
               message={message}
