@@ -65,7 +65,8 @@ async def test_texts_that_do_not_load_leave_the_page_in_english_and_can_be_asked
     await app.page.route("**/assets/es-*.js", lambda route: route.abort())
     await app.page.reload()
     await expect(app.button("Dictate")).to_be_visible()
-    await expect(app.page.get_by_text("could not load its texts").last).to_be_visible()  # a screen reader is told too
+    shown = app.page.get_by_text("could not load its texts").last  # a screen reader is told too
+    await expect(shown).to_be_visible()
     assert await app.page.evaluate("document.documentElement.lang") == "en"
     await app.composer.fill("Hola")
     await app.page.unroute("**/assets/es-*.js")
