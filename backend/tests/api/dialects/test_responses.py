@@ -107,7 +107,7 @@ def nested(levels: int) -> dict[str, Any]:
 
 
 async def test_numbers_over_64_bits_do_not_break_what_comes_back(http: httpx2.AsyncClient) -> None:
-    response = await ask(http, metadata={"n": 10**30}, tools=[{"type": 10**30}])
+    response = await ask(http, metadata={"n": 10**30}, tools=[{"type": "web_search", "n": 10**30}])
     assert response.status_code == 200
 
 
