@@ -27,6 +27,7 @@ EXPOSED_HEADERS = (
     OMITTED_TOOLS_HEADER,
     "X-Request-ID",
     "X-Should-Retry",
+    "X-Total-Count",
 )
 """Headers that a page of an allowed origin can read, besides those that every page can."""
 

@@ -1,13 +1,9 @@
-"""Codex CLI and Claude Code: the recipes of docs/integrations.md run as they stand, and recorded requests are answered.
+"""Codex CLI and Claude Code: their recorded requests, with the texts replaced, are answered as they expect.
 
-The commands themselves are large; they run where they are installed (`codex`, `claude` in the search path).
+The commands are large: `scripts/measure/coding_agents.py` runs the recipes of docs/integrations.md with them.
 """
 
 import json
-import os
-import re
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,9 +13,8 @@ import pytest
 from pydantic import SecretStr
 
 from app.core.config import LlmProfile, LlmSettings, Settings
-from tests.conftest import ROOT
 from tests.fakes.chat_upstream import BackgroundUpstream, run_in_background
-from tests.fakes.coding_model import MODEL, SAID, CodingModel
+from tests.fakes.coding_model import SAID, CodingModel
 from tests.support.server import run_server
 
 pytestmark = pytest.mark.once
@@ -41,58 +36,6 @@ def url(coder: BackgroundUpstream) -> Iterator[str]:
     llm = LlmSettings(profiles={"fake": profile}, discover=False)
     with run_server(Settings(_env_file=None, llm=llm)) as server:
         yield server.url
-
-
-def read_recipe(heading: str, language: str, url: str) -> str:
-    """A block of the guide, with this server's address and model in place of the reader's."""
-    guide = (ROOT / "docs" / "integrations.md").read_text(encoding="utf-8")
-    chapter = guide.partition(f"\n### {heading}\n")[2].partition("\n### ")[0]
-    [found] = re.findall(rf"^```{language}\n(.*?)^```$", chapter, re.S | re.M)
-    return str(found).replace("http://127.0.0.1:8000", url).replace("ollama/qwen3:8b", f"fake/{MODEL}")
-
-
-def run_recipe(command: str, script: str, folder: Path, **environment: str) -> str:
-    """What a recipe prints, in a folder with a note and a home of its own."""
-    if shutil.which(command) is None:
-        pytest.skip(f"{command} is not installed")
-    (folder / "note.txt").write_text(NOTE)
-    plain = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-    direct = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "HOME": str(folder)}
-    done = subprocess.run(
-        ["bash", "-euc", script],
-        cwd=folder,
-        env=plain | direct | environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=110,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def test_codex(url: str, coder: BackgroundUpstream, tmp_path: Path) -> None:
-    """A loop of two turns: the command that the model wants, and its output. The sandbox needs rights that CI lacks."""
-    home = tmp_path / ".codex"
-    home.mkdir()
-    (home / "config.toml").write_text(
-        f'approval_policy = "never"\nsandbox_mode = "danger-full-access"\n{read_recipe("Codex CLI", "toml", url)}'
-    )
-    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
-    said = run_recipe("codex", read_recipe("Codex CLI", "sh", url), tmp_path, CODEX_HOME=str(home))
-    assert SAID in said
-    assert NOTE in said
-    assert coder.fake.bodies[-1]["messages"][-1]["role"] == "tool"
-
-
-def test_claude_code(url: str, coder: BackgroundUpstream, tmp_path: Path) -> None:
-    said = run_recipe("claude", read_recipe("Claude Code", "sh", url), tmp_path)
-    assert said.strip() == SAID + NOTE
-    assert coder.fake.bodies[-1]["messages"][-1]["role"] == "tool"
-
-
-# -- recorded requests, with their texts replaced
 
 
 def replay(url: str, path: str, name: str) -> list[tuple[httpx2.Response, list[Any]]]:
