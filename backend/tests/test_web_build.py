@@ -211,3 +211,9 @@ def test_the_fonts_are_small_and_the_one_of_the_texts_is_asked_for_at_once(built
         r'rel="preload"[^>]* href="/assets/([^"]+)"', (built / "index.html").read_text("utf-8")
     )
     assert [name for name in fonts if "mono" not in name] == early
+
+
+def test_no_style_looks_through_the_page_at_each_letter(built: Path) -> None:
+    """`:has()` on what holds the field is asked again whenever a letter changes it: 6 ms beside 1,000 messages."""
+    styles = "".join(path.read_text("utf-8") for path in (built / "assets").glob("*.css"))
+    assert set(re.findall(r":has\((.*?)\)", styles)) <= {":checked", ":focus-visible"}

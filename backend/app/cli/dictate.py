@@ -1,6 +1,5 @@
 """`prompter dictate`: shows text while you speak, and can send it to a model."""
 
-import asyncio
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing, suppress
@@ -113,6 +112,8 @@ async def _dictate(
     send: bool,
     client: "PromptClient",
 ) -> None:
+    import asyncio
+
     from app.client.events import join_finals
 
     finals: list[Event] = []

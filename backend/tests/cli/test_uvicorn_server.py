@@ -176,7 +176,7 @@ def test_a_head_that_is_too_long_is_refused(clean_environment: None) -> None:
 async def test_a_refused_socket_is_no_error_of_the_server(terminal: FakeTerminal) -> None:
     url = (await asyncio.to_thread(terminal.wait_for, r"listening at (http://\S+)"))[1]
     with pytest.raises(InvalidStatus):
-        async with connect(f"ws{url.removeprefix('http')}/v1/realtime", proxy=None):
+        async with connect(f"ws{url.removeprefix('http')}/v1/nothing", proxy=None):
             pass
     code, _, said = await asyncio.to_thread(terminal.end, signal.SIGINT)
     assert code == 0

@@ -43,6 +43,7 @@ def run_prompter(
     """Run `prompter …` to its end inside the test's own process, which takes a fraction of the time."""
     said, told = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(said), redirect_stderr(told):
+        patch.setattr(os, "environ", os.environ.copy())  # an option may write a setting into it
         patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
         for name, value in (env or {}).items():
             patch.setenv(name, value)

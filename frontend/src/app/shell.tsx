@@ -1,6 +1,6 @@
 /** The frame of the app: the sidebar, or a drawer on narrow screens, and beside it the current page. */
 import { AudioLines, CircleHelp, CornerDownRight, Settings } from "lucide-react";
-import { type ReactNode, useEffect, useRef, useState } from "react";
+import { type ReactNode, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useLocation } from "wouter";
 
@@ -120,6 +120,12 @@ function SkipLink() {
 
 function SidebarColumn({ footer, onCollapse }: { footer: ReactNode; onCollapse: () => void }) {
   const { t } = useTranslation();
+  // A class, and no `:has()`: that would look through the whole page at each letter typed.
+  useLayoutEffect(() => {
+    const { classList } = document.documentElement;
+    classList.add("has-sidebar");
+    return () => classList.remove("has-sidebar");
+  }, []);
   return (
     <aside className="w-72 shrink-0 border-r border-line bg-surface" aria-label={t("history.region")}>
       <Sidebar onCollapse={onCollapse} onOpen={() => undefined} footer={footer} />

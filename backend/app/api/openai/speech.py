@@ -86,7 +86,20 @@ async def speech(
 
 
 @router.get(
-    "/audio/voices", summary="Voices that speak", responses={200: {"description": "All that there are"}}
+    "/audio/voices",
+    summary="Voices that speak",
+    responses={
+        200: {"description": "All that there are"},
+        403: describe_openai_error(
+            "This Origin, Host or address may not ask",
+            not_allowed=(
+                "not_allowed",
+                "this web origin is not allowed; add it to allowed_origins",
+                403,
+                None,
+            ),
+        ),
+    },
 )
 async def voices(resources: ResourcesDep) -> VoiceList:
     """The voices of the engine that speaks by default, those of each language together with their tags."""

@@ -11306,6 +11306,15 @@ export interface operations {
                     "application/json": components["schemas"]["VoiceList"];
                 };
             };
+            /** @description This Origin, Host or address may not ask */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiErrorOut"];
+                };
+            };
         };
     };
     chat_completions_v1_chat_completions_post: {

@@ -17,7 +17,7 @@ export function Toaster() {
   const notices = (
     <div
       onFocus={handleFocus}
-      className="pointer-events-none fixed inset-x-0 bottom-40 z-50 flex flex-col items-center gap-2 px-[calc(1rem+var(--safe-x))] short:bottom-2 md:[#root:has(aside)_&]:left-72"
+      className="pointer-events-none fixed inset-x-0 bottom-40 z-50 flex flex-col items-center gap-2 px-[calc(1rem+var(--safe-x))] short:bottom-2 md:[.has-sidebar_&]:left-72"
     >
       <LiveRegion />
       {shown.length > 0 && (

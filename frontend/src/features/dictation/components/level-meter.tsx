@@ -41,7 +41,7 @@ export function LevelMeter({ source, className = "" }: { source: LevelSource; cl
     <div
       aria-hidden
       data-testid="level"
-      className={`flex h-8 flex-1 items-center overflow-hidden [container-type:inline-size] transition-opacity ${className}`}
+      className={`flex h-8 flex-1 items-center overflow-hidden [container-type:inline-size] transition-opacity ${isStill ? "" : "fades-left"} ${className}`}
     >
       {isStill ? <Bar source={source} /> : <Waveform source={source} />}
     </div>
