@@ -1,7 +1,9 @@
 """The page for everybody: every screen to a finger, in large text, in forced colours, to a screen reader."""
 
+import asyncio
 import base64
 import re
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -19,6 +21,7 @@ ON_ITS_SIDE: dict[str, Any] = {**PHONE, "viewport": {"width": 740, "height": 160
 """With the keyboard up."""
 LANGUAGES = ["en-US", "es-ES"]
 NOTCHED = {"top": 47, "left": 44, "right": 44, "bottom": 34}
+TOAST_S = 12.0
 LONG_WORD = "Averyveryveryverylongwordthatnobodywouldeverwriteexceptatesterwithatelephone" * 3
 REFUSES_MICROPHONE = """() => {
   navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("", "NotAllowedError"));
@@ -178,7 +181,16 @@ async def test_a_telephone(open_page: OpenPage, locale: str) -> None:
 
 
 async def covered(app: WebApp) -> list[str]:
-    """The buttons of the composer that something else covers, or that are not on the screen."""
+    """The buttons of the composer that are not on the screen, or that something covers for longer than a toast."""
+    hidden = await list_covered(app)
+    until_s = time.monotonic() + TOAST_S
+    while hidden and time.monotonic() < until_s:
+        await asyncio.sleep(0.2)
+        hidden = await list_covered(app)
+    return hidden
+
+
+async def list_covered(app: WebApp) -> list[str]:
     hidden: list[str] = await app.page.evaluate(
         """() => [...document.querySelectorAll("form [role=group] button")].filter((one) => {
             if (!one.checkVisibility() || document.querySelector("dialog[open]")) return false;

@@ -37,7 +37,9 @@ async def test_a_long_list_scrolls_on(open_page: OpenPage, built_page: None, tmp
             if await oldest.count():
                 break
             await app.page.mouse.wheel(0, 2000)
-        await expect(app.page.get_by_text(f"{MANY} conversations", exact=True)).to_be_attached()
+        listed = app.page.get_by_role("navigation")
+        await expect(listed.get_by_text(f"{MANY} conversations", exact=True)).to_be_attached()
+        await expect(app.page.get_by_test_id("told")).to_have_text(f"{MANY} conversations")
         await expect(oldest).to_be_attached()
         await expect(app.page.get_by_role("button", name="Show more")).to_have_count(0)
         await expect(focused).to_be_focused()

@@ -29,6 +29,12 @@ export function isEditedAt({ id, version_ids, role }: ShownMessage, editedId: st
   return editedId !== null && role === "user" && (id === editedId || version_ids.includes(editedId));
 }
 
+/** Whether the user has gone on to something else than the edit. */
+function isElsewhere(): boolean {
+  const at = document.activeElement;
+  return at !== null && at !== document.body && at.closest("[data-edit]") === null;
+}
+
 /** Another conversation shows the edit that was begun there last, and its composer gets the focus. */
 export function useEditing(conversationId: string | null, messageId: string | null, draft: Draft): Editing {
   const { t } = useTranslation();
@@ -50,8 +56,9 @@ export function useEditing(conversationId: string | null, messageId: string | nu
     (next: string | null) => {
       if (next === null) edits.set(place, "");
       setId(next);
-      if (next === null) focus.current();
-      else if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
+      if (next === null) {
+        if (!isElsewhere()) focus.current(); // it may take a while until an edit is stored
+      } else if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
     },
     [edits, place],
   );

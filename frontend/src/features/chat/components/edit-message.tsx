@@ -51,6 +51,7 @@ export function EditMessage({ text, halfWritten, isNewerVersion, onText, onSend,
   };
   return (
     <form
+      data-edit
       onSubmit={submit}
       className="w-full rounded-2xl border border-line bg-raised p-3 focus-within:border-accent"
     >

@@ -207,7 +207,7 @@ function FailureNotice({ failure, dictation }: { failure: Failure; dictation: Di
   return (
     <div
       role="alert"
-      className="mt-2 flex items-start gap-2 rounded-xl border border-danger/40 bg-danger/10 p-3 text-sm"
+      className="mt-2 flex max-h-[30dvh] items-start gap-2 rounded-xl border border-danger/40 bg-danger/10 overflow-y-auto p-3 text-sm"
     >
       <TriangleAlert size={18} className="mt-0.5 shrink-0 text-danger" aria-hidden />
       <div className="min-w-0 flex-1">
