@@ -73,7 +73,8 @@ async def test_a_broken_cursor_is_a_bad_request(database: Database, ana: UUID, c
             await conversations.list_page(session, ana, before=cursor)
 
 
-async def test_a_page_with_counts_is_one_statement(database: Database, ana: UUID) -> None:
+async def test_a_page_with_counts_is_two_statements(database: Database, ana: UUID) -> None:
+    """The page with its messages counted, and how many conversations there are; however many are listed."""
     async with database.write() as session:
         for n in range(5):
             conversation = await conversations.create(session, ana)
@@ -85,7 +86,8 @@ async def test_a_page_with_counts_is_one_statement(database: Database, ana: UUID
         event.listen(connection, "before_cursor_execute", lambda *args: statements.append(args[2]))
         page = await conversations.list_page(session, ana)
     assert sorted(item.message_count for item in page.items) == [0, 1, 2, 3, 4]
-    assert len(statements) == 1
+    assert page.total == 5
+    assert len(statements) == 2
 
 
 async def test_what_belongs_to_somebody_else_is_not_found(database: Database, ana: UUID, bob: UUID) -> None:
@@ -143,8 +145,7 @@ async def test_the_first_message_names_a_conversation_that_has_no_name(database:
         long = "¿Qué  tiempo hace\nhoy " + "en Sevilla " * 20
         first = await messages.append_turn(session, ana, unnamed.id, long, run_id=database.run_id)
         other = await messages.append_turn(session, ana, named.id, long, run_id=database.run_id)
-    assert first.title == "¿Qué tiempo hace hoy en Sevilla en Sevilla en Sevi"
-    assert len(first.title) == 50
+    assert first.title == "¿Qué tiempo hace hoy en Sevilla en Sevilla en"
     assert other.title == "Mía"
     async with database.read() as session:
         assert {hit.kind for hit in await search.find(session, ana, "sevilla")} == {"title", "message"}
