@@ -81,7 +81,8 @@ async def test_a_client_that_leaves_stops_the_engine(http: httpx2.AsyncClient, v
     async with http.stream(
         "POST", "/v1/audio/speech", json={"input": WORDS, "response_format": "wav"}
     ) as response:
-        await anext(response.aiter_raw())
+        pieces = response.aiter_raw()  # held: the answer is closed with its iterator
+        await anext(pieces)
         full = await ask(http)
         assert (full.status_code, full.headers["retry-after"]) == (503, "5")
     await wait_until(lambda: voice.opened == voice.closed, 1.5)
