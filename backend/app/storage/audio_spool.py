@@ -46,6 +46,10 @@ class SpooledDictation:
     langs: tuple[str, ...] = ()
     vocabulary: tuple[str, ...] = ()
 
+    def belongs_to(self, user_id: UUID, dictation_id: UUID) -> bool:
+        """Whether it is of this dictation of this user."""
+        return (self.user_id, self.dictation_id) == (user_id, dictation_id)
+
     def to_bytes(self, sample: int) -> int:
         """The position in the audio of a sample at 16 kHz."""
         return sample * self.rate_hz // 16_000 * FRAME_BYTES

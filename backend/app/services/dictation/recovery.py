@@ -38,10 +38,15 @@ class Claim:
     """What there is of a dictation that broke off, for the session that goes on with it."""
 
     entry: SpoolEntry
+    recorder: DictationRecorder
+    """Goes on with the dictation."""
     audio: bytes = b""
     """What has no text yet, PCM16 at the rate of the entry."""
     finals: Sequence[TranscribedUtterance] = ()
     """The text that was made of it meanwhile."""
+
+    from_ms: int = 0
+    """Where in the lost session the first sample of the next one lies."""
 
     @property
     def safe_ms(self) -> int:
@@ -49,13 +54,8 @@ class Claim:
         return self.entry.about.to_ms(self.entry.end)
 
     @property
-    def from_ms(self) -> int:
-        """Where in the lost session the first sample of the next one lies."""
-        return self.entry.about.to_ms(self.entry.end if self.finals else self.entry.settled)
-
-    @property
     def base_ms(self) -> int:
-        """Where in the dictation it lies."""
+        """Where in the dictation that sample lies."""
         return self.entry.about.base_ms + self.from_ms
 
 
@@ -82,25 +82,58 @@ class Recovery:
         self._store = store
         self.tasks = Supervisor("recovered dictations")
         self._running: dict[UUID, tuple[SpoolEntry, anyio.Event]] = {}
-        self._recovered: OrderedDict[UUID, Claim] = OrderedDict()
+        self._recovered: OrderedDict[UUID, tuple[SpoolEntry, Sequence[TranscribedUtterance]]] = OrderedDict()
         spool.on_left = lambda entry: self.tasks.start_job(self._run, entry)
 
-    async def claim(self, owner: UUID, dictation_id: UUID, rate_hz: int) -> Claim | None:
+    async def claim(
+        self, owner: UUID, session_id: str | None, dictation_id: UUID, rate_hz: int
+    ) -> Claim | None:
         """What is there for this user's session that goes on with a dictation; None: nothing.
 
-        Waits while the audio is being made into text. Raises OSError.
+        Waits while the audio is being made into text.
+
+        Raises:
+            StorageUnavailable, OSError: it waits for its client again.
         """
         if (entry := self._spool.claim(owner, dictation_id, rate_hz)) is not None:
-            entry = await self._skip_stored(entry)
-            return Claim(entry, await self._spool.read(entry))
+            return await self._claim_audio(entry, session_id)
         for entry, done in list(self._running.values()):
-            if (entry.about.dictation_id, entry.about.user_id) == (dictation_id, owner):
+            if entry.about.belongs_to(owner, dictation_id):
                 await done.wait()
-        for entry_id, claim in list(self._recovered.items()):
-            about = claim.entry.about
-            if (about.dictation_id, about.user_id) == (dictation_id, owner):
-                return self._recovered.pop(entry_id)
+        for entry, finals in list(self._recovered.values()):
+            if entry.about.belongs_to(owner, dictation_id):
+                from_ms = entry.about.to_ms(entry.end)
+                recorder = await self._go_on(entry, from_ms, session_id)
+                del self._recovered[entry.id]
+                return Claim(entry, recorder, finals=finals, from_ms=from_ms)
         return None
+
+    async def _claim_audio(self, entry: SpoolEntry, session_id: str | None) -> Claim:
+        claim: Claim | None = None
+        try:
+            unheard = await self._skip_stored(entry)
+            audio = await self._spool.read(unheard)
+            from_ms = entry.about.to_ms(unheard.settled)
+            claim = Claim(unheard, await self._go_on(entry, from_ms, session_id), audio, from_ms=from_ms)
+        finally:
+            if claim is None:
+                self._spool.give_back(entry)
+                self.tasks.start_job(self._run, entry)
+        return claim
+
+    async def _go_on(
+        self, entry: SpoolEntry, from_ms: int, session_id: str | None, *, is_recovered: bool = False
+    ) -> DictationRecorder:
+        """Record a further session, which begins at `from_ms` of the lost one. Raises StorageUnavailable."""
+        about = entry.about
+        return await self._store.go_on(
+            about.user_id,
+            session_id,
+            about.dictation_id,
+            about.started_at,
+            base_ms=about.base_ms + from_ms,
+            is_recovered=is_recovered,
+        )
 
     async def _run(self, entry: SpoolEntry) -> None:
         await anyio.sleep(self._wait_s)
@@ -124,22 +157,15 @@ class Recovery:
         entry = await self._skip_stored(entry)
         audio = await self._spool.read(entry)
         transcript = await self._transcribe(entry, audio)
-        base_ms = entry.about.base_ms + entry.about.to_ms(entry.settled)
         about = entry.about
-        recorder = await self._store.go_on(
-            about.user_id,
-            about.session_label,
-            about.dictation_id,
-            about.started_at,
-            base_ms=base_ms,
-            is_recovered=True,
-        )
+        from_ms = about.to_ms(entry.settled)
+        recorder = await self._go_on(entry, from_ms, about.session_label, is_recovered=True)
         _record(recorder, entry, transcript)
         while recorder.unstored_from_ms is not None:
             await self._writer.wait_until_stored()
             await anyio.sleep(STORE_CHECK_S)
         await self._spool.remove(entry.id)
-        self._recovered[entry.id] = Claim(entry, finals=transcript.utterances)
+        self._recovered[entry.id] = entry, transcript.utterances
         if len(self._recovered) > KEPT:
             self._recovered.popitem(last=False)
         logger.info(

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,7 @@ from app.core.errors import (
     SampleRateChanged,
     SessionTooLong,
     SlowReader,
+    StorageUnavailable,
 )
 from app.core.metrics import Observer
 from app.providers.base import RawSttSession, SttConfig, SttProvider
@@ -182,8 +184,11 @@ class SpeechSession:
             self._opening_since = None
         self._config, self._carry, self._rate_hz, self._audio_seq = config, OddByteCarry(), None, 0
         self._outbox.session_id = session_id
-        claim = await self._claim(config)
-        recorder = await self._begin_recording(session_id, config, claim)
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(engine.aclose)  # where its client leaves meanwhile
+            claim = await self._claim(session_id, config)
+            stack.pop_all()
+        recorder = claim.recorder if claim else self._store.begin(self.owner, session_id, store=config.store)
         spooled: SpooledAudio | None = None
         meter = Meter(self._observer, engine.name, self.totals)
         builder = EventBuilder(
@@ -455,26 +460,16 @@ class SpeechSession:
                 self.stop()
         return None
 
-    async def _claim(self, config: StartConfig) -> Claim | None:
-        """What there is of the dictation that this one goes on with."""
+    async def _claim(self, session_id: str | None, config: StartConfig) -> Claim | None:
+        """What there is of the dictation that this one goes on with; without it a new one begins."""
         dictation_id = parse_id(config.continues_dictation or "")
         if dictation_id is None or not config.store:
             return None
         try:
-            return await self._recovery.claim(self.owner, dictation_id, config.sample_rate)
-        except OSError as error:
-            logger.error("audio of a dictation that broke off cannot be read: %s", error.strerror)
+            return await self._recovery.claim(self.owner, session_id, dictation_id, config.sample_rate)
+        except (StorageUnavailable, OSError):
+            logger.exception("a dictation that broke off cannot go on now")
             return None
-
-    async def _begin_recording(
-        self, session_id: str | None, config: StartConfig, claim: Claim | None
-    ) -> DictationRecorder:
-        if claim is None:
-            return self._store.begin(self.owner, session_id, store=config.store)
-        about = claim.entry.about
-        return await self._store.go_on(
-            self.owner, session_id, about.dictation_id, about.started_at, base_ms=claim.base_ms
-        )
 
     async def _go_on(self, claim: Claim, builder: EventBuilder, spooled: SpooledAudio | None) -> None:
         """Tell what was made of the lost session meanwhile, and hear what was not."""

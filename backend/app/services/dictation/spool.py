@@ -175,8 +175,7 @@ class AudioSpool:
     def claim(self, owner: UUID, dictation_id: UUID, rate_hz: int) -> SpoolEntry | None:
         """Take the audio of this user's dictation that broke off, if it is here and has this rate."""
         for entry in self._left.values():
-            about = entry.about
-            if (about.dictation_id, about.user_id, about.rate_hz) == (dictation_id, owner, rate_hz):
+            if entry.about.belongs_to(owner, dictation_id) and entry.about.rate_hz == rate_hz:
                 return self._left.pop(entry.id)
         return None
 
@@ -214,8 +213,7 @@ class AudioSpool:
             self.is_on = False
             return
         for entry in found:
-            self._left[entry.id] = entry
-            self.on_left(entry)
+            self._leave(entry)
 
     async def _call(self, work: Callable[[], R]) -> R:
         return await run_sync(work, limiter=self._thread)
@@ -256,8 +254,7 @@ class AudioSpool:
 
     def _leave(self, entry: SpoolEntry) -> None:
         self._left[entry.id] = entry
-        if self._is_running:
-            self.on_left(entry)
+        self.on_left(entry)
 
 
 def _ignore(entry: SpoolEntry) -> None:

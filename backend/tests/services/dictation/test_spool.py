@@ -29,6 +29,8 @@ class FakeDisk:
         self.audio: dict[UUID, bytearray] = {}
         self.left = list(left)
         self.is_full = False
+        self.is_torn = False
+        """Nothing can be read."""
         self.goes_on = threading.Event()
         self.goes_on.set()
         self.settled: dict[UUID, int] = {}
@@ -59,6 +61,8 @@ class FakeDisk:
         return self.left
 
     def read(self, entry: SpoolEntry) -> bytes:
+        if self.is_torn:
+            raise OSError(errno.EIO, "Input/output error")
         return bytes(self.audio[entry.id][entry.settled :])
 
     def _check(self) -> None:
