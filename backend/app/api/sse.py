@@ -1,9 +1,9 @@
 """Server-sent events: their format, and a response that closes its source when its client leaves."""
 
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -159,6 +159,36 @@ async def cancel_on_disconnect(request: Request, work: Coroutine[Any, Any, T]) -
     if not results:
         raise HTTPException(499, "the client has left")
     return results[0]
+
+
+class Openable(Protocol):
+    """An answer that is opened, sent and closed."""
+
+    async def open(self) -> None:
+        """Wait for its beginning; raises a PrompterError."""
+        ...
+
+    async def aclose(self) -> None:
+        """End its work."""
+        ...
+
+
+Answer = TypeVar("Answer", bound=Openable)
+
+
+@asynccontextmanager
+async def hold_answer(
+    request: Request, answer: Answer, *, opens: bool = True
+) -> AsyncGenerator[Answer, None]:
+    """Hold an answer while it is sent, and close it in every case. It is opened first where it `opens`, so that a
+    failure still has a status.
+    """
+    try:
+        if opens:
+            await cancel_on_disconnect(request, answer.open())
+        yield answer
+    finally:
+        await answer.aclose()
 
 
 async def watch_client(receive: Receive, scope: anyio.CancelScope) -> None:

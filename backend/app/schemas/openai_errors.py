@@ -83,6 +83,12 @@ def describe_openai_error(description: str, **examples: tuple[str, str, int, str
     }
 
 
+NOT_ALLOWED = describe_openai_error(
+    "This Origin, Host or address may not ask",
+    not_allowed=("not_allowed", "this web origin is not allowed; add it to allowed_origins", 403, None),
+)
+"""For the documentation of a route that asks nobody else."""
+
 _HOST = "'api.example.com'"
 CHAT_ERRORS: dict[int | str, dict[str, Any]] = {
     400: describe_openai_error(

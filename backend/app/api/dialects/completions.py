@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from app.api.deps import Resources
 from app.api.dialects.request_fields import ChatRequestBody
 from app.api.headers import OMITTED_TOOLS_HEADER, write_tool_names
-from app.api.sse import EventStream, cancel_on_disconnect
+from app.api.sse import EventStream, cancel_on_disconnect, hold_answer
 from app.core.errors import BadRequest
 from app.core.security import Caller
 from app.providers.upstream.codec import MAX_JSON_LEVELS, count_levels
@@ -89,12 +89,8 @@ async def open_answer(
             make_writer=translation.make_writer,
         )
     )
-    try:
-        if translation.is_streamed:
-            await cancel_on_disconnect(request, completion.open())
+    async with hold_answer(request, completion, opens=translation.is_streamed):
         yield OpenAnswer(completion, translation)
-    finally:
-        await completion.aclose()
 
 
 async def send_answer(answer: OpenAnswer, request: Request, resources: Resources) -> Response:

@@ -18,12 +18,12 @@ from app.api.dialects.request_fields import (
     make_text_part,
     read_list,
     read_str,
-    refuse_routing,
     remind,
     take_texts,
     unseal_thoughts,
 )
 from app.core.errors import BadRequest
+from app.services.llm.forwarding import refuse_routing
 
 _BILLING = "x-anthropic-billing-header:"
 """How Claude Code begins a block of `system` that is for its vendor's bills: it changes with each request, so that no

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.core.errors import BadRequest
-from app.services.llm.forwarding import ROUTING, URL_SCHEMES
+from app.services.llm.forwarding import URL_SCHEMES
 
 Json = dict[str, Any]
 
@@ -15,21 +15,6 @@ _SEAL = "prompter-thoughts-1."
 """How an `encrypted_content` of ours begins; what another service made is left alone."""
 INPUT = "input"
 """The one parameter of a function that stands for a custom tool, whose input is a text."""
-
-
-def refuse_routing(body: Mapping[str, Any], *, known: Collection[str] = ()) -> None:
-    """Refuse a field by which other gateways choose the upstream and its key; `known` are the vendor's own fields.
-
-    Raises:
-        BadRequest
-    """
-    for name in body.keys() & ROUTING - set(known):
-        if body[name] is not None:
-            raise BadRequest(
-                f"`{name}` may not be sent: which service is asked is the server's setting; "
-                "choose one by `model`, see GET /v1/models",
-                param=name,
-            )
 
 
 def read_str(fields: Mapping[str, Any], name: str, place: str) -> str:

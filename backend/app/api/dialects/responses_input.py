@@ -18,12 +18,12 @@ from app.api.dialects.request_fields import (
     make_text_part,
     read_list,
     read_str,
-    refuse_routing,
     remind,
     take_texts,
     unseal_thoughts,
 )
 from app.core.errors import BadRequest, PreviousResponseNotFound
+from app.services.llm.forwarding import refuse_routing
 
 _ROLES = {"user": "user", "assistant": "assistant", "system": "system", "developer": "developer"}
 _TEXTS = frozenset({"input_text", "output_text", "text", "summary_text", "reasoning_text"})

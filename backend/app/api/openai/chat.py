@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from app.api.deps import CallerDep, ConnectionOwnerDep, ResourcesDep
 from app.api.headers import OMITTED_TOOLS_HEADER, write_tool_names
-from app.api.sse import EventStream, cancel_on_disconnect
+from app.api.sse import EventStream, cancel_on_disconnect, hold_answer
 from app.core.errors import BadRequest
 from app.schemas.openai_chat import ChatCompletionIn, ChatCompletionOut, ChatMessageIn
 from app.schemas.openai_errors import CHAT_ERRORS
@@ -57,12 +57,8 @@ async def open_completion(
             connections_of=owner,
         )
     )
-    try:
-        if body.stream:
-            await cancel_on_disconnect(request, completion.open())
+    async with hold_answer(request, completion, opens=bool(body.stream)):
         yield completion
-    finally:
-        await completion.aclose()
 
 
 @router.post(

@@ -7,7 +7,7 @@ import orjson
 from fastapi import APIRouter, Depends, Request, Response
 
 from app.api.deps import CallerDep, ConnectionOwnerDep, ResourcesDep
-from app.api.sse import EventStream, cancel_on_disconnect
+from app.api.sse import EventStream, cancel_on_disconnect, hold_answer
 from app.core.errors import BadRequest
 from app.schemas.openai_errors import CHAT_ERRORS, describe_openai_error
 from app.schemas.openai_text import MOST_PROMPTS, TextCompletionIn, TextCompletionOut
@@ -59,12 +59,8 @@ async def open_prompt_completion(
         echoed=[prompt for prompt in prompts for _ in range(body.n or 1)] if body.echo else [],
         include_usage=usage,
     )
-    try:
-        if body.stream:
-            await cancel_on_disconnect(request, completion.open())
+    async with hold_answer(request, completion, opens=bool(body.stream)):
         yield completion
-    finally:
-        await completion.aclose()
 
 
 @router.post(

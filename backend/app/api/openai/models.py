@@ -13,7 +13,7 @@ from app.providers.upstream.discovery import DISCOVERY_AGENT
 from app.schemas.anthropic_messages import AnthropicModelList, AnthropicModelOut
 from app.schemas.errors import describe_answer
 from app.schemas.openai_chat import ModelList, ModelOut
-from app.schemas.openai_errors import describe_openai_error
+from app.schemas.openai_errors import NOT_ALLOWED, describe_openai_error
 from app.services.llm.models import Model
 
 router = APIRouter(prefix="/v1", tags=["openai"])
@@ -21,17 +21,13 @@ router = APIRouter(prefix="/v1", tags=["openai"])
 WHISPER = "whisper-1"
 """OpenAI's model name for the default speech engine."""
 
-_REFUSED = describe_openai_error(
-    "This Origin, Host or address may not ask",
-    not_allowed=("not_allowed", "this web origin is not allowed; add it to allowed_origins", 403, None),
-)
 _LIST: dict[int | str, dict[str, Any]] = {
     200: {"description": "All that can be asked for now"},
     400: describe_openai_error(
         "A page that cannot be made",
         bad_request=("bad_request", "`limit`: input should be greater than or equal to 1", 400, "limit"),
     ),
-    403: _REFUSED,
+    403: NOT_ALLOWED,
     "default": describe_openai_error("Any other error, in the same shape"),
 }
 
@@ -85,7 +81,7 @@ async def audio_models(resources: ResourcesDep) -> ModelList:
     summary="One model",
     responses={
         200: {"description": "It can be asked for"},
-        403: _REFUSED,
+        403: NOT_ALLOWED,
         404: describe_openai_error(
             "No such model",
             model_not_found=(

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from app.api.deps import ResourcesDep
-from app.api.sse import EventStream, cancel_on_disconnect
+from app.api.sse import EventStream, hold_answer
 from app.providers.media.encoder import MEDIA_TYPES
-from app.schemas.openai_errors import describe_openai_error
+from app.schemas.openai_errors import NOT_ALLOWED, describe_openai_error
 from app.schemas.openai_speech import SpeechIn, VoiceList, VoiceOut
 from app.services.speaking.speaker import SpeechRequest, SpokenText
 
@@ -62,11 +62,8 @@ async def open_speech(
             form=body.response_format,
         )
     )
-    try:
-        await cancel_on_disconnect(request, spoken.open())
+    async with hold_answer(request, spoken):
         yield spoken
-    finally:
-        await spoken.aclose()
 
 
 @router.post("/audio/speech", response_class=Response, responses=_RESPONSES, summary="Speak a text")
@@ -90,15 +87,7 @@ async def speech(
     summary="Voices that speak",
     responses={
         200: {"description": "All that there are"},
-        403: describe_openai_error(
-            "This Origin, Host or address may not ask",
-            not_allowed=(
-                "not_allowed",
-                "this web origin is not allowed; add it to allowed_origins",
-                403,
-                None,
-            ),
-        ),
+        403: NOT_ALLOWED,
     },
 )
 async def voices(resources: ResourcesDep) -> VoiceList:

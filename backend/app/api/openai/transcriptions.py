@@ -12,7 +12,7 @@ from app.api.deps import Resources, ResourcesDep
 from app.api.openai.examples import BODY, RESPONSES
 from app.api.openai.uploads import receive_upload
 from app.api.slow_answer import SlowAnswer
-from app.api.sse import EventStream, cancel_on_disconnect
+from app.api.sse import EventStream, hold_answer
 from app.core.errors import BadRequest, PrompterError
 from app.schemas.openai_audio import TranscriptionIn, TranscriptionOut, VerboseTranscriptionOut
 from app.schemas.openai_errors import to_openai_error
@@ -63,11 +63,8 @@ async def _begin(
         if task == "translate":
             asked = replace(asked, lang=None, langs=(), translates=True)
         job = resources.transcriptions.create_job(upload.file, asked)
-        try:
-            await cancel_on_disconnect(request, job.open())
+        async with hold_answer(request, job):
             yield OpenJob(job, upload.fields, task)
-        finally:
-            await job.aclose()
 
 
 async def open_job(request: Request, resources: ResourcesDep) -> AsyncGenerator[OpenJob, None]:

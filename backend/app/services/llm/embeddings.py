@@ -8,7 +8,7 @@ from app.core.errors import BadRequest
 from app.providers.base import EmbeddingProvider
 from app.providers.boundary import ProviderBoundary
 from app.services.llm.completion import estimate_usage
-from app.services.llm.forwarding import ROUTING
+from app.services.llm.forwarding import refuse_routing
 from app.services.llm.models import ModelCatalog
 
 _FORWARDED = frozenset({"dimensions", "encoding_format", "input", "input_type", "task", "truncate", "user"})
@@ -24,12 +24,7 @@ async def compute_embeddings(
         BadRequest: the model computes none, or a field chooses the upstream.
         ModelNotFound, ProviderNotReady, UpstreamError and its kinds
     """
-    for name in ROUTING & body.keys():
-        if body[name] is not None:
-            raise BadRequest(
-                f"`{name}` may not be sent: which service is asked is the server's setting; choose one by `model`",
-                param=name,
-            )
+    refuse_routing(body)
     model = await catalog.resolve(body["model"], connections_of)
     if not isinstance(model.chat, EmbeddingProvider):
         raise BadRequest(

@@ -1,6 +1,6 @@
 """The fields of a chat completion that are forwarded to an upstream, and those that are refused."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import orjson
@@ -59,14 +59,23 @@ def filter_fields(body: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         BadRequest: the body has a field that chooses the upstream.
     """
+    refuse_routing(body)
+    return {name: value for name, value in body.items() if name in FORWARDED and value is not None}
+
+
+def refuse_routing(body: Mapping[str, Any], *, known: Collection[str] = ()) -> None:
+    """Refuse a field by which other gateways choose the upstream and its key; `known` are the vendor's own fields.
+
+    Raises:
+        BadRequest
+    """
     for name, value in body.items():
-        if name in ROUTING and value is not None:
+        if name in ROUTING and value is not None and name not in known:
             raise BadRequest(
                 f"`{name}` may not be sent: which service is asked is the server's setting; "
                 "choose one by `model`, see GET /v1/models",
                 param=name,
             )
-    return {name: value for name, value in body.items() if name in FORWARDED and value is not None}
 
 
 def check_surrogates(raw: bytes) -> None:
