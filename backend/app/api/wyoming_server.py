@@ -22,6 +22,7 @@ from app.api.dialects.wyoming import (
     Send,
     Step,
     WyomingTranslator,
+    make_error_event,
 )
 from app.api.dialects.wyoming_wire import EventDecoder, WyomingEvent, encode_event
 from app.core.config import Settings
@@ -167,7 +168,7 @@ class WyomingDoor:
         except PrompterError as error:
             logger.warning("refused a Wyoming connection: %s", error.message)
             with anyio.move_on_after(GOODBYE_S), suppress(anyio.BrokenResourceError):
-                await stream.send(_encode_error(error))
+                await stream.send(encode_event(make_error_event(error)))
 
 
 class WyomingConnection:
@@ -340,7 +341,7 @@ class WyomingConnection:
                 await self._send_events()
             elif isinstance(reason, PrompterError):
                 self._session.count_error(reason)
-                await self._stream.send(_encode_error(reason))
+                await self._stream.send(encode_event(make_error_event(reason)))
 
     # -- info
 
@@ -377,10 +378,6 @@ def _make_artifact(name: str, description: str) -> dict[str, object]:
         "installed": True,
         "version": None,
     }
-
-
-def _encode_error(error: PrompterError) -> bytes:
-    return encode_event(WyomingEvent("error", {"text": error.message, "code": error.code}))
 
 
 def _first(group: BaseExceptionGroup[Exception]) -> Exception:

@@ -1,6 +1,8 @@
-"""Finds the samples of a WAV or AIFF file, also where its sizes were never written: by what follows them."""
+"""WAV and AIFF: where the samples of a file are, also where its sizes were never written; and samples as a WAV file."""
 
+import io
 import struct
+import wave
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -18,6 +20,17 @@ class ChunkedAudio:
     """Bytes of audio that are there."""
     patches: tuple[tuple[int, bytes], ...] = ()
     """Position and right bytes of each wrong size field; empty where the sizes are right, or unknown and marked so."""
+
+
+def make_wav(pcm: bytes, rate_hz: int) -> bytes:
+    """Return mono PCM16 as a WAV file in memory."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(rate_hz)
+        writer.writeframes(pcm)
+    return file.getvalue()
 
 
 def find_audio(file: BinaryIO) -> ChunkedAudio | None:

@@ -42,6 +42,14 @@ def fit_texts(parts: Sequence[TextPart]) -> list[str]:
     ]
 
 
+def cut_shown(text: str, shown: str, lang: str | None = None) -> str:
+    """What to append to a shown text so that `text` is shown. Where it differs: the words beyond those shown."""
+    if text.startswith(shown) or is_unspaced(lang):
+        return text[len(shown) :]
+    further = text.split()[len(shown.split()) :]
+    return f" {' '.join(further)}" if further else ""
+
+
 class TextJoiner:
     """Joins utterances as they come. What it has returned never changes: closing marks wait for the next utterance."""
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.utils import chunked_audio
 from app.utils.chunked_audio import ChunkedAudio, find_audio
 
 SOUND = bytes(range(1, 201)) * 10
@@ -61,3 +62,9 @@ def test_no_samples(data: bytes) -> None:
 def test_any_bytes_have_an_answer(data: bytes, head: bytes) -> None:
     found = find_audio(io.BytesIO(head + data))
     assert found is None or found.start + found.size_bytes <= 12 + len(data) + 1
+
+
+def test_what_is_made_is_found() -> None:
+    wav = chunked_audio.make_wav(b"\x01\x02" * 10, 8000)
+    found = find_audio(io.BytesIO(wav))
+    assert found == ChunkedAudio(len(wav) - 20, 20)

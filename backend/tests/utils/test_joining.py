@@ -8,6 +8,7 @@ from app.utils.joining import (
     CLOSING_MARKS,
     TextJoiner,
     TextPart,
+    cut_shown,
     fit_texts,
     join_texts,
     strip_closing_marks,
@@ -106,3 +107,17 @@ def test_the_text_so_far_is_not_closed(text: str, shown: str) -> None:
 )
 def test_what_is_shown_of_a_prefix_is_a_prefix_of_what_is_shown(stable: str, rest: str) -> None:
     assert strip_open_end(stable + rest).startswith(strip_open_end(stable))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "lang", "rest"),
+    [
+        ("open the door", "open", "en", " the door"),
+        ("Open the door", "open the", "en", " door"),
+        ("shut it", "open the door", "en", ""),
+        ("今日は晴れ", "今日", "ja", "は晴れ"),
+        ("anything", "", None, "anything"),
+    ],
+)
+def test_what_was_shown_is_never_taken_back(text: str, shown: str, lang: str | None, rest: str) -> None:
+    assert cut_shown(text, shown, lang) == rest

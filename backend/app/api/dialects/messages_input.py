@@ -23,6 +23,7 @@ from app.api.dialects.request_fields import (
     unseal_thoughts,
 )
 from app.core.errors import BadRequest
+from app.services.llm.completion import TOKEN_CHARS
 from app.services.llm.forwarding import refuse_routing
 
 _BILLING = "x-anthropic-billing-header:"
@@ -34,7 +35,6 @@ _COPIED = ("temperature", "top_p", "top_k")
 _HIGHEST = ("xhigh", "max")
 """Efforts that most models do not know."""
 _FAILED = ("error", "<tool_use_error")
-_TOKEN_CHARS = 4
 _IMAGE_TOKENS = 1500
 _MESSAGE_TOKENS = 4
 _DATA_FIELDS = frozenset({"url", "file_data"})
@@ -70,7 +70,7 @@ def estimate_input_tokens(body: Mapping[str, Any]) -> int:
         for part in message["content"]
         if part["type"] != "text"
     )
-    return math.ceil(chars / _TOKEN_CHARS) + images * _IMAGE_TOKENS + len(messages) * _MESSAGE_TOKENS
+    return math.ceil(chars / TOKEN_CHARS) + images * _IMAGE_TOKENS + len(messages) * _MESSAGE_TOKENS
 
 
 def _walk_texts(value: Any) -> Iterator[str]:

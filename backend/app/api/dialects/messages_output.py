@@ -17,9 +17,10 @@ from app.api.dialects.request_fields import (
     read_count,
     seal_thoughts,
 )
+from app.api.sse import encode_event
 from app.core.errors import PrompterError
 from app.schemas.anthropic_errors import to_anthropic_error
-from app.services.llm.completion import count_chars, valid_usage
+from app.services.llm.completion import TOKEN_CHARS, count_chars, valid_usage
 
 _STOP_REASONS = {
     "stop": "end_turn",
@@ -28,7 +29,6 @@ _STOP_REASONS = {
     "function_call": "tool_use",
     "content_filter": "refusal",
 }
-_TOKEN_CHARS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,7 @@ class MessageWriter:
         return opening + steps + ending
 
     def fail(self, error: PrompterError) -> bytes:
-        data = to_anthropic_error(error)
-        return self._begin() + b"event: error\ndata: %s\n\n" % orjson.dumps(data)
+        return self._begin() + encode_event("error", to_anthropic_error(error))
 
     def make_whole(self, answer: Mapping[str, Any]) -> Json:
         """The message of a whole `chat.completion`, for a request that is not streamed."""
@@ -137,7 +136,7 @@ class MessageWriter:
 
     def _count_usage(self) -> Json:
         if self._usage is None:
-            written = math.ceil(self._written_chars / _TOKEN_CHARS)
+            written = math.ceil(self._written_chars / TOKEN_CHARS)
             return _make_usage(self._form.input_tokens, written) | {"estimated": True}
         read, cached = (
             self._usage["prompt_tokens"],
@@ -191,7 +190,7 @@ class MessageWriter:
 
 
 def _event(kind: str, **fields: Any) -> bytes:
-    return b"event: %s\ndata: %s\n\n" % (kind.encode("ascii"), orjson.dumps({"type": kind, **fields}))
+    return encode_event(kind, {"type": kind, **fields})
 
 
 def _make_usage(read: int, written: int, cached: int = 0) -> Json:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.services.dictation.events import FinalEvent, PartialEvent
-from app.utils.joining import CLOSING_MARKS, TextJoiner, TextPart, is_unspaced
+from app.utils.joining import CLOSING_MARKS, TextJoiner, TextPart, cut_shown, is_unspaced
 
 _LEAST_CONFIDENCE = 1e-4
 """A logarithm needs more than nothing."""
@@ -19,12 +19,8 @@ class GrowingText:
         self.shown = ""
 
     def grow(self, text: str, lang: str | None = None) -> str:
-        """What to append so that `text` is shown. Where it differs from what was shown: the words beyond those."""
-        if text.startswith(self.shown) or is_unspaced(lang):
-            delta = text[len(self.shown) :]
-        else:
-            further = text.split()[len(self.shown.split()) :]
-            delta = f" {' '.join(further)}" if further else ""
+        """What to append so that `text` is shown; see `cut_shown`."""
+        delta = cut_shown(text, self.shown, lang)
         self.shown += delta
         return delta
 

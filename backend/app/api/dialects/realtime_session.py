@@ -15,6 +15,7 @@ from app.core.errors import PrompterError
 from app.schemas.openai_errors import to_openai_status
 from app.schemas.speech_socket import EndpointingConfig, StartConfig
 from app.services.audio.g711 import G711_RATE_HZ
+from app.services.audio.pcm import RATES_HZ
 from app.services.transcription.request import (
     MANUAL_NAMES,
     OPENAI_NAMES,
@@ -28,7 +29,6 @@ from app.services.transcription.request import (
 Codec = Literal["audio/pcm", "audio/pcmu", "audio/pcma"]
 
 DEFAULT_RATE_HZ = 24_000
-RATES_HZ = range(8000, 48_001)
 THRESHOLDS = (0.1, 0.9)
 """What `threshold` is held within."""
 HYSTERESIS = 0.15

@@ -8,6 +8,7 @@ import orjson
 
 from app.api.dialects.parts import AnswerPart, PartSequencer, Step
 from app.api.dialects.request_fields import INPUT, ChatRequestBody, Json, get_dict, read_count, seal_thoughts
+from app.api.sse import encode_event
 from app.core.errors import ContextTooLong, PrompterError, UpstreamRateLimited
 from app.services.llm.completion import count_chars, estimate_usage, valid_usage
 
@@ -164,7 +165,7 @@ class ResponseWriter:
     def _event(self, kind: str, **fields: Any) -> bytes:
         data = {"type": kind, "sequence_number": self._number, **fields}
         self._number += 1
-        return b"event: %s\ndata: %s\n\n" % (kind.encode("ascii"), orjson.dumps(data))
+        return encode_event(kind, data)
 
     def _write_step(self, step: Step) -> bytes:
         part = step.part

@@ -17,7 +17,7 @@ from app.schemas.speech_socket import EndpointingConfig, StartConfig
 from app.services.audio.pcm import MonoConverter
 from app.services.dictation.events import Event
 from app.services.transcription.request import parse_named_language, parse_vocabulary
-from app.utils.joining import TextJoiner, TextPart, join_texts
+from app.utils.joining import TextJoiner, TextPart, cut_shown, join_texts
 
 SILENCE_MS = {"aggressive": 250, "default": 700, "relaxed": 1250}
 """The pause that ends a command, by `vad_sensitivity`: the times of Home Assistant's own detector."""
@@ -130,7 +130,7 @@ class WyomingTranslator:
 
     def fail(self, error: PrompterError) -> list[Step]:
         """The command cannot go on: the client gets the error in place of a transcript."""
-        told = Send(WyomingEvent("error", {"text": error.message, "code": error.code}))
+        told = Send(make_error_event(error))
         if self._state not in (_State.LISTENING, _State.ENDING):
             return [told]
         is_going_on = self._state is _State.LISTENING
@@ -250,7 +250,7 @@ class _Answer:
         self._parts.append(part)
         piece = self._joiner.push(part)
         if is_first and self._said:
-            piece = _cut_said(piece, self._said)
+            piece = cut_shown(piece, self._said)
         return self._send_chunk(piece, part.lang)
 
     def finish(self) -> list[Step]:
@@ -272,12 +272,9 @@ class _Answer:
         return [*self._begin(lang), Send(WyomingEvent("transcript-chunk", {"text": text}))] if text else []
 
 
-def _cut_said(text: str, said: str) -> str:
-    """The text behind what was sent: as many words of it, where the final has other ones."""
-    if text.startswith(said):
-        return text[len(said) :]
-    rest = text.split()[len(said.split()) :]
-    return f" {' '.join(rest)}" if rest else ""
+def make_error_event(error: PrompterError) -> WyomingEvent:
+    """How a client is told of an error."""
+    return WyomingEvent("error", {"text": error.message, "code": error.code})
 
 
 # -- fields of the client

@@ -1,8 +1,6 @@
 """OpenAI's transcription API: the form of a request, and the transcript in its answer. Nothing here does I/O."""
 
-import io
 import math
-import wave
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +9,7 @@ import orjson
 from app.core.errors import UpstreamError
 from app.providers.base import SAMPLE_RATE_HZ, Samples, SttConfig, Transcript, Word
 from app.providers.upstream.errors import make_no_api_error
+from app.utils.chunked_audio import make_wav
 
 # `verbose_json` names languages in English. A language that is not listed here is reported as unknown.
 _LANGUAGES = {
@@ -35,13 +34,8 @@ _LANGUAGES = {
 
 def encode_wav(pieces: Sequence[Samples]) -> bytes:
     """Return the audio as a WAV file in memory: 16 kHz mono PCM16."""
-    file = io.BytesIO()
-    with wave.open(file, "wb") as writer:
-        writer.setnchannels(1)
-        writer.setsampwidth(2)
-        writer.setframerate(SAMPLE_RATE_HZ)
-        writer.writeframes(b"".join(piece.astype("<i2", copy=False).tobytes() for piece in pieces))
-    return file.getvalue()
+    pcm = b"".join(piece.astype("<i2", copy=False).tobytes() for piece in pieces)
+    return make_wav(pcm, SAMPLE_RATE_HZ)
 
 
 def build_form(config: SttConfig, model: str, *, verbose: bool) -> dict[str, Any]:

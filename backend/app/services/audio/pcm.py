@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from app.core.errors import InvalidBase64, InvalidSampleRate, OddLength, UnsupportedFormat
 from app.providers.base import SAMPLE_RATE_HZ, Samples
 
+RATES_HZ = range(8000, 48_001)
+"""The sample rates that a client may send."""
+
 _LITTLE_ENDIAN_INT16 = np.dtype("<i2")
 
 
@@ -64,7 +67,7 @@ class MonoConverter:
         Raises:
             InvalidSampleRate, UnsupportedFormat
         """
-        if not 8000 <= rate_hz <= 48_000:
+        if rate_hz not in RATES_HZ:
             raise InvalidSampleRate("a sample rate is an integer from 8000 to 48000 (Hz)")
         if width not in _READERS or not 1 <= channels <= MAX_CHANNELS:
             raise UnsupportedFormat(

@@ -19,7 +19,7 @@ from app.core.errors import (
     UnsupportedFormat,
 )
 from app.schemas.speech_socket import Auth, Flush, Ping, Resume, Start, Stop
-from app.services.audio.pcm import decode_base64
+from app.services.audio.pcm import RATES_HZ, decode_base64
 from app.utils.validation import explain_validation
 
 _MODELS: dict[str, type[BaseModel]] = {
@@ -86,7 +86,7 @@ def parse_pcm(body: dict[str, Any]) -> bytes:
     form, rate, data = body.get("format"), body.get("sample_rate"), body.get("data")
     if form != "pcm16":
         raise UnsupportedFormat("`format` must be 'pcm16': signed 16-bit little-endian mono")
-    if type(rate) is not int or not 8000 <= rate <= 48_000:
+    if type(rate) is not int or rate not in RATES_HZ:
         raise InvalidSampleRate("`sample_rate` must be an integer from 8000 to 48000 (Hz)")
     if type(data) is not str:
         raise InvalidMessage("`data` must be a string: base64 of the samples, or a `data:` URL of it")

@@ -2,11 +2,9 @@
 
 import logging
 import tempfile
-import wave
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import IO
 from uuid import UUID
 
 import anyio
@@ -23,6 +21,7 @@ from app.services.transcription.result import RecordingTranscript, TranscribedUt
 from app.storage import dictations
 from app.storage.audio_spool import SpoolEntry
 from app.storage.database import Database
+from app.utils.chunked_audio import make_wav
 
 logger = logging.getLogger(__name__)
 
@@ -190,7 +189,8 @@ class Recovery:
             vocabulary=about.vocabulary,
         )
         with tempfile.TemporaryFile() as file:
-            await run_sync(_write_wav, file, about.rate_hz, audio)
+            await run_sync(lambda: file.write(make_wav(audio, about.rate_hz)))
+            file.seek(0)
             async with self._transcriptions.reserve():
                 job = self._transcriptions.create_job(file, request)
                 try:
@@ -215,12 +215,3 @@ def _record(recorder: DictationRecorder, entry: SpoolEntry, transcript: Recordin
             }
         )
     recorder.end()
-
-
-def _write_wav(file: IO[bytes], rate_hz: int, audio: bytes) -> None:
-    with wave.open(file, "wb") as wav:
-        wav.setnchannels(1)
-        wav.setsampwidth(2)
-        wav.setframerate(rate_hz)
-        wav.writeframes(audio)
-    file.seek(0)

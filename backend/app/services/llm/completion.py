@@ -20,7 +20,8 @@ from app.services.llm.context import ResolvedModel, RunContext
 from app.services.llm.forwarding import filter_fields
 from app.services.llm.models import ModelCatalog
 
-_TOKEN_CHARS = 4
+TOKEN_CHARS = 4
+"""Characters that are counted as a token where nobody knows better."""
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 
 
@@ -33,7 +34,7 @@ def valid_usage(usage: object) -> dict[str, Any] | None:
 def estimate_usage(messages: Iterable[Mapping[str, Any]], written_chars: int) -> dict[str, Any]:
     """A usage that counts four characters as a token: clients break without these integers."""
     read_chars = sum(len(text) for message in messages for text in _texts(message.get("content")))
-    read, written = math.ceil(read_chars / _TOKEN_CHARS), math.ceil(written_chars / _TOKEN_CHARS)
+    read, written = math.ceil(read_chars / TOKEN_CHARS), math.ceil(written_chars / TOKEN_CHARS)
     counts = dict(zip(_COUNTS, (read, written, read + written), strict=True))
     return counts | {"estimated": True}
 

@@ -12,6 +12,7 @@ from app.core.config import LlmSettings, Settings
 from app.core.errors import ContextTooLong, UpstreamRateLimited, UpstreamTruncated
 from tests.fakes.llm_providers import HELLO, FakeAssistant, FakeChat, delta, with_models
 from tests.support.server import run_server
+from tests.support.speech_client import wait_until
 
 SECRET = "tell nobody about the purple submarine"
 LLM = LlmSettings(discover=False, model_aliases={"claude-sonnet-5": "fake/tiny"})
@@ -177,16 +178,10 @@ async def test_a_client_that_leaves_closes_the_upstream(
 ) -> None:
     fake.script = [None]
     asking = asyncio.ensure_future(ask(http, stream=stream))
-    await until(lambda: fake.opened == 1)
+    await wait_until(lambda: fake.opened == 1)
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
-    await until(lambda: fake.closed == 1, within_s=1)
-
-
-async def until(holds: Any, within_s: float = 5) -> None:
-    async with asyncio.timeout(within_s):
-        while not holds():  # noqa: ASYNC110  # the fake lives in another thread's loop
-            await asyncio.sleep(0.005)
+    await wait_until(lambda: fake.closed == 1, within_s=1)
 
 
 # -- what else clients ask for

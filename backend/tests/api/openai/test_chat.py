@@ -11,6 +11,7 @@ import pytest
 from app.core.config import LlmSettings, Settings
 from tests.fakes.llm_providers import HELLO, FakeChat, delta, with_models
 from tests.support.server import run_server
+from tests.support.speech_client import wait_until
 
 PROMPT = "tell nobody about the purple submarine"
 MESSAGES = [{"role": "user", "content": PROMPT}]
@@ -133,10 +134,10 @@ async def test_a_client_that_leaves_in_silence_closes_the_upstream(
 ) -> None:
     fake.script = [None]
     asking = asyncio.ensure_future(ask(http, stream=stream))
-    await until(lambda: fake.opened == 1)
+    await wait_until(lambda: fake.opened == 1)
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
-    await until(lambda: fake.closed == 1, within_s=1)
+    await wait_until(lambda: fake.closed == 1, within_s=1)
 
 
 @pytest.mark.parametrize("rest", [[None], [delta("word ")] * 200_000])
@@ -147,13 +148,7 @@ async def test_a_client_that_leaves_in_mid_stream_closes_the_upstream(
     body = {"model": "fake", "messages": MESSAGES, "stream": True}
     async with http.stream("POST", "/v1/chat/completions", json=body) as response:
         await anext(response.aiter_bytes())
-    await until(lambda: fake.closed == 1, within_s=1)
-
-
-async def until(holds: Any, within_s: float = 5) -> None:
-    async with asyncio.timeout(within_s):
-        while not holds():  # noqa: ASYNC110  # the fake lives in another thread's loop
-            await asyncio.sleep(0.005)
+    await wait_until(lambda: fake.closed == 1, within_s=1)
 
 
 async def test_large_bodies_have_a_limit_of_their_own(http: httpx2.AsyncClient, fake: FakeChat) -> None:
