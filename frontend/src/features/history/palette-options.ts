@@ -1,5 +1,6 @@
 /** What the jump palette offers for words: actions, conversations by title, places in texts. Pure. */
 import type { Conversation, SearchHit } from "@/shared/api/types";
+import { foldText } from "@/shared/lib/folding";
 
 import { getPath } from "./search-results";
 
@@ -33,8 +34,8 @@ export function findOptions(
   conversations: readonly Conversation[],
   hits: readonly SearchHit[],
 ): OptionGroup[] {
-  const words = fold(typed).split(/\s+/).filter(Boolean);
-  const matches = (text: string): boolean => words.every((word) => fold(text).includes(word));
+  const words = foldText(typed).split(/\s+/).filter(Boolean);
+  const matches = (text: string): boolean => words.every((word) => foldText(text).includes(word));
   const titled = hits.filter(({ kind, title }) => kind === "title" && matches(title ?? ""));
   const found = new Map([
     ...conversations.filter(({ title }) => matches(title)).map(({ id, title }) => [id, title] as const),
@@ -63,9 +64,4 @@ export function findOptions(
     { kind: "place", options: placeGroup },
   ];
   return groups.filter(({ options }) => options.length > 0);
-}
-
-/** Case and accents do not matter. */
-function fold(text: string): string {
-  return text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 }

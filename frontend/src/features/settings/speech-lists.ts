@@ -1,5 +1,6 @@
 /** The lists behind the settings of speech: the vocabulary as it is typed, and the spoken languages. */
 
+import { foldText } from "@/shared/lib/folding";
 import { MAX_VOCABULARY_TERMS } from "@/shared/lib/settings";
 
 /** The limit of one term in `start.config.vocabulary`. */
@@ -60,15 +61,11 @@ export function listLanguages(
 
 /** The languages whose name, own name or tag has the words that are searched, accents aside. */
 export function searchLanguages(languages: readonly SpokenLanguage[], typed: string): SpokenLanguage[] {
-  const wanted = fold(typed.trim());
+  const wanted = foldText(typed.trim());
   return languages.filter(
     ({ tag, name, ownName }) =>
-      [name, ownName].some((text) => fold(text).includes(wanted)) || fold(tag) === wanted,
+      [name, ownName].some((text) => foldText(text).includes(wanted)) || foldText(tag) === wanted,
   );
-}
-
-function fold(text: string): string {
-  return text.normalize("NFD").replace(/\p{M}/gu, "").toLocaleLowerCase();
 }
 
 function nameLanguage(tag: string, page: string): string {
