@@ -271,7 +271,7 @@ class SocketHandler:
                 self._connection.notify()
 
     def _check_clock(self) -> None:
-        self._session.tick(is_listening=self._is_listening)
+        self._session.tick(is_listening=self._is_listening, login_left_s=self._live_auth.left_s)
 
     async def _watch_connection(self) -> None:
         """End the socket where the session says so, or the writer has failed."""

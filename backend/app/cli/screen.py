@@ -89,6 +89,8 @@ class TextScreen:
         """What the server says is awaited."""
         self._quiet_notes = 0
         self._hints: set[str] = set()
+        self._limit = ""
+        """The limit that is near, as it was told."""
 
     def show(self, event: Event) -> None:
         if event.type == "ready" and self._notes.is_terminal:
@@ -153,6 +155,10 @@ class TextScreen:
         if hint and hint["code"] not in self._hints:
             self._hints.add(hint["code"])
             self._note(hint["message"])
+        limit = format_limit(status.get("limit"))
+        if limit != self._limit and (limit or self._limit):
+            self._note(limit or "the limit is no longer near")
+        self._limit = limit
 
     def _note(self, line: str) -> None:
         self._erase()
@@ -194,6 +200,39 @@ def format_awaited(status: Mapping[str, Any]) -> str:
         case "catching_up":
             return f"(catching up, {status.get('backlog_ms', 0) // 1000} s to go)"
     return ""
+
+
+def format_limit(limit: Mapping[str, Any] | None) -> str:
+    """The limit of the server that is near, in a person's words; empty where there is none."""
+    if limit is None:
+        return ""
+    now, soon = _LIMITS.get(limit["name"], ("", ""))
+    return now if limit["left_s"] == 0 else soon
+
+
+_LIMITS = {
+    "session": (
+        "the dictation has reached the longest that the server allows",
+        "in less than a minute the dictation reaches the longest that the server allows: finish your sentence",
+    ),
+    "backlog": (
+        "the server has fallen behind; what you say waits here until it has caught up",
+        "the server does not keep up: in less than a minute what you say waits here until it has caught up",
+    ),
+    "spool": (
+        "your space for speech on the server is used: a crash of the server could cost what you say now",
+        "your space for speech on the server is nearly used: pause, or a crash of the server may cost what you say",
+    ),
+    "disk": (
+        "the disk of the server is full: a crash of the server could cost what you say now",
+        "the disk of the server is nearly full: soon a crash of the server could cost what you say",
+    ),
+    "login": (
+        "the token has expired",
+        "the token expires in less than a minute, and the dictation ends then: finish your sentence",
+    ),
+}
+"""What is said of each limit that bites: now, and within a minute."""
 
 
 def format_span(span: Mapping[str, Any]) -> str:

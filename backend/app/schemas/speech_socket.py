@@ -362,8 +362,18 @@ class Hint(BaseModel):
     message: str = Field(description="a sentence in English for who has no text for the code")
 
 
+class Limit(_Message):
+    """The limit of the server that is the nearest."""
+
+    name: Literal["session", "backlog", "spool", "disk", "login"]
+    left_s: int = Field(ge=0, description="the least time until it bites (s); 0: it has")
+
+
 class Status(_Event):
-    """What is awaited, what the load does to partials, and what is wrong with the audio; sent when that changes."""
+    """What is awaited, what the load does to partials, which limit is near, and what is wrong with the audio.
+
+    Sent when something of it changes.
+    """
 
     type: Literal["status"]
     state: Literal["loading", "queued", "decoding", "catching_up"] | None = Field(
@@ -374,6 +384,9 @@ class Status(_Event):
     degraded: bool = Field(description="whether partials come later than they would, or not all of them")
     partials: Literal["on", "first_only", "off"] = Field(
         description="`first_only`: one for each utterance; `off`: finals alone"
+    )
+    limit: Limit | None = Field(
+        None, description="the limit that bites within a minute or has bitten; null: none is near"
     )
     hint: Hint | None = Field(None, description="what is wrong with the audio; each code once a dictation")
 

@@ -106,6 +106,10 @@ class SpoolStore(Protocol):
         """The audio of an entry that is not settled, whole samples."""
         ...
 
+    def free_bytes(self) -> int | None:
+        """How much more can be kept; None where nobody knows."""
+        ...
+
 
 class FileSpool:
     """A `SpoolStore` in a folder that only the server's user can read.
@@ -175,6 +179,9 @@ class FileSpool:
             ends = [first + piece.stat().st_size for first, piece in _list_pieces(folder)]
             found.append(SpoolEntry(entry_id, about, settled, max(ends, default=settled)))
         return found
+
+    def free_bytes(self) -> int | None:
+        return shutil.disk_usage(self._folder).free
 
     def read(self, entry: SpoolEntry) -> bytes:
         parts, position = [], entry.settled

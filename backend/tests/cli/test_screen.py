@@ -6,7 +6,7 @@ import json
 import pytest
 from rich.console import Console
 
-from app.cli.screen import JsonScreen, TextScreen, format_partial
+from app.cli.screen import JsonScreen, TextScreen, format_limit, format_partial
 from app.client.events import Event
 
 
@@ -170,3 +170,17 @@ def test_json_keeps_the_whole_event(capsys: pytest.CaptureFixture[str]) -> None:
         {"type": "answer", "text": "Sí."},
         {"type": "answered"},
     ]
+
+
+def test_a_limit_is_said_once_as_near_and_once_as_reached_and_taken_back() -> None:
+    notes = Console(file=io.StringIO(), width=200)
+    screen = TextScreen(Console(file=io.StringIO()), notes)
+    near, reached = {"name": "backlog", "left_s": 40}, {"name": "backlog", "left_s": 0}
+    for limit in (None, near, {**near, "left_s": 30}, reached, reached, None, None):
+        screen.show(event("status", state=None, limit=limit, hint=None))
+    assert written(notes).splitlines() == [
+        format_limit(near),
+        format_limit(reached),
+        "the limit is no longer near",
+    ]
+    assert format_limit({"name": "of a newer server", "left_s": 1}) == ""

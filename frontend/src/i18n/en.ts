@@ -95,6 +95,26 @@ export const en = {
     },
     tooQuiet: "Very quiet: move closer, or turn the microphone up",
     badSound: "Something is wrong with the sound. Check the microphone.",
+    limits: {
+      session: {
+        near: "This dictation soon reaches its longest time. Keep talking: the page begins a new one by itself.",
+        reached: "This dictation has reached its longest time. The page begins a new one.",
+      },
+      backlog: {
+        near: "The server cannot keep up with you. Pause for a moment; in less than a minute, what you say has to wait here.",
+        reached: "The server has fallen behind. What you say waits here until it has caught up.",
+      },
+      spool: {
+        near: "Your space for speech on the server is nearly used. Pause until the text is there; otherwise a crash of the server could cost what you say.",
+        reached:
+          "Your space for speech on the server is used. The text goes on, but a crash of the server could cost what you say now.",
+      },
+      disk: {
+        near: "The server’s disk is nearly full. Soon a crash of the server could cost what you say. Tell whoever runs it.",
+        reached:
+          "The server’s disk is full. The text goes on, but a crash of the server could cost what you say now. Tell whoever runs it.",
+      },
+    },
     missing_one: "A part was not understood: repeat it",
     missing_other: "{{count}} parts were not understood: repeat them",
     doubted_one: "{{count}} uncertain word",

@@ -96,6 +96,26 @@ export const es: Texts = {
     },
     tooQuiet: "Se oye muy bajo: acércate o sube el volumen del micrófono",
     badSound: "Algo va mal con el sonido. Revisa el micrófono.",
+    limits: {
+      session: {
+        near: "Este dictado llega pronto a su duración máxima. Sigue hablando: la página empieza otro por sí sola.",
+        reached: "Este dictado ha llegado a su duración máxima. La página empieza otro.",
+      },
+      backlog: {
+        near: "El servidor no puede seguirte. Haz una pausa; en menos de un minuto, lo que digas tendrá que esperar aquí.",
+        reached: "El servidor se ha quedado atrás. Lo que dices espera aquí hasta que te alcance.",
+      },
+      spool: {
+        near: "Casi has llenado tu espacio para voz en el servidor. Haz una pausa hasta que aparezca el texto; si no, una caída del servidor podría llevarse lo que digas.",
+        reached:
+          "Has llenado tu espacio para voz en el servidor. El texto sigue, pero una caída del servidor podría llevarse lo que digas ahora.",
+      },
+      disk: {
+        near: "El disco del servidor está casi lleno. Pronto una caída del servidor podría llevarse lo que digas. Avisa a quien lo administra.",
+        reached:
+          "El disco del servidor está lleno. El texto sigue, pero una caída del servidor podría llevarse lo que digas ahora. Avisa a quien lo administra.",
+      },
+    },
     missing_one: "Una parte no se ha entendido: repítela",
     missing_other: "{{count}} partes no se han entendido: repítelas",
     doubted_one: "{{count}} palabra dudosa",

@@ -185,9 +185,12 @@ class LiveAuth:
         self.caller = caller
         self._renewed.set()
 
-    def _next_check_s(self) -> float:
+    @property
+    def left_s(self) -> float | None:
+        """Until the credential expires (s); None where it does not."""
         expires_at = self.caller.expires_at
-        if expires_at is None:
-            return self._interval_s
-        left_s = (expires_at - datetime.now(UTC)).total_seconds()
-        return min(self._interval_s, max(left_s, 0.0) + 0.01)
+        return None if expires_at is None else (expires_at - datetime.now(UTC)).total_seconds()
+
+    def _next_check_s(self) -> float:
+        left_s = self.left_s
+        return self._interval_s if left_s is None else min(self._interval_s, max(left_s, 0.0) + 0.01)

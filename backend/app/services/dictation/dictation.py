@@ -18,6 +18,7 @@ from app.services.decoding.load import Pressure
 from app.services.decoding.utterance import OpenEngine
 from app.services.dictation.events import EventBuilder
 from app.services.dictation.latency_meter import Meter
+from app.services.dictation.limits import BacklogForecast, LimitWatch
 from app.services.dictation.outbox import Outbox
 from app.services.dictation.progress import ProgressWatch
 from app.services.dictation.recognition import FlushMark, RecognitionLoop, StopMark, WorkQueue
@@ -63,6 +64,8 @@ class SegmentedDictation:
         self._queue = WorkQueue()
         self._recognition = RecognitionLoop(engine, self._queue, builder, outbox, self._count_told)
         self._progress = ProgressWatch() if builder.is_requested("status") else None
+        self._limits = LimitWatch() if builder.is_requested("status") else None
+        self._backlog = BacklogForecast(settings.limits.backlog_s)
         self._segmenter: Segmenter | None = None
         self._rate_hz = 0
         self._checks: InputChecks | None = None
@@ -187,6 +190,25 @@ class SegmentedDictation:
         )
         if progress is not None:
             self._builder.progress(progress)
+
+    def report_limits(self, now: float, login_left_s: float | None) -> None:
+        """Emit which limit is near, where that has changed. `login_left_s`: until the caller's token expires."""
+        if self._limits is None:
+            return
+        received = self.received_samples
+        spooled = self._spooled
+        is_near = self._limits.observe(
+            now,
+            {
+                "session": self._settings.limits.session_s - received / SAMPLE_RATE_HZ,
+                "backlog": self._backlog.predict(now, self._queue.pending_samples, received),
+                "spool": None if spooled is None else spooled.share_left_s,
+                "disk": None if spooled is None else spooled.disk_left_s,
+                "login": login_left_s,
+            },
+        )
+        if is_near:
+            self._builder.limit(self._limits.told)
 
     def _count_told(self) -> None:
         """An utterance has its last event."""

@@ -18,6 +18,7 @@ from app.schemas.speech_socket import OPTIONAL_EVENTS
 from app.services.audio.input_checks import InputHint
 from app.services.audio.segmenter import UtteranceEnded, UtterancePaused
 from app.services.dictation.latency_meter import Meter
+from app.services.dictation.limits import Limit, LimitName
 from app.services.dictation.progress import Progress, ProgressState
 from app.utils.joining import strip_open_end
 
@@ -171,8 +172,15 @@ class HintFields(TypedDict):
     message: str
 
 
+class LimitFields(TypedDict):
+    """The limit that bites first, and how soon."""
+
+    name: LimitName
+    left_s: int
+
+
 class StatusEvent(_Numbered):
-    """What is awaited, what the load does to partials, and what is wrong with the audio."""
+    """What is awaited, what the load does to partials, which limit is near, and what is wrong with the audio."""
 
     type: Literal["status"]
     state: ProgressState | None
@@ -180,6 +188,7 @@ class StatusEvent(_Numbered):
     backlog_ms: int
     degraded: bool
     partials: Literal["on", "first_only", "off"]
+    limit: LimitFields | None
     hint: NotRequired[HintFields | None]
     """Only where something is wrong with the audio."""
 
@@ -258,9 +267,10 @@ def status_event(
     *,
     degraded: bool = False,
     partials: Literal["on", "first_only", "off"] = "on",
+    limit: Limit | None = None,
     hint: HintFields | None = None,
 ) -> StatusEvent:
-    """What is awaited, the load, and a hint."""
+    """What is awaited, the load, the limit that is near, and a hint."""
     return {
         "type": "status",
         "state": progress.state,
@@ -268,6 +278,7 @@ def status_event(
         "backlog_ms": progress.backlog_ms,
         "degraded": degraded,
         "partials": partials,
+        "limit": None if limit is None else {"name": limit.name, "left_s": limit.left_s},
         "hint": hint,
     }
 
@@ -389,6 +400,7 @@ class EventBuilder:
         self._degraded = False
         self._partials: Literal["on", "first_only", "off"] = "on"
         self._progress = Progress()
+        self._limit: Limit | None = None
 
     def is_requested(self, kind: str) -> bool:
         """Whether the client gets events of this type."""
@@ -538,12 +550,25 @@ class EventBuilder:
         self._progress = progress
         self._emit_status(None)
 
+    def limit(self, limit: Limit | None) -> None:
+        """Which limit of this dictation is near; None: none."""
+        self._limit = limit
+        self._emit_status(None)
+
     def hint(self, hint: InputHint) -> None:
         """Something is wrong with the client's audio."""
         self._emit_status({"code": hint.code, "message": hint.message})
 
     def _emit_status(self, hint: HintFields | None) -> None:
-        self._emit(status_event(self._progress, degraded=self._degraded, partials=self._partials, hint=hint))
+        self._emit(
+            status_event(
+                self._progress,
+                degraded=self._degraded,
+                partials=self._partials,
+                limit=self._limit,
+                hint=hint,
+            )
+        )
 
     def flushed(self, flush_id: str | int | None) -> None:
         """All that was said before the client's `flush` is final."""

@@ -8,6 +8,7 @@ from app.providers.base import SAMPLE_RATE_HZ, RawSttSession
 from app.providers.boundary import ProviderBoundary, close_provider
 from app.services.dictation.events import EventBuilder, UtteranceState
 from app.services.dictation.latency_meter import Meter
+from app.services.dictation.limits import LimitWatch
 from app.services.dictation.outbox import Outbox
 
 _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
@@ -40,10 +41,17 @@ class PassthroughDictation:
         self._received = 0
         """Samples received so far, at 16 kHz, in whole milliseconds."""
         self._utterance = UtteranceState(1, 0)
+        self._limits = LimitWatch() if builder.is_requested("status") else None
         self.done = anyio.Event()
 
     def report_progress(self) -> None:
         """Nothing is ever awaited: the engine answers each chunk."""
+
+    def report_limits(self, now: float, login_left_s: float | None) -> None:
+        """Emit which limit is near, where that has changed."""
+        left_s = (self._limit_ms - self._received_ms) / 1000
+        if self._limits and self._limits.observe(now, {"session": left_s, "login": login_left_s}):
+            self._builder.limit(self._limits.told)
 
     async def run(self) -> None:
         """Wait for `stop`, then emit `stopped`."""

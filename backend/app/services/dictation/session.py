@@ -382,10 +382,11 @@ class SpeechSession:
 
     # -- timers
 
-    def tick(self, *, is_listening: bool) -> None:
-        """Look at the clock: finalise for a stalled client, acknowledge, end what is idle.
+    def tick(self, *, is_listening: bool, login_left_s: float | None = None) -> None:
+        """Look at the clock: finalise for a stalled client, acknowledge, warn of limits, end what is idle.
 
         `is_listening`: the door waits for the client's next message; only then does silence count against it.
+        `login_left_s`: until the caller's token expires; None where it does not.
 
         Raises:
             SlowReader, IdleTimeout
@@ -403,6 +404,7 @@ class SpeechSession:
             if now - self._last_ack >= ACK_EVERY_S:
                 self._last_ack = now
                 self._dictation.acknowledge(self._audio_seq)
+            self._dictation.report_limits(now, login_left_s)
         self._report_progress(now)
         if is_listening:
             self._check_idle(now)

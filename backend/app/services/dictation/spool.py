@@ -51,6 +51,10 @@ class SpooledAudio:
         """Audio of the session that broke off: it is in this one too, from the beginning."""
         self.problem = ""
         """Why no more audio is kept; empty while it is."""
+        self.share_left_s: float | None = None
+        """When the user's share of the disk may be used (s); 0: it is. None where much is left."""
+        self.disk_left_s: float | None = None
+        """The same of the disk itself."""
         self._is_created = False
         self.is_over = False
         """The dictation has ended, and its text has been told."""
@@ -90,10 +94,11 @@ class SpooledAudio:
         """The dictation has ended. `is_whole`: all that is to be told has been told."""
         self.is_over, self.is_left = is_whole, not is_whole
 
-    def fail(self, reason: str) -> None:
-        """Keep no more audio; what is on disk stays until its text is stored."""
+    def fail(self, reason: str, *, is_share: bool = False) -> None:
+        """Keep no more audio; what is on disk stays until its text is stored. `is_share`: the user's share is used."""
         logger.error(ABOUT_LOST, reason)
         self.problem = reason
+        self.share_left_s, self.disk_left_s = (0.0, None) if is_share else (None, 0.0)
         self._waiting.clear()
 
     def write(self, store: SpoolStore) -> None:
@@ -117,6 +122,11 @@ class SpooledAudio:
         if self._is_created and self.is_removable:
             store.remove(self.id)
             self._is_created = False
+
+    @property
+    def bytes_per_s(self) -> int:
+        """How much comes in a second of speech."""
+        return 0 if self.about is None else 2 * self.about.rate_hz
 
     @property
     def kept_bytes(self) -> int:
@@ -241,16 +251,35 @@ class AudioSpool:
             except OSError as error:
                 if not audio.problem:
                     audio.fail(error.strerror or type(error).__name__)
+        free = self._free_bytes()
+        rate = sum(audio.bytes_per_s for audio in live)
+        for audio in live:
+            if not audio.problem:
+                audio.disk_left_s = None if free is None or not rate else free / rate
+
+    def _free_bytes(self) -> int | None:
+        try:
+            return self._store.free_bytes()
+        except OSError:
+            return None  # what is written next says what is wrong
 
     def _check_quotas(self, live: list[SpooledAudio]) -> None:
         kept: dict[UUID, int] = {}
-        for audio in live:
-            if audio.about is None or audio.problem:
-                continue
+        rates: dict[UUID, int] = {}
+        kept_live = [audio for audio in live if audio.about is not None and not audio.problem]
+        for audio in kept_live:
+            assert audio.about is not None
             owner = audio.about.user_id
             kept[owner] = kept.get(owner, 0) + audio.kept_bytes
+            rates[owner] = rates.get(owner, 0) + audio.bytes_per_s
             if kept[owner] > self._most_bytes:
-                audio.fail("the user's share of the disk is used (storage.spool_mb)")
+                audio.fail("the user's share of the disk is used (storage.spool_mb)", is_share=True)
+        for audio in kept_live:
+            assert audio.about is not None
+            owner = audio.about.user_id
+            room = self._most_bytes - kept[owner]
+            if not audio.problem:
+                audio.share_left_s = room / rates[owner] if room < self._most_bytes / 2 else None
 
     def _leave(self, entry: SpoolEntry) -> None:
         self._left[entry.id] = entry

@@ -34,6 +34,7 @@ class FakeDisk:
         self.goes_on = threading.Event()
         self.goes_on.set()
         self.settled: dict[UUID, int] = {}
+        self.free: int | None = None
 
     def open(self) -> None:
         self._check()
@@ -64,6 +65,9 @@ class FakeDisk:
         if self.is_torn:
             raise OSError(errno.EIO, "Input/output error")
         return bytes(self.audio[entry.id][entry.settled :])
+
+    def free_bytes(self) -> int | None:
+        return self.free
 
     def _check(self) -> None:
         self.goes_on.wait(10)
@@ -150,6 +154,7 @@ async def test_a_full_disk_ends_the_spool_alone(caplog: pytest.LogCaptureFixture
         await until(spool, lambda: bool(first.problem))
         first.append(SECOND, 16_000)
         assert first.safe_ms == 1000
+        assert first.disk_left_s == 0
         disk.is_full = False
         second = begin(spool)
         second.append(SECOND, 16_000)
@@ -166,6 +171,20 @@ async def test_a_user_has_a_share_of_the_disk() -> None:
         for _ in range(40):
             audio.append(SECOND, 16_000)
         await until(spool, lambda: "spool_mb" in audio.problem)
+        assert audio.share_left_s == 0
+
+
+async def test_the_time_that_the_disk_leaves_is_that_of_all_who_speak() -> None:
+    disk = FakeDisk()
+    disk.free = 640_000
+    async with run_spool(disk) as spool:
+        one, other = begin(spool), begin(spool)
+        one.append(SECOND, 16_000)
+        await until(spool, lambda: one.disk_left_s == 20)
+        other.append(SECOND, 16_000)
+        await until(spool, lambda: one.disk_left_s == other.disk_left_s == 10)
+        disk.free = None
+        await until(spool, lambda: one.disk_left_s is None)
 
 
 async def test_what_broke_off_is_left_for_its_own_user() -> None:

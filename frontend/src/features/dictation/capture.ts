@@ -36,6 +36,7 @@ export class Capture {
   #isOff = false;
   #isComplete = true;
   #isMuted = false;
+  #isStopping = false;
 
   constructor(options: CaptureOptions) {
     this.#options = options;
@@ -58,15 +59,19 @@ export class Capture {
     void this.#openMicrophone();
   }
 
-  /** Switch the microphone off. Resolves when no final follows, to whether all that was said is final. */
+  /**
+   * Switch the microphone off, once it has recorded the last moment. Resolves when no final follows, to
+   * whether all that was said is final.
+   */
   async stop(): Promise<boolean> {
     if (this.#microphone === null) this.cancel(); // nothing was recorded yet
-    if (!this.#isOff) {
-      await this.#microphone?.flush();
-      this.#session.stop();
-      this.#closeMicrophone();
-    }
+    if (!this.#isStopping) void this.#finish();
     return await this.ended;
+  }
+
+  /** Record no last moment: the next microphone hears already, or this one would hear this device. */
+  hurry(): void {
+    this.#microphone?.hurry();
   }
 
   cancel(): void {
@@ -104,6 +109,7 @@ export class Capture {
         onLost: (failure) => {
           onMicrophoneFailed(failure);
           void this.stop();
+          this.hurry(); // it gives nothing more
         },
       });
       if (this.#isOff) return void microphone.close();
@@ -115,6 +121,14 @@ export class Capture {
       onMicrophoneFailed(error.failure);
       this.cancel();
     }
+  }
+
+  async #finish(): Promise<void> {
+    this.#isStopping = true;
+    if (this.#isOff) return;
+    await this.#microphone?.finish();
+    this.#session.stop();
+    this.#closeMicrophone();
   }
 
   #closeMicrophone(): void {

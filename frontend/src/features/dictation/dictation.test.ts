@@ -74,6 +74,41 @@ describe("switching on and off", () => {
     dictation.cancel();
   });
 
+  it("records a last moment, until the microphone of the next dictation hears", async () => {
+    const { server, microphones, dictation, kind } = made();
+    dictation.start();
+    await settle();
+    const first = microphones.last;
+    let endTail = (): void => undefined;
+    first.tail = new Promise((resolve) => (endTail = resolve));
+    void dictation.stop();
+    void dictation.stop(); // as by a key that is released, and Send
+    await settle();
+    expect([kind(), first.isClosed, first.isHurried]).toEqual(["finishing", false, false]);
+    first.hear(sound());
+    microphones.isLive = false;
+    dictation.start();
+    await settle();
+    expect([kind(), microphones.opened.length, first.isHurried]).toEqual(["opening", 2, false]);
+    first.hear(sound());
+    microphones.last.tell("live");
+    expect(first.isHurried).toBe(true);
+    endTail();
+    await settle();
+    expect(first.isClosed).toBe(true);
+    expect(server.dictations.map(({ received }) => received.length)).toEqual([6400, 0]);
+    dictation.cancel();
+  });
+
+  it("is over at once for a microphone that is gone", async () => {
+    const { microphones, dictation } = made();
+    dictation.start();
+    await settle();
+    microphones.last.lose();
+    expect(microphones.last.isHurried).toBe(true);
+    await settle();
+  });
+
   it("before the microphone was allowed ends at once, and closes it when it comes", async () => {
     const { microphones, dictation, kind } = made();
     let allow = (): void => undefined;
@@ -138,6 +173,53 @@ describe("switching on and off", () => {
     expect(text()).toBe("Stays. goes");
     dictation.cancel();
     expect([text(), kind(), microphones.last.isClosed]).toEqual(["Stays.", "idle", true]);
+  });
+});
+
+describe("a limit of the server", () => {
+  const status = (limit: { name: string; left_s: number } | null) => ({
+    ...{
+      type: "status",
+      state: null,
+      place: null,
+      backlog_ms: 0,
+      degraded: false,
+      partials: "on",
+      hint: null,
+    },
+    limit,
+  });
+
+  it("is told once as near and once as reached, and no longer than it is so", async () => {
+    const { server, dictation } = made();
+    dictation.start();
+    await settle();
+    const tell = async (name: string, left_s: number) => {
+      server.emit(status({ name, left_s }));
+      await settle();
+      return dictation.get().limit;
+    };
+    expect(await tell("backlog", 40)).toEqual({ name: "backlog", isReached: false });
+    dictation.dismissLimit();
+    expect(await tell("backlog", 30)).toBeNull();
+    expect(await tell("backlog", 0)).toEqual({ name: "backlog", isReached: true });
+    server.emit(status(null));
+    await settle();
+    expect(dictation.get().limit).toBeNull();
+    expect(await tell("disk", 9)).toEqual({ name: "disk", isReached: false });
+    void dictation.stop();
+    await settle();
+    expect([dictation.get().state.kind, dictation.get().limit]).toEqual(["idle", null]);
+  });
+
+  it.each(["login", "of a newer server"])("that asks nothing of the user is not shown (%s)", async (name) => {
+    const { server, dictation } = made();
+    dictation.start();
+    await settle();
+    server.emit(status({ name, left_s: 5 }));
+    await settle();
+    expect(dictation.get().limit).toBeNull();
+    dictation.cancel();
   });
 });
 

@@ -2,7 +2,7 @@
 
 import { Microphone, type OpenMicrophone } from "./audio/microphone";
 import { Capture, type DictationOptions, isFinished } from "./capture";
-import type { Awaited, Latency, ServerHint, SessionEvent } from "./client/messages";
+import type { Awaited, Latency, NearLimit, ServerHint, SessionEvent } from "./client/messages";
 import type { SessionOptions } from "./client/session";
 import type { ComposerPage, ComposerStore } from "./composer/composer-store";
 import {
@@ -42,6 +42,8 @@ export interface DictationView {
   isTooQuiet: boolean;
   /** What the server said about the sound of this dictation, until the user has read it. */
   hint: ServerHint | null;
+  /** The limit of the server that is near, until the user has read it. */
+  limit: NearLimit | null;
 }
 
 const EMPTY_VIEW: DictationView = {
@@ -50,6 +52,7 @@ const EMPTY_VIEW: DictationView = {
   awaited: null,
   isTooQuiet: false,
   hint: null,
+  limit: null,
 };
 
 export class Dictation {
@@ -61,6 +64,8 @@ export class Dictation {
   /** How often this dictation has said that it hears too little, and which hints it has shown. */
   #quietCount = 0;
   readonly #shownHints = new Set<string>();
+  /** The limit that the server told last, also where the user has read it. */
+  #limit: NearLimit | null = null;
   #level = 0;
   #isHandsFree = false;
   #capture: Capture | null = null;
@@ -138,8 +143,9 @@ export class Dictation {
     this.#isHandsFree = isHandsFree;
     this.#quietCount = 0;
     this.#shownHints.clear();
+    this.#limit = null;
     this.composer.begin(id);
-    this.#update({ awaited: null, isTooQuiet: false, hint: null });
+    this.#update({ awaited: null, isTooQuiet: false, hint: null, limit: null });
     this.#apply({ type: "opened" });
     const capture = new Capture({
       id,
@@ -149,7 +155,10 @@ export class Dictation {
       openMicrophone: openMicrophone ?? ((...args) => Microphone.open(...args)),
       onEvent: (event) => this.#handleEvent(id, event, isCurrent()),
       onLevel: (level) => isCurrent() && this.#setLevel(level),
-      onSound: (sound) => isCurrent() && this.#apply({ type: "sound", sound }),
+      onSound: (sound) => {
+        if (sound === "live") this.#hurryOthers(capture);
+        if (isCurrent()) this.#apply({ type: "sound", sound });
+      },
       onMicrophoneFailed: (failure) => isCurrent() && this.#apply({ type: "failed", failure }),
     });
     this.#capture = capture;
@@ -157,10 +166,16 @@ export class Dictation {
     void capture.ended.then(() => this.#unfinished.delete(capture));
   };
 
-  /** Switch the microphone off. Resolves when the last words are final, or never will be. */
-  readonly stop = async (): Promise<void> => {
+  /**
+   * Switch the microphone off. Resolves when the last words are final, or never will be.
+   *
+   * @param isAtOnce not even the last moment is recorded
+   */
+  readonly stop = async (isAtOnce = false): Promise<void> => {
     this.#apply({ type: "stopped" });
-    await this.#capture?.stop();
+    const ended = this.#capture?.stop();
+    if (isAtOnce) this.#capture?.hurry();
+    await ended;
   };
 
   readonly toggle = (): void => {
@@ -205,6 +220,13 @@ export class Dictation {
 
   readonly dismissHint = (): void => this.#update({ hint: null });
 
+  readonly dismissLimit = (): void => this.#update({ limit: null });
+
+  /** The last moment of one dictation ends where the next one hears: nothing is heard twice. */
+  #hurryOthers(capture: Capture): void {
+    for (const other of this.#unfinished) if (other !== capture) other.hurry();
+  }
+
   #handleEvent(id: string, event: SessionEvent, isCurrent: boolean): void {
     const isShown = (this.composer.pageOf(id) ?? this.composer.shown) === this.composer.shown;
     if (event.type === "partial") this.composer.dispatch(event);
@@ -217,6 +239,7 @@ export class Dictation {
     }
     if (isCurrent) this.#handleSound(event);
     if (isCurrent) this.#handleAwaited(event);
+    if (isCurrent) this.#handleLimit(event);
     if (isFinished(event)) this.composer.dispatch({ type: "ended", dictation: id });
     if (isCurrent) this.#apply(event);
     if (isCurrent || (event.type === "final" && isShown)) this.#eventListeners.forEach((tell) => tell(event));
@@ -242,6 +265,17 @@ export class Dictation {
     if (event.type === "awaited") this.#update({ awaited: event.awaited });
     const isOver = event.type === "state" && event.state.kind !== "finishing";
     if (isOver && this.#view.awaited !== null) this.#update({ awaited: null });
+  }
+
+  /** Each limit is told once as near and once as reached, and no longer than it is so. */
+  #handleLimit(event: SessionEvent): void {
+    const isOver = isFinished(event) || event.type === "restarted";
+    if (event.type !== "limit" && !isOver) return;
+    const limit = event.type === "limit" ? event.limit : null;
+    const before = this.#limit;
+    if (limit?.name === before?.name && limit?.isReached === before?.isReached) return;
+    this.#limit = limit;
+    this.#update({ limit });
   }
 
   #apply(event: DictationEvent): void {

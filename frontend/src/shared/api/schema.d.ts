@@ -3570,6 +3570,22 @@ export interface components {
             scopes: ("stt" | "llm" | "chat" | "metrics")[];
         };
         /**
+         * Limit
+         * @description The limit of the server that is the nearest.
+         */
+        Limit: {
+            /**
+             * Left S
+             * @description the least time until it bites (s); 0: it has
+             */
+            left_s: number;
+            /**
+             * Name
+             * @enum {string}
+             */
+            name: "session" | "backlog" | "spool" | "disk" | "login";
+        };
+        /**
          * LlmProviderList
          * @description The language-model providers.
          */
@@ -5188,7 +5204,9 @@ export interface components {
         };
         /**
          * Status
-         * @description What is awaited, what the load does to partials, and what is wrong with the audio; sent when that changes.
+         * @description What is awaited, what the load does to partials, which limit is near, and what is wrong with the audio.
+         *
+         *     Sent when something of it changes.
          */
         Status: {
             /**
@@ -5207,6 +5225,11 @@ export interface components {
              * @default null
              */
             hint: components["schemas"]["Hint"] | null;
+            /**
+             * @description the limit that bites within a minute or has bitten; null: none is near
+             * @default null
+             */
+            limit: components["schemas"]["Limit"] | null;
             /**
              * Partials
              * @description `first_only`: one for each utterance; `off`: finals alone

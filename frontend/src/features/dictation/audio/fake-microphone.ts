@@ -33,6 +33,9 @@ export class FakeMicrophone {
   isClosed = false;
   /** The last audio, which comes with `flush`. */
   rest: ArrayBuffer | null = null;
+  /** Set to hold the moment open that is recorded after Stop. */
+  tail: Promise<void> | null = null;
+  isHurried = false;
 
   constructor(private readonly events: MicrophoneEvents) {}
 
@@ -57,6 +60,15 @@ export class FakeMicrophone {
     if (this.rest !== null) this.hear(this.rest);
     this.rest = null;
     return Promise.resolve();
+  }
+
+  async finish(): Promise<void> {
+    if (this.tail !== null) await this.tail;
+    await this.flush();
+  }
+
+  hurry(): void {
+    this.isHurried = true;
   }
 
   close(): Promise<void> {

@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import { Microphone } from "./microphone";
+import { Microphone, TAIL_MS } from "./microphone";
 
 const done: string[] = [];
 let isDeaf = false;
@@ -108,6 +108,56 @@ it("waits for its worklet before it closes the context, and hears nothing more",
   await closed;
   expect(heard).toEqual([1]);
   expect(done).toEqual([...READY, "asked", "connected", "flush", "track stopped", ...CLOSED]);
+});
+
+describe("the last moment", () => {
+  async function finishing(options_: { isMuted?: boolean } = {}) {
+    const heard: number[] = [];
+    const microphone = await Microphone.open(options, {
+      onChunk: ({ level }) => heard.push(level),
+      onSound: () => undefined,
+      onLost: () => undefined,
+    });
+    vi.useFakeTimers();
+    if (options_.isMuted) microphone.mute(true);
+    let isOver = false;
+    void microphone.finish().then(() => (isOver = true));
+    const pass = async (ms: number): Promise<boolean> => {
+      await vi.advanceTimersByTimeAsync(ms);
+      return isOver;
+    };
+    return { microphone, heard, pass };
+  }
+  afterEach(() => void vi.useRealTimers());
+
+  it("is recorded after Stop: the last sound of a word is often said while Stop is pressed", async () => {
+    const { heard, pass } = await finishing();
+    expect(await pass(TAIL_MS - 1)).toBe(false);
+    node.hear(1);
+    expect(await pass(1)).toBe(true);
+    expect(heard).toEqual([1]);
+    expect(done.at(-1)).toBe("flush");
+  });
+
+  it("ends early where another microphone hears already", async () => {
+    const { microphone, pass } = await finishing();
+    microphone.hurry();
+    expect(await pass(0)).toBe(true);
+    expect(done.at(-1)).toBe("flush");
+  });
+
+  it("of a muted microphone holds nothing", async () => {
+    const { pass } = await finishing({ isMuted: true });
+    expect(await pass(0)).toBe(true);
+  });
+
+  it("holds nothing open once the microphone is closed", async () => {
+    const { microphone, pass } = await finishing();
+    void microphone.close();
+    expect(await pass(0)).toBe(true);
+    expect(done).not.toContain("flush");
+    expect(vi.getTimerCount()).toBe(0);
+  });
 });
 
 it("is ready to record before the microphone is asked for: what is said at once is not lost", async () => {

@@ -24,7 +24,10 @@ export interface MicrophoneEvents {
 export type OpenMicrophone = (
   options: MicrophoneOptions,
   events: MicrophoneEvents,
-) => Promise<Pick<Microphone, "mute" | "flush" | "close">>;
+) => Promise<Pick<Microphone, "mute" | "flush" | "finish" | "hurry" | "close">>;
+
+/** How long is recorded after Stop: people press it, or release the key, before their last sound is over. */
+export const TAIL_MS = 300;
 
 export class MicrophoneError extends Error {
   constructor(readonly failure: Failure) {
@@ -42,6 +45,7 @@ export class Microphone {
   #wasPermitted = false;
   #watch: SoundWatch | null = null;
   #onChunk: MicrophoneEvents["onChunk"] = () => undefined;
+  #endTail = (): void => undefined;
 
   private constructor(
     private readonly stream: MediaStream,
@@ -91,9 +95,28 @@ export class Microphone {
     return this.recording.send("flush");
   }
 
+  /** Record for a moment more; then as `flush`. A muted microphone has nothing more to give. */
+  async finish(): Promise<void> {
+    if (!this.#isMuted) {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      await new Promise<void>((resolve) => {
+        this.#endTail = resolve;
+        timer = setTimeout(resolve, TAIL_MS);
+      });
+      clearTimeout(timer);
+    }
+    if (!this.#isClosed) await this.flush();
+  }
+
+  /** What `finish` waits for is not wanted any more. */
+  hurry(): void {
+    this.#endTail();
+  }
+
   /** No chunk follows the call. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#endTail();
     this.#onChunk = () => undefined;
     this.#watch?.dispose();
     this.#plain?.close();

@@ -188,13 +188,27 @@ describe("a track that ends", () => {
 });
 
 describe("nothing but zeros", () => {
+  it("is a microphone that wakes up: it is waited for, and live with its first sound", () => {
+    hear(1000, 0);
+    expect(told).toEqual([]);
+    hear(100);
+    hear(1000, 0);
+    expect(told).toEqual(["live"]);
+  });
+
   it("is told after three seconds, and that there is sound", () => {
     hear(2900, 0);
-    expect(told).toEqual(["live"]);
+    expect(told).toEqual([]);
     hear(100, 0);
-    expect(told).toEqual(["live", "silent"]);
+    expect(told).toEqual(["silent"]);
     hear(100);
-    expect(told).toEqual(["live", "silent", "live"]);
+    expect(told).toEqual(["silent", "live"]);
+  });
+
+  it("is no waking of a microphone that the page mutes from the start", () => {
+    watch.mute(true);
+    hear(100, 0);
+    expect(told).toEqual(["live"]);
   });
 
   it("may be a pause after sound, of a device that mutes what is no speech, but not for ever", () => {

@@ -3,7 +3,7 @@ import type { AudioChunk } from "./recorder";
 
 /** What comes from the microphone, from the request for it on. */
 export type Sound =
-  /** The browser opens the microphone. */
+  /** The browser opens the microphone, or it wakes up: a wireless one gives zeros until then. */
   | "opening"
   /** The browser asks its user whether this page may have the microphone. */
   | "asked"
@@ -55,6 +55,8 @@ export class SoundWatch {
   #checkedAtMs = performance.now();
   #silentMs = 0;
   #hasSound = false;
+  /** Whether the microphone has ever given anything but zeros. */
+  #isAwake = false;
   #isMuted = false;
   readonly #timer = setInterval(() => this.#check(), CHECK_MS);
 
@@ -76,6 +78,7 @@ export class SoundWatch {
     this.#hasPiece = true;
     this.#pieceAtMs = performance.now();
     this.#hasSound ||= level > 0;
+    this.#isAwake ||= level > 0 || this.#isMuted;
     this.#silentMs = level > 0 || this.#isMuted ? 0 : this.#silentMs + pcm.byteLength / WIRE_BYTES_PER_MS;
     this.#judge();
   }
@@ -131,7 +134,7 @@ export class SoundWatch {
   readonly #judge = (): void => {
     const trouble = this.#findTrouble();
     if (trouble !== null && trouble !== "silent") this.#hasPiece = false;
-    this.#tell(trouble ?? (this.#hasPiece ? "live" : this.#sound));
+    this.#tell(trouble ?? (this.#hasPiece && this.#isAwake ? "live" : this.#sound));
   };
 
   #findTrouble(): SoundTrouble | null {

@@ -43,6 +43,12 @@ export type Awaited =
   /** So much audio waits to be written. */
   | { kind: "catchingUp"; seconds: number };
 
+/** A limit of the server that is near, or has been reached. */
+export interface NearLimit {
+  name: "session" | "backlog" | "spool" | "disk";
+  isReached: boolean;
+}
+
 export interface ActiveEngine {
   provider: string;
   model: string | null;
@@ -70,6 +76,8 @@ export type SessionEvent =
   | { type: "load"; partials: "on" | "first_only" | "off" }
   /** What the server says is awaited; null where that is nothing. */
   | { type: "awaited"; awaited: Awaited | null }
+  /** Which limit of the server is near; null where none is, or none any more. */
+  | { type: "limit"; limit: NearLimit | null }
   | { type: "partial"; key: string; text: string; stable: string }
   /**
    * The last event of an utterance. The text is empty, and there is no latency, where the utterance was

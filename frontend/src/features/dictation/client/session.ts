@@ -9,7 +9,13 @@ import { PendingFlushes } from "./pending-flushes";
 import { ReconnectTimer } from "./reconnect-timer";
 import { SpeechSocket } from "./socket";
 import { type Credentials, TokenRefresher } from "./token-refresher";
-import { toAwaitedEvent, toSoundEvent, toTranscriptEvent, WANTED_EVENTS } from "./transcript-events";
+import {
+  toAwaitedEvent,
+  toLimitEvent,
+  toSoundEvent,
+  toTranscriptEvent,
+  WANTED_EVENTS,
+} from "./transcript-events";
 
 const CONGESTED_PAUSE_MS = 50;
 
@@ -180,7 +186,7 @@ export class DictationSession {
       this.#audio.settle(event.end_ms);
       this.#isAfterFault = false;
     }
-    for (const told of [transcriptEvent, toSoundEvent(event), toAwaitedEvent(event)])
+    for (const told of [transcriptEvent, toSoundEvent(event), toAwaitedEvent(event), toLimitEvent(event)])
       if (told !== null) this.#options.onEvent(told);
   }
 

@@ -2,7 +2,7 @@
 import type { ServerEvent } from "@/shared/api/types";
 
 import { findMarks } from "../composer/marks";
-import type { Awaited, SessionEvent } from "./messages";
+import type { Awaited, NearLimit, SessionEvent } from "./messages";
 
 type Final = Extract<ServerEvent, { type: "final" }>;
 type Status = Extract<ServerEvent, { type: "status" }>;
@@ -97,6 +97,24 @@ function readAwaited({ state, place, backlog_ms: backlogMs }: Status): Awaited |
       return { kind: "catchingUp", seconds: Math.round(backlogMs / 1000) };
     default:
       return null; // also of a server that knows more states, or none
+  }
+}
+
+/** Which limit is near, where an event tells it. The page renews its log-in by itself: that one is none. */
+export function toLimitEvent(event: ServerEvent): SessionEvent | null {
+  return event.type === "status" ? { type: "limit", limit: readLimit(event) } : null;
+}
+
+function readLimit({ limit }: Status): NearLimit | null {
+  if (!limit) return null;
+  switch (limit.name) {
+    case "session":
+    case "backlog":
+    case "spool":
+    case "disk":
+      return { name: limit.name, isReached: limit.left_s === 0 };
+    default:
+      return null; // also of a server that knows more limits
   }
 }
 

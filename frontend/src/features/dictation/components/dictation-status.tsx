@@ -23,7 +23,7 @@ import { useDictationView } from "../dictation-context";
 import type { DictationState } from "../dictation-state";
 import type { HandsFree } from "../hands-free/hands-free";
 import { LatencyReceipt } from "./latency-receipt";
-import { SoundHint } from "./sound-hint";
+import { LimitHint, SoundHint } from "./sound-hint";
 import { useHandsFreeState } from "./use-hands-free";
 import { type Pace, useSteadyText } from "./use-steady-text";
 
@@ -35,7 +35,7 @@ interface Props {
 export function DictationStatus({ dictation, handsFree }: Props) {
   const { t } = useTranslation();
   const isHandsFree = useHandsFreeState(handsFree).kind === "on";
-  const { state, lastFinal, awaited, isTooQuiet, hint } = useDictationView(dictation);
+  const { state, lastFinal, awaited, isTooQuiet, hint, limit } = useDictationView(dictation);
   const [{ pushToTalkKey, showsTiming }] = useSettings();
   const name = (key: StateText): string => t(key, { key: nameKey(pushToTalkKey, t("common.keySpace")) });
   const announced = getStateText(state, isTooQuiet);
@@ -51,6 +51,7 @@ export function DictationStatus({ dictation, handsFree }: Props) {
   return (
     <>
       <SoundHint hint={hint} onDismiss={dictation.dismissHint} />
+      <LimitHint limit={limit} onDismiss={dictation.dismissLimit} />
       {state.kind === "failed" && <FailureNotice failure={state.failure} dictation={dictation} />}
       <div className="relative flex min-h-7 items-center justify-center gap-3 px-2 pt-1 text-center text-xs text-muted">
         <span

@@ -122,7 +122,7 @@ export class HandsFree {
     const { dictation, reading, describeEnd } = this.#setup;
     this.#apply({ type: "stopped", reason });
     reading.skip();
-    void dictation.stop(); // nothing is read into a microphone that is on
+    void dictation.stop(reason !== null); // nothing is read into a microphone that is on
     if (reason !== null) reading.say(describeEnd(reason));
   };
 
