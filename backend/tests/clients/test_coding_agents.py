@@ -53,7 +53,7 @@ def replay(url: str, path: str, name: str) -> list[tuple[httpx2.Response, list[A
 def test_the_requests_of_codex(url: str, coder: BackgroundUpstream) -> None:
     before = len(coder.fake.bodies)
     first, second = replay(url, "/v1/responses", "codex-0.171")
-    assert first[0].headers["x-prompter-omitted-tools"] == "multi_agent_v1, web_search"
+    assert first[0].headers["x-prompter-omitted-tools"] == "web_search"
     thought, call = first[1][-1]["response"]["output"]
     assert thought["summary"][0]["text"] == "I read the note."
     assert (call["type"], call["name"], json.loads(call["arguments"])) == (

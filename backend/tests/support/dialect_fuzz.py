@@ -51,6 +51,12 @@ RESPONSE: dict[str, Any] = {
     "tools": [
         {"type": "function", "name": "exec", "description": CANARY, "parameters": _SCHEMA, "strict": False},
         {"type": "custom", "name": "apply_patch", "format": {"type": "grammar", "definition": "start: WORD"}},
+        {
+            "type": "namespace",
+            "name": "mcp__x",
+            "description": CANARY,
+            "tools": [{"type": "custom", "name": "y"}],
+        },
         {"type": "web_search"},
     ],
     "tool_choice": "auto",

@@ -2,6 +2,8 @@
 
 import base64
 import binascii
+import hashlib
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +15,9 @@ Json = dict[str, Any]
 
 _SEAL = "prompter-thoughts-1."
 """How an `encrypted_content` of ours begins; what another service made is left alone."""
+_NAME_CHARS = 64
+"""Longest name of a function, as OpenAI's chat completions have it; many models' servers check it."""
+_DIGEST_CHARS = 8
 INPUT = "input"
 """The one parameter of a function that stands for a custom tool, whose input is a text."""
 
@@ -117,6 +122,18 @@ def unseal_thoughts(sealed: str) -> str:
         return ""
 
 
+def _join_names(namespace: str, name: str) -> str:
+    """Both names as one that chat completions allow, such as `mcp__files__read`."""
+    joined = re.sub(r"[^A-Za-z0-9_-]", "_", f"{namespace.removesuffix('__')}__{name}")
+    return joined if len(joined) <= _NAME_CHARS else _shorten(joined, namespace, name)
+
+
+def _shorten(joined: str, namespace: str, name: str) -> str:
+    """The name with a digest of both, where it is too long or another function's."""
+    digest = hashlib.sha256(f"{namespace}\0{name}".encode(errors="replace")).hexdigest()[:_DIGEST_CHARS]
+    return f"{joined[: _NAME_CHARS - _DIGEST_CHARS - 1]}_{digest}"
+
+
 @dataclass(slots=True)
 class ToolTable:
     """The tools of a request: those that a model can be offered, and the names of the others."""
@@ -126,17 +143,43 @@ class ToolTable:
     custom: set[str] = field(default_factory=set)
     """Names of those that are custom tools, whose calls bring a text in place of arguments."""
     omitted: list[str] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    """Of the functions that are offered."""
+    _groups: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By namespace and name the name that a function is offered by."""
+    _split: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """The reverse."""
 
-    @property
-    def names(self) -> set[str]:
-        return {tool["function"]["name"] for tool in self.offered}
+    def join(self, namespace: str, name: str) -> str:
+        """The name that a function is offered by: chat completions know no namespaces."""
+        if not namespace:
+            return name
+        return self._groups.get(namespace, {}).get(name) or _join_names(namespace, name)
+
+    def split(self, joined: str) -> tuple[str, str]:
+        """Namespace and name of a function that was offered; outside of namespaces the first is empty."""
+        return self._split.get(joined, ("", joined))
+
+    def find_group(self, namespace: str) -> set[str]:
+        """The names by which the functions of a namespace are offered."""
+        return set(self._groups.get(namespace, {}).values())
 
     def add_function(
-        self, name: str, description: Any, parameters: Any, strict: Any = None, *, is_custom: bool = False
+        self,
+        name: str,
+        description: Any,
+        parameters: Any,
+        strict: Any = None,
+        *,
+        namespace: str = "",
+        is_custom: bool = False,
     ) -> None:
         """Add a function, unless there is one of this name."""
+        if namespace:
+            name = self._join_new(namespace, name)
         if name in self.names:
             return
+        self.names.add(name)
         function: Json = {"name": name}
         if isinstance(description, str) and description:
             function["description"] = description
@@ -148,14 +191,24 @@ class ToolTable:
         if is_custom:
             self.custom.add(name)
 
-    def add_custom(self, name: str, description: str) -> None:
+    def add_custom(self, name: str, description: str, *, namespace: str = "") -> None:
         """Add a custom tool as a function that takes one text."""
         schema = {"type": "object", "properties": {INPUT: {"type": "string"}}, "required": [INPUT]}
-        self.add_function(name, description, schema, is_custom=True)
+        self.add_function(name, description, schema, namespace=namespace, is_custom=True)
+
+    def _join_new(self, namespace: str, name: str) -> str:
+        """The joined name, with a digest where another function has it."""
+        joined = self.join(namespace, name)
+        if joined in self.names and self._split.get(joined) != (namespace, name):
+            joined = _shorten(joined, namespace, name)
+        self._groups.setdefault(namespace, {})[name] = joined
+        self._split[joined] = (namespace, name)
+        return joined
 
     def keep(self, names: Collection[str]) -> None:
         """Offer only those of these names."""
         self.offered = [tool for tool in self.offered if tool["function"]["name"] in names]
+        self.names = self.names & set(names)
 
     def write_choice(self, choice: str, *, name: str = "") -> Json:
         """The fields of a chat completion for these tools. `choice` is `auto`, `none`, `required`, or `one` of a name.

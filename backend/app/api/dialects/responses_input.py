@@ -80,14 +80,35 @@ def _refuse_state(body: Mapping[str, Any]) -> None:
 
 def _read_tools(tools: list[Json], place: str, table: ToolTable) -> None:
     for at, tool in enumerate(tools):
-        kind = get_str(tool, "type") or "function"
-        if kind == "function":
-            name = read_str(tool, "name", f"{place}[{at}]")
-            table.add_function(name, tool.get("description"), tool.get("parameters"), tool.get("strict"))
-        elif kind == "custom":
-            table.add_custom(read_str(tool, "name", f"{place}[{at}]"), _describe_custom(tool))
+        if get_str(tool, "type") == "namespace":
+            _read_namespace(tool, f"{place}[{at}]", table)
         else:
-            table.omitted.append(get_str(tool, "name") or kind)
+            _read_tool(tool, f"{place}[{at}]", table)
+
+
+def _read_namespace(group: Json, place: str, table: ToolTable) -> None:
+    """Offer the tools of a namespace under joined names. What is said of all of them stands in the first one."""
+    namespace, about = read_str(group, "name", place), get_str(group, "description")
+    tools = [] if group.get("tools") is None else read_list(group["tools"], f"{place}.tools")
+    for at, tool in enumerate(tools):
+        told = f"(About all tools of {namespace}: {about})" if about and not at else ""
+        _read_tool(tool, f"{place}.tools[{at}]", table, namespace=namespace, told=told)
+
+
+def _read_tool(tool: Json, place: str, table: ToolTable, *, namespace: str = "", told: str = "") -> None:
+    """Offer one tool; `told` is for the end of its description."""
+    kind = get_str(tool, "type") or "function"
+    if kind not in ("function", "custom"):
+        table.omitted.append(get_str(tool, "name") or kind)
+        return
+    name = read_str(tool, "name", place)
+    own = _describe_custom(tool) if kind == "custom" else get_str(tool, "description")
+    description = "\n\n".join(text for text in (own, told) if text)
+    if kind == "custom":
+        table.add_custom(name, description, namespace=namespace)
+    else:
+        strict = tool.get("strict")
+        table.add_function(name, description, tool.get("parameters"), strict, namespace=namespace)
 
 
 def _describe_custom(tool: Json) -> str:
@@ -106,15 +127,27 @@ def _read_choice(choice: Any, tools: ToolTable) -> Json:
         kind = get_str(choice, "type")
         if kind == "allowed_tools":
             allowed = read_list(choice.get("tools"), "tool_choice.tools")
-            tools.keep({get_str(tool, "name") for tool in allowed})
+            tools.keep(_find_names(allowed, tools))
             return tools.write_choice("required" if choice.get("mode") == "required" else "auto")
-        return tools.write_choice(
-            "one", name=get_str(choice, "name") if kind in ("function", "custom") else ""
-        )
+        is_callable = kind in ("function", "custom")
+        return tools.write_choice("one", name=_find_name(choice, tools) if is_callable else "")
     raise BadRequest(
         "`tool_choice`: expected 'auto', 'none', 'required', a function or custom tool, or allowed_tools",
         param="tool_choice",
     )
+
+
+def _find_name(named: Json, tools: ToolTable) -> str:
+    return tools.join(get_str(named, "namespace"), get_str(named, "name"))
+
+
+def _find_names(allowed: list[Json], tools: ToolTable) -> set[str]:
+    """The names by which tools, and the tools of whole namespaces, are offered."""
+    found: set[str] = set()
+    for each in allowed:
+        is_group = get_str(each, "type") == "namespace"
+        found |= tools.find_group(get_str(each, "name")) if is_group else {_find_name(each, tools)}
+    return found
 
 
 # -- options
@@ -225,7 +258,8 @@ class _InputReader:
         message["reasoning_content"] = f"{before}\n{text}" if before else text
 
     def _add_call(self, item: Json, arguments: str, place: str) -> None:
-        call_id, name = read_str(item, "call_id", place), read_str(item, "name", place)
+        call_id = read_str(item, "call_id", place)
+        name = self._tools.join(get_str(item, "namespace"), read_str(item, "name", place))
         call = {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
         message = self._go_on()
         message.setdefault("tool_calls", []).append(call)

@@ -237,17 +237,24 @@ class ResponseWriter:
         if part.name in self._form.request.tools.custom:
             return self._write_custom_call(step)
         if step.does == "open":
-            return self._open("fc", type="function_call", call_id=part.call_id, name=part.name, arguments="")
+            named = self._name_call(part)
+            return self._open("fc", type="function_call", call_id=part.call_id, **named, arguments="")
         if step.does == "add":
             return self._tell("response.function_call_arguments.delta", delta=step.text)
         told = self._tell("response.function_call_arguments.done", arguments=part.text)
         return told + self._done(arguments=part.text)
 
+    def _name_call(self, part: AnswerPart) -> Json:
+        """The name of the tool, beside that of its namespace where it has one."""
+        namespace, name = self._form.request.tools.split(part.name)
+        return {"namespace": namespace, "name": name} if namespace else {"name": name}
+
     def _write_custom_call(self, step: Step) -> bytes:
         """A call of a custom tool. Its text comes when it is whole, out of the arguments of the function."""
         part = step.part
         if step.does == "open":
-            return self._open("ctc", type="custom_tool_call", call_id=part.call_id, name=part.name, input="")
+            named = self._name_call(part)
+            return self._open("ctc", type="custom_tool_call", call_id=part.call_id, **named, input="")
         if step.does == "add":
             return b""
         text = _read_custom_input(part.text)

@@ -86,7 +86,7 @@ async def test_tools_that_are_left_out_are_named(http: httpx2.AsyncClient, fake:
     tools = [
         {"type": "function", "name": "f"},
         {"type": "web_search"},
-        {"type": "namespace", "name": "mcp\r\nx"},
+        {"type": "mcp", "name": "mcp\r\nx"},
     ]
     response = await ask(http, tools=tools)
     assert response.headers["x-prompter-omitted-tools"] == "web_search, mcp__x"

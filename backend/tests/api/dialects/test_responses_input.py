@@ -1,6 +1,7 @@
 """Requests of OpenAI's Responses as chat completions: items, tools, options, and what is refused."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -148,11 +149,12 @@ def test_functions_and_custom_tools_are_offered_and_others_named() -> None:
         },
         {"type": "custom", "name": "apply_patch", "description": "Patch", "format": grammar},
         {"type": "web_search"},
-        {"type": "namespace", "name": "mcp__files", "tools": []},
+        {"type": "namespace", "name": "mcp__files", "tools": [{"type": "web_search"}]},
+        {"type": "namespace", "name": "empty"},
         {"type": "mcp", "server_label": "x", "server_url": "https://a.example"},
     ]
     request = read_response_request({"input": "Hi", "tools": tools, "parallel_tool_calls": False})
-    assert request.tools.omitted == ["web_search", "mcp__files", "mcp"]
+    assert request.tools.omitted == ["web_search", "web_search", "mcp"]
     assert request.tools.custom == {"apply_patch"}
     function, custom = request.body["tools"]
     assert function["function"] == {
@@ -176,7 +178,63 @@ def test_a_custom_call_comes_back_as_the_call_of_its_function() -> None:
     assert result["content"] == "ok"
 
 
+def grouped(namespace: str, *names: str, **fields: Any) -> dict[str, Any]:
+    tools = [{"type": "function", "name": name, "description": f"{name}.", **fields} for name in names]
+    return {"type": "namespace", "name": namespace, "description": "Files here.", "tools": tools}
+
+
+def test_the_tools_of_a_namespace_are_functions_with_joined_names() -> None:
+    """Codex sends the tools of each MCP server so."""
+    patch = {"type": "custom", "name": "patch"}
+    first = grouped("mcp__files", "read", "list")
+    first["tools"].append(patch)
+    tools = [first, grouped("mcp__notes__", "read"), {"type": "function", "name": "read"}]
+    request = read_response_request({"input": "Hi", "tools": tools})
+    told = {each["function"]["name"]: each["function"].get("description") for each in request.body["tools"]}
+    assert told == {
+        "mcp__files__read": "read.\n\n(About all tools of mcp__files: Files here.)",
+        "mcp__files__list": "list.",
+        "mcp__files__patch": None,
+        "mcp__notes__read": "read.\n\n(About all tools of mcp__notes__: Files here.)",
+        "read": None,
+    }
+    assert request.tools.custom == {"mcp__files__patch"}
+    assert request.tools.omitted == []
+    assert request.tools.split("mcp__notes__read") == ("mcp__notes__", "read")
+    assert request.tools.split("read") == ("", "read")
+
+
+def test_joined_names_are_ones_that_every_model_takes_and_no_two_are_equal() -> None:
+    long = "a" * 80
+    pairs = [("a", "b__c"), ("a__b", "c"), ("é.x", "y z"), ("n", long), ("n", f"{long}b"), (long, "x")]
+    tools = [{"type": "function", "name": "a__b__c"}, *(grouped(group, name) for group, name in pairs)]
+    request = read_response_request({"input": "Hi", "tools": tools})
+    names = [each["function"]["name"] for each in request.body["tools"]]
+    assert len(set(names)) == len(names) == 7
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) for name in names)
+    assert [request.tools.split(name) for name in names[1:]] == pairs
+    assert [request.tools.join(*pair) for pair in pairs] == names[1:]
+
+
+@pytest.mark.parametrize("tools", [[grouped("mcp__files", "read")], []])
+def test_a_call_in_a_namespace_comes_back_under_the_joined_name(tools: list[dict[str, Any]]) -> None:
+    """Also of a server that its user has removed meanwhile."""
+    calling = called("c0", "read") | {"namespace": "mcp__files"}
+    patching = {"type": "custom_tool_call", "call_id": "c1", "name": "patch", "namespace": "mcp__files"}
+    found = messages(calling, patching | {"input": "x"}, returned("c0"), returned("c1"), tools=tools)
+    names = [call["function"]["name"] for call in found[0]["tool_calls"]]
+    assert names == ["mcp__files__read", "mcp__files__patch"]
+
+
+@pytest.mark.parametrize("tools", [{"a": 1}, [7], "x", [{"type": "function"}]])
+def test_a_namespace_that_holds_no_tools_is_refused(tools: Any) -> None:
+    with pytest.raises(BadRequest) as refused:
+        read(tools=[{"type": "namespace", "name": "mcp__files", "tools": tools}])
+    assert str(refused.value.param).startswith("tools[0].tools")
+
+
 F = {"type": "function", "name": "f", "parameters": {}}
+N = grouped("n", "f", "h")
 G = {"type": "function", "name": "g", "parameters": {}}
 
 
@@ -193,6 +251,27 @@ G = {"type": "function", "name": "g", "parameters": {}}
 )
 def test_which_tool_is_to_be_called(choice: Any, wanted: Any, names: list[str]) -> None:
     body = read(tools=[F, G], tool_choice=choice)
+    assert body["tool_choice"] == wanted
+    assert [tool["function"]["name"] for tool in body["tools"]] == names
+
+
+ONE = {"type": "function", "name": "h", "namespace": "n"}
+
+
+@pytest.mark.parametrize(
+    ("choice", "wanted", "names"),
+    [
+        (ONE, {"type": "function", "function": {"name": "n__h"}}, ["f", "n__f", "n__h"]),
+        ({"type": "allowed_tools", "mode": "auto", "tools": [ONE]}, "auto", ["n__h"]),
+        (
+            {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "namespace", "name": "n"}]},
+            "auto",
+            ["n__f", "n__h"],
+        ),
+    ],
+)
+def test_a_tool_in_a_namespace_is_to_be_called(choice: Any, wanted: Any, names: list[str]) -> None:
+    body = read(tools=[F, N], tool_choice=choice)
     assert body["tool_choice"] == wanted
     assert [tool["function"]["name"] for tool in body["tools"]] == names
 

@@ -134,6 +134,26 @@ def test_a_custom_tool_is_called_with_a_text() -> None:
     assert (item.type, item.call_id, item.input) == ("custom_tool_call", "c0", "a\nb")
 
 
+def test_a_call_in_a_namespace_has_both_names() -> None:
+    """Codex runs it by them, and knows no other."""
+    tools = {"type": "namespace", "name": "mcp__files", "description": "Files.", "tools": [F, PATCH]}
+    pieces = [
+        call(0, "{}", id="c0", name="mcp__files__f"),
+        call(1, '{"input":"x"}', id="c1", name="mcp__files__apply_patch"),
+        call(2, "{}", id="c2", name="f"),
+    ]
+    events = replay(*pieces, tools=[tools, F])
+    items = events[-1].response.output
+    assert [(item.type, item.namespace, item.name) for item in items] == [
+        ("function_call", "mcp__files", "f"),
+        ("custom_tool_call", "mcp__files", "apply_patch"),
+        ("function_call", None, "f"),
+    ]
+    added = [event.item for event in events if event.type == "response.output_item.added"]
+    assert [(item.namespace, item.name) for item in added] == [(each.namespace, each.name) for each in items]
+    assert [tool.type for tool in events[-1].response.tools] == ["namespace", "function"]
+
+
 @pytest.mark.parametrize("arguments", ["*** Begin Patch", '{"patch":"x"}', "[1]"])
 def test_a_model_that_writes_other_arguments_is_taken_at_its_word(arguments: str) -> None:
     [item] = replay(call(0, arguments, id="c0", name="apply_patch"), tools=[PATCH])[-1].response.output
