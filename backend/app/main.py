@@ -48,6 +48,7 @@ from app.core.config import Settings, load_settings
 from app.core.logging import configure_logging
 from app.core.metrics import Observer
 from app.core.supervision import Supervisor
+from app.providers.media.flac import FlacCodec
 from app.providers.registry import Registrations
 from app.schemas.llm import generate_event
 from app.schemas.speech_socket import client_message, server_event
@@ -61,6 +62,7 @@ from app.services.decoding.scheduler import make_scheduler
 from app.services.dictation.recovery import Recovery
 from app.services.dictation.sessions import SessionManager, SocketLimiter
 from app.services.dictation.spool import AudioSpool
+from app.services.history.dictation_audio import DictationAudio
 from app.services.history.dictation_writer import DictationStore, DictationWriter
 from app.services.history.dictations import DictationHistory, find_latest_text
 from app.services.history.export import ConversationExporter
@@ -77,8 +79,9 @@ from app.services.weights.fetching import WeightsFetcher
 from app.services.weights.offers import measure_arrival
 from app.storage import lifecycle
 from app.storage.audio_spool import FileSpool
-from app.storage.data_folder import SPOOL_FOLDER
+from app.storage.data_folder import AUDIO_FOLDER, SPOOL_FOLDER
 from app.storage.database import Database
+from app.storage.kept_audio import FileKeptAudio
 
 
 def create_app(settings: Settings | None = None, *, registrations: Registrations | None = None) -> FastAPI:
@@ -144,7 +147,10 @@ def _make_resources(
     connected = ModelConnections(settings, database, resolver=registrations.resolver)
     catalog = ModelCatalog(settings, llm, assistants, connected)
     store = DictationStore(writer, transcripts, database)
-    spool = AudioSpool(settings, FileSpool(settings.data_dir / SPOOL_FOLDER))
+    spool_folder = settings.data_dir / SPOOL_FOLDER
+    kept = FileKeptAudio(settings.data_dir / AUDIO_FOLDER, spool_folder, FlacCodec())
+    audio = DictationAudio(settings, database, kept)
+    spool = AudioSpool(settings, FileSpool(spool_folder), audio)
     transcriptions = TranscriptionService(settings, stt, scheduler)
     recovery = Recovery(settings, spool, transcriptions, database, writer, store)
     sessions = SessionManager(settings, stt, store, spool, recovery, observer)
@@ -165,6 +171,7 @@ def _make_resources(
         engines=Supervisor("speech engines"),
         sockets=sockets,
         sessions=sessions,
+        audio=audio,
         spool=spool,
         recovery=recovery,
         transcriptions=transcriptions,
@@ -202,6 +209,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with (
         lifecycle.open_database(app.state.database, resources.settings, app.state.database_health, prepare),
         resources.answers.lifespan(),
+        resources.audio.run(),
         resources.recovery.tasks.run(),
         resources.spool.run(),
         resources.writer.run(resources.settings.limits.stop_s),

@@ -24,6 +24,7 @@ from app.services.decoding.scheduler import Scheduler
 from app.services.dictation.recovery import Recovery
 from app.services.dictation.sessions import SessionManager, SocketLimiter
 from app.services.dictation.spool import AudioSpool
+from app.services.history.dictation_audio import DictationAudio
 from app.services.history.dictation_writer import DictationWriter
 from app.services.history.dictations import DictationHistory
 from app.services.history.export import ConversationExporter
@@ -56,6 +57,7 @@ class Resources:
     """The task that keeps the default engine warm."""
     sockets: SocketLimiter
     sessions: SessionManager
+    audio: DictationAudio
     spool: AudioSpool
     recovery: Recovery
     wyoming: WyomingDoor
@@ -96,6 +98,7 @@ class Resources:
             self.answers.tasks,
             self.writer.tasks,
             self.sessions.tasks,
+            self.audio.tasks,
             self.spool.tasks,
             self.recovery.tasks,
             self.wyoming.tasks,

@@ -547,6 +547,19 @@ class StorageSettings(BaseModel):
         "crash of the server loses none of it",
     )
     spool_mb: int = Field(1000, ge=1, le=1_000_000, description="most audio of one user that is kept so (MB)")
+    audio_hours: float = Field(
+        24.0,
+        ge=0,
+        le=8760,
+        description="how long the audio of a dictation is kept after its end, to hear or to transcribe it again; with "
+        "accounts only for users who turn that on; 0 keeps none (h)",
+    )
+    audio_mb: int = Field(
+        2000,
+        ge=1,
+        le=1_000_000,
+        description="most audio of one user that is kept after its end; the oldest is deleted first (MB)",
+    )
 
     @field_validator("url")
     @classmethod

@@ -1,7 +1,8 @@
 """Audio on disk until its text is safe: a folder for each dictation that goes on, with pieces of plain PCM. Blocks.
 
 PCM16 as it came is written, and no other form: half a second of a file that was cut off anywhere is still sound, and
-nothing has to be decoded to append. Pieces whose text is stored are deleted at once, so little is on disk at any time.
+nothing has to be decoded to append. Pieces whose text is stored are deleted at once, so little is on disk at any time;
+where the audio is to be kept (`kept_audio.py`), they stay.
 """
 
 import errno
@@ -90,8 +91,8 @@ class SpoolStore(Protocol):
         """Add audio, which begins at this position."""
         ...
 
-    def settle(self, entry_id: UUID, position: int) -> None:
-        """Forget the audio before this position, as far as it can be deleted: its text is stored, or it has none."""
+    def settle(self, entry_id: UUID, position: int, *, delete: bool) -> None:
+        """The audio before this position needs no text any more: note that, and `delete` what can be deleted."""
         ...
 
     def remove(self, entry_id: UUID) -> None:
@@ -120,7 +121,7 @@ class FileSpool:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._lock = FileLock(folder / LOCK, blocking=False)
+        self._lock = FileLock(folder / LOCK, blocking=False, thread_local=False)
 
     def open(self) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -150,11 +151,11 @@ class FileSpool:
                 file.write(audio[:room])
             position, audio = position + len(audio[:room]), audio[room:]
 
-    def settle(self, entry_id: UUID, position: int) -> None:
+    def settle(self, entry_id: UUID, position: int, *, delete: bool) -> None:
         folder = self._folder / str(entry_id)
         with os.fdopen(os.open(folder / SETTLED, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as file:
             file.write(f"{position}\n")
-        for first, piece in _list_pieces(folder):
+        for first, piece in _list_pieces(folder) if delete else ():
             if first + PIECE_BYTES <= position:
                 piece.unlink()
 
@@ -168,7 +169,7 @@ class FileSpool:
         for folder in sorted(path for path in self._folder.iterdir() if path.is_dir()):
             try:
                 entry_id = UUID(folder.name)
-                about = _read_about((folder / ABOUT).read_bytes())
+                about = read_about((folder / ABOUT).read_bytes())
             except (OSError, ValueError, KeyError, TypeError):
                 logger.warning(
                     "audio of a dictation was left behind without what it belongs to; it is deleted"
@@ -202,7 +203,7 @@ def _to_json(value: Any) -> Any:
     return value if isinstance(value, (str, int, list, tuple, type(None))) else str(value)
 
 
-def _read_about(text: bytes) -> SpooledDictation:
+def read_about(text: bytes) -> SpooledDictation:
     """Raises ValueError, KeyError or TypeError where the text is not what `create` has written."""
     fields = json.loads(text.decode("utf-8", "surrogatepass"))
     return SpooledDictation(

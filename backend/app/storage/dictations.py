@@ -1,7 +1,7 @@
 """Dictations and their finals: written in batches while people speak, listed, read, found by label and deleted."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -155,6 +155,15 @@ async def find_end_ms(session: AsyncSession, dictation_id: UUID) -> int:
     """Return where the last stored final of a dictation ends; 0 where there is none."""
     last = select(func.max(DictationFinalRow.end_ms)).where(DictationFinalRow.dictation_id == dictation_id)
     return await session.scalar(last) or 0
+
+
+async def find_existing(session: AsyncSession, ids: Collection[UUID]) -> set[UUID]:
+    """Return those of these dictations that exist, whosever they are."""
+    asked, found = sorted(ids), set[UUID]()
+    for at in range(0, len(asked), 500):
+        some = select(DictationRow.id).where(DictationRow.id.in_(asked[at : at + 500]))
+        found.update(await session.scalars(some))
+    return found
 
 
 async def list_page(

@@ -53,6 +53,8 @@ class UserRow(Base):
     token_version: Mapped[int] = mapped_column(default=0)
     """Access tokens with another number are invalid. It rises when a user is disabled or gets a new password."""
     disabled_at: Mapped[datetime | None]
+    keep_audio: Mapped[bool | None]
+    """Whether the audio of the user's dictations is kept for a time; None where the user has not said."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
@@ -208,7 +210,15 @@ class DictationRow(Base):
     """One dictation: from `start` to `stop`."""
 
     __tablename__ = "dictations"
-    __table_args__ = (Index("ix_dictations_newest", "user_id", "id"),)
+    __table_args__ = (
+        Index("ix_dictations_newest", "user_id", "id"),
+        Index(
+            "ix_dictations_live",
+            "run_id",
+            sqlite_where=text("run_id IS NOT NULL"),
+            postgresql_where=text("run_id IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
@@ -219,6 +229,10 @@ class DictationRow(Base):
     model: Mapped[str | None]
     started_at: Mapped[datetime] = mapped_column(default=utc_now)
     ended_at: Mapped[datetime | None]
+    state: Mapped[str] = mapped_column(String(16), default="final", server_default="final")
+    """`recording`, `heard` (all audio has arrived), `final` (all text is stored) or `interrupted`."""
+    run_id: Mapped[UUID | None]
+    """The process in which it goes on; None after its end."""
 
 
 class DictationFinalRow(Base):

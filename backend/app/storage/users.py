@@ -25,6 +25,8 @@ class User:
     token_version: int
     disabled_at: datetime | None
     created_at: datetime
+    keep_audio: bool | None = None
+    """Whether the audio of the user's dictations is kept for a time; None where the user has not said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,6 +262,7 @@ def _to_user(row: UserRow) -> User:
         token_version=row.token_version,
         disabled_at=row.disabled_at,
         created_at=row.created_at,
+        keep_audio=row.keep_audio,
     )
 
 

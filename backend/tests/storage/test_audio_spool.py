@@ -48,8 +48,8 @@ def test_what_was_written_is_read(spool: FileSpool) -> None:
     [entry] = spool.list_entries()
     assert entry == SpoolEntry(entry_id, ABOUT_IT, 0, 2 * len(AUDIO))
     assert spool.read(entry) == AUDIO + AUDIO
-    spool.settle(entry_id, 1000)
-    spool.settle(entry_id, 800)
+    spool.settle(entry_id, 1000, delete=True)
+    spool.settle(entry_id, 800, delete=True)
     [entry] = spool.list_entries()
     assert (entry.settled, spool.read(entry)) == (1000, (AUDIO + AUDIO)[1000:])
     spool.remove(entry_id)
@@ -61,7 +61,7 @@ def test_pieces_whose_text_is_stored_are_deleted(spool: FileSpool, tmp_path: Pat
     long = bytes(2 * PIECE_BYTES) + AUDIO
     entry_id = fill(spool, long)
     spool.append(entry_id, len(long), AUDIO)
-    spool.settle(entry_id, 2 * PIECE_BYTES + 10)
+    spool.settle(entry_id, 2 * PIECE_BYTES + 10, delete=True)
     assert [path.name for path in tmp_path.rglob("*.pcm")] == [f"{2 * PIECE_BYTES:012d}.pcm"]
     [entry] = spool.list_entries()
     assert spool.read(entry) == (AUDIO + AUDIO)[10:]
@@ -79,8 +79,8 @@ def test_a_file_that_is_cut_off_anywhere_gives_its_whole_samples(spool: FileSpoo
 
 def test_what_was_settled_is_known_from_whole_lines_alone(spool: FileSpool, tmp_path: Path) -> None:
     entry_id = fill(spool)
-    spool.settle(entry_id, 100)
-    spool.settle(entry_id, 2500)
+    spool.settle(entry_id, 100, delete=True)
+    spool.settle(entry_id, 2500, delete=True)
     path = tmp_path / str(entry_id) / "settled"
     whole = path.read_bytes()
     for length in range(len(whole) + 1):
@@ -117,7 +117,7 @@ def test_audio_that_belongs_to_nobody_is_deleted(spool: FileSpool, tmp_path: Pat
 
 def test_nobody_else_can_read_it(spool: FileSpool, tmp_path: Path) -> None:
     entry_id = fill(spool)
-    spool.settle(entry_id, 10)
+    spool.settle(entry_id, 10, delete=True)
     folder = tmp_path / str(entry_id)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}

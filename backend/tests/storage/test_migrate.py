@@ -14,7 +14,8 @@ from app.storage.connections import database_url, postgres_engine, sqlite_engine
 from app.storage.database import Database
 from app.storage.migrate import is_ours, make_alembic_config, read_schema, upgrade
 from app.storage.tables import Base, UserRow
-from tests.support.database import PostgresServer, add_user, make_settings
+from app.utils.ids import new_id
+from tests.support.database import PostgresServer, make_settings
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -68,9 +69,12 @@ async def test_conversations_outlive_the_tables_of_tools(empty: Settings) -> Non
     """From a database of before, with a person in it, and back again."""
     url = database_url(empty)
     await upgrade(url, "0001")
-    database = Database(empty)
-    ana = await add_user(database, "ana")
-    await database.aclose()
+    ana = new_id()
+    await run_statements(
+        empty,
+        "INSERT INTO users (id, name, name_key, password_hash, role, token_version, created_at) "
+        f"VALUES ('{ana.hex}', 'ana', 'ana', '', 'user', 0, '2026-01-01 00:00:00.000000')",
+    )
     assert "tool_approvals" not in await tables_of(empty)
     assert (await upgrade(url)).is_up_to_date
     assert "tool_approvals" in await tables_of(empty)
@@ -78,7 +82,7 @@ async def test_conversations_outlive_the_tables_of_tools(empty: Settings) -> Non
     assert "tool_approvals" not in await tables_of(empty)
     database = Database(empty)
     async with database.read() as session:
-        assert [row.id for row in await session.scalars(select(UserRow))] == [ana]
+        assert list(await session.scalars(select(UserRow.id))) == [ana]
     await database.aclose()
 
 

@@ -47,20 +47,23 @@ MEDIA_TYPES: dict[SpokenFormat, str] = {
 
 
 class AudioEncoder(Protocol):
-    """Takes mono PCM16 at `SPOKEN_RATE_HZ`, gives the bytes of the file that are complete. Blocks for milliseconds."""
+    """Takes mono PCM16, gives the bytes of the file that are complete. Blocks for milliseconds."""
 
     def push(self, pcm: bytes) -> bytes: ...
 
     def finish(self) -> bytes: ...
 
 
-def make_encoder(form: SpokenFormat) -> AudioEncoder:
+def make_encoder(form: SpokenFormat, rate_hz: int = SPOKEN_RATE_HZ) -> AudioEncoder:
     """The encoder of one file."""
-    makers: dict[str, Callable[[], AudioEncoder]] = {"wav": _WavEncoder, "pcm": _RawEncoder}
-    return makers[form]() if form in makers else _AvEncoder(_FORMS[form])
+    makers: dict[str, Callable[[int], AudioEncoder]] = {"wav": _WavEncoder, "pcm": _RawEncoder}
+    return makers[form](rate_hz) if form in makers else _AvEncoder(_FORMS[form], rate_hz)
 
 
 class _RawEncoder:
+    def __init__(self, rate_hz: int) -> None:
+        pass
+
     def push(self, pcm: bytes) -> bytes:
         return pcm
 
@@ -69,8 +72,8 @@ class _RawEncoder:
 
 
 class _WavEncoder:
-    def __init__(self) -> None:
-        self._head = _make_wav_head()
+    def __init__(self, rate_hz: int) -> None:
+        self._head = make_wav_head(rate_hz)
 
     def push(self, pcm: bytes) -> bytes:
         head, self._head = self._head, b""
@@ -80,10 +83,11 @@ class _WavEncoder:
         return self.push(b"")
 
 
-def _make_wav_head() -> bytes:
-    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, SPOKEN_RATE_HZ, 2 * SPOKEN_RATE_HZ, 2, 16)
-    riff = struct.pack("<4sI4s", b"RIFF", _UNKNOWN_BYTES, b"WAVE")
-    return riff + form + struct.pack("<4sI", b"data", _UNKNOWN_BYTES)
+def make_wav_head(rate_hz: int, size_bytes: int | None = None) -> bytes:
+    """What stands before mono PCM16 in a WAV file: 44 bytes. Without `size_bytes` the length is unknown."""
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate_hz, 2 * rate_hz, 2, 16)
+    whole, data = (_UNKNOWN_BYTES, _UNKNOWN_BYTES) if size_bytes is None else (size_bytes + 36, size_bytes)
+    return struct.pack("<4sI4s", b"RIFF", whole, b"WAVE") + form + struct.pack("<4sI", b"data", data)
 
 
 class _Sink:
@@ -103,26 +107,27 @@ class _Sink:
 
 
 class _AvEncoder:
-    def __init__(self, form: _Form) -> None:
+    def __init__(self, form: _Form, rate_hz: int) -> None:
         import av  # heavy, and not needed until somebody wants to hear something
 
         self._av = av
         self._sink = _Sink()
         self._file: OutputContainer = av.open(self._sink, "w", format=form.container, options=form.options)
-        stream = self._file.add_stream(form.codec, rate=SPOKEN_RATE_HZ)
+        stream = self._file.add_stream(form.codec, rate=rate_hz)
         assert isinstance(stream, av.AudioStream)
         stream.codec_context.layout = "mono"
-        stream.codec_context.time_base = Fraction(1, SPOKEN_RATE_HZ)
+        stream.codec_context.time_base = Fraction(1, rate_hz)
         if form.bit_rate:
             stream.codec_context.bit_rate = form.bit_rate
         self._stream = stream
+        self._rate_hz = rate_hz
         self._at = 0
 
     def push(self, pcm: bytes) -> bytes:
         samples = np.frombuffer(pcm, "<i2").reshape(1, -1)
         if samples.size:
             frame = self._av.AudioFrame.from_ndarray(samples, "s16", "mono")
-            frame.sample_rate, frame.pts = SPOKEN_RATE_HZ, self._at
+            frame.sample_rate, frame.pts = self._rate_hz, self._at
             self._at += samples.size
             self._file.mux(self._stream.encode(frame))
         return self._sink.take()

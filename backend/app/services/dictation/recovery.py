@@ -163,7 +163,7 @@ class Recovery:
         while recorder.unstored_from_ms is not None:
             await self._writer.wait_until_stored()
             await anyio.sleep(STORE_CHECK_S)
-        await self._spool.remove(entry.id)
+        await self._spool.finish(entry)
         self._recovered[entry.id] = entry, transcript.utterances
         if len(self._recovered) > KEPT:
             self._recovered.popitem(last=False)

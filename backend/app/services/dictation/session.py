@@ -209,7 +209,7 @@ class SpeechSession:
             if config.store:
                 base_ms = claim.base_ms if claim is not None else 0
                 about = partial(self._describe, recorder, builder.info, wanted, base_ms)
-                spooled = self._spool.begin(about, recorder)
+                spooled = self._spool.begin(self.owner, about, recorder)
             self._dictation = SegmentedDictation(
                 engine,
                 builder,
@@ -478,7 +478,7 @@ class SpeechSession:
         for n, final in enumerate(claim.finals, start=1):
             builder.recovered_final(n, final.text, final.lang, joined=final.joined)
         if not claim.finals and spooled is not None:
-            spooled.replaces = claim.entry.id
+            spooled.replaces = claim.entry
         await self.feed(claim.audio, claim.entry.about.rate_hz)
 
     def _describe(

@@ -1,10 +1,13 @@
-"""Keeps the audio of live dictations until its text is stored. No dictation waits for the disk, or ends with it."""
+"""Keeps the audio of live dictations until its text is stored. No dictation waits for the disk, or ends with it.
+
+Where the user wants audio to be kept, it stays whole, and goes to `services/history/dictation_audio.py` at the end.
+"""
 
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 import anyio
@@ -24,10 +27,28 @@ WRITE_EVERY_S = 0.2
 """Audio that arrived is on disk so soon: what a crash may take."""
 MOST_WAITING_BYTES = 16_000_000
 """Audio of one dictation that may wait for a disk that stalls: minutes. What is more is not spooled."""
+ROOM_CHECK_BYTES = 5_000_000
+"""Audio of one dictation between two looks at the room on the disk."""
 END_S = 3.0
 """How long the end of the server waits for the disk."""
 
 ABOUT_LOST = "audio of a dictation could not be kept on disk: %s; the dictation goes on without"
+
+
+class AudioKeeper(Protocol):
+    """Where audio goes that its user wants to be kept: see `DictationAudio`."""
+
+    async def is_wanted(self, user_id: UUID) -> bool: ...
+
+    def has_room(self) -> bool: ...
+
+    def keep(self, entry: SpoolEntry) -> bool: ...
+
+    def drop(self, dictation_id: UUID) -> None: ...
+
+    async def forget(self, dictation_id: UUID) -> None: ...
+
+    def look(self) -> None: ...
 
 
 class SpooledAudio:
@@ -47,8 +68,11 @@ class SpooledAudio:
         self.settled = 0
         """Bytes whose text is stored, or that have none."""
         self._settled_on_disk = 0
-        self.replaces: UUID | None = None
-        """Audio of the session that broke off: it is in this one too, from the beginning."""
+        self.replaces: SpoolEntry | None = None
+        """Audio of the session that broke off: what of it has no text is in this one too, from the beginning."""
+        self.is_kept: bool | None = None
+        """Whether the whole of it stays on disk after its end; None until that is known: nothing is deleted before."""
+        self._room_checked = 0
         self.problem = ""
         """Why no more audio is kept; empty while it is."""
         self.share_left_s: float | None = None
@@ -60,6 +84,8 @@ class SpooledAudio:
         """The dictation has ended, and its text has been told."""
         self.is_left = False
         """The dictation broke off: what was not told is to be recovered."""
+        self.is_released = False
+        """Nothing more is to be done with it."""
 
     @property
     def safe_ms(self) -> int:
@@ -67,12 +93,19 @@ class SpooledAudio:
         return self.about.to_ms(self.written) if self.about is not None else 0
 
     @property
+    def dictation_id(self) -> UUID:
+        return self._recorder.id
+
+    @property
     def is_removable(self) -> bool:
-        return self.is_over and (self._recorder.unstored_from_ms is None or self._recorder.is_deleted)
+        """Whether nobody needs it any more, but for what is to be kept."""
+        if self._recorder.is_deleted:
+            return True
+        return self.is_over and self._recorder.unstored_from_ms is None and self.is_kept is not None
 
     def append(self, pcm: bytes, rate_hz: int) -> None:
         """Take a chunk as it came."""
-        if self.problem:
+        if self.problem or self._recorder.is_deleted:
             return
         if self.about is None:
             self.about = self._make_about(rate_hz)
@@ -99,13 +132,18 @@ class SpooledAudio:
         logger.error(ABOUT_LOST, reason)
         self.problem = reason
         self.share_left_s, self.disk_left_s = (0.0, None) if is_share else (None, 0.0)
-        self._waiting.clear()
+        self.is_kept = False
+        self._waiting = deque()  # a new one: the writing thread may be emptying this one
 
-    def write(self, store: SpoolStore) -> None:
+    def delete(self) -> None:
+        """The user has deleted the dictation."""
+        self._recorder.is_deleted = True
+
+    def write(self, store: SpoolStore, kept: AudioKeeper) -> None:
         """Bring the disk up to date. Blocks; raises OSError."""
-        parts = []
-        while self._waiting:
-            parts.append(self._waiting.popleft())
+        parts, waiting, is_removable = [], self._waiting, self.is_removable
+        while waiting:
+            parts.append(waiting.popleft())
         audio = b"".join(parts)
         if audio and self.about is not None:
             if not self._is_created:
@@ -113,15 +151,24 @@ class SpooledAudio:
                 self._is_created = True
             store.append(self.id, self.written, audio)
             self.written += len(audio)
+            self._look_for_room(kept)
         if self._is_created and self.replaces is not None:
-            store.remove(self.replaces)
+            _release(store, kept, self.replaces, is_kept=self.is_kept is not False)
             self.replaces = None
         if self._is_created and self.settled > self._settled_on_disk:
             self._settled_on_disk = self.settled
-            store.settle(self.id, min(self.settled, self.written))
-        if self._is_created and self.is_removable:
-            store.remove(self.id)
-            self._is_created = False
+            store.settle(self.id, min(self.settled, self.written), delete=self.is_kept is False)
+        if is_removable:
+            if (entry := self.to_entry()) is not None:
+                is_kept = self.is_kept is True and not self._recorder.is_deleted and self._recorder.is_stored
+                _release(store, kept, entry, is_kept=is_kept)
+            self._is_created, self.is_released = False, True
+
+    def _look_for_room(self, kept: AudioKeeper) -> None:
+        """A disk that fills has no room for audio that is only kept."""
+        if self.is_kept and self.written - self._room_checked >= ROOM_CHECK_BYTES:
+            self._room_checked = self.written
+            self.is_kept = kept.has_room()
 
     @property
     def bytes_per_s(self) -> int:
@@ -140,13 +187,21 @@ class SpooledAudio:
         return SpoolEntry(self.id, self.about, min(self.settled, self.written), self.written)
 
 
+def _release(store: SpoolStore, kept: AudioKeeper, entry: SpoolEntry, *, is_kept: bool) -> None:
+    """All text of this audio is stored: keep it, or delete it, and what is kept of the sessions before it."""
+    if not (is_kept and kept.keep(entry)):
+        kept.drop(entry.about.dictation_id)
+        store.remove(entry.id)
+
+
 class AudioSpool:
     """The spooled audio of all dictations, and what an earlier server left behind."""
 
-    def __init__(self, settings: Settings, store: SpoolStore) -> None:
+    def __init__(self, settings: Settings, store: SpoolStore, kept: AudioKeeper) -> None:
         self.is_on = settings.storage.spool
         self._most_bytes = settings.storage.spool_mb * 1_000_000
         self._store = store
+        self._kept = kept
         self._thread = anyio.CapacityLimiter(1)
         self.tasks = Supervisor("spooled audio")
         self._live: list[SpooledAudio] = []
@@ -168,18 +223,21 @@ class AudioSpool:
             yield
             self._is_running = False
         if self.is_on:
+            for audio in self._live:
+                audio.is_kept = audio.is_kept or False
             with anyio.move_on_after(END_S, shield=True):
                 await self._write_all()
                 await self._call(self._store.close)
 
     def begin(
-        self, about: Callable[[int], SpooledDictation], recorder: DictationRecorder
+        self, owner: UUID, about: Callable[[int], SpooledDictation], recorder: DictationRecorder
     ) -> SpooledAudio | None:
         """Keep the audio of a new dictation; None where none is to be kept. `about` is asked once the rate is known."""
         if not (self.is_on and self._is_running):
             return None
         audio = SpooledAudio(about, recorder)
         self._live.append(audio)
+        self.tasks.start_job(self._decide, audio, owner)
         return audio
 
     def claim(self, owner: UUID, dictation_id: UUID, rate_hz: int) -> SpoolEntry | None:
@@ -201,12 +259,24 @@ class AudioSpool:
         """The audio of an entry that is not settled. Raises OSError."""
         return await self._call(lambda: self._store.read(entry))
 
+    async def finish(self, entry: SpoolEntry) -> None:
+        """All text of what was left is stored: keep its audio, or delete it. Raises OSError."""
+        is_kept = await self._kept.is_wanted(entry.about.user_id)
+        await self._call(lambda: _release(self._store, self._kept, entry, is_kept=is_kept))
+        self._kept.look()
+
     async def remove(self, entry_id: UUID) -> None:
         """Delete audio. Raises OSError."""
         await self._call(lambda: self._store.remove(entry_id))
 
     async def forget(self, dictation_id: UUID) -> None:
-        """The user has deleted the dictation: its audio goes too."""
+        """The user has deleted the dictation: its audio goes too, also where it goes on."""
+        live = [audio for audio in self._live if audio.dictation_id == dictation_id]
+        for audio in live:
+            audio.delete()
+        if live:
+            await self._write_all()
+        await self._kept.forget(dictation_id)
         for entry in list(self._left.values()):
             if entry.about.dictation_id == dictation_id and self.take(entry):
                 try:
@@ -225,6 +295,11 @@ class AudioSpool:
         for entry in found:
             self._leave(entry)
 
+    async def _decide(self, audio: SpooledAudio, owner: UUID) -> None:
+        is_kept = await self._kept.is_wanted(owner)
+        if audio.is_kept is None:
+            audio.is_kept = is_kept
+
     async def _call(self, work: Callable[[], R]) -> R:
         return await run_sync(work, limiter=self._thread)
 
@@ -234,23 +309,28 @@ class AudioSpool:
             await self._write_all()
 
     async def _write_all(self) -> None:
-        if self._live:
-            live = list(self._live)
-            self._check_quotas(live)
-            await self._call(lambda: self._write(live))
-        for audio in list(self._live):
-            if audio.is_removable or audio.is_left:
+        live = list(self._live)
+        if not live:
+            return
+        left = {audio for audio in live if audio.is_left}
+        self._check_quotas(live)
+        await self._call(lambda: self._write(live))
+        for audio in live:
+            if (audio.is_released or audio in left) and audio in self._live:
                 self._live.remove(audio)
-                if audio.is_left and (entry := audio.to_entry()) is not None:
+                if (entry := audio.to_entry()) is not None:
                     self._leave(entry)
+        if any(audio.is_released for audio in live):
+            self._kept.look()
 
     def _write(self, live: list[SpooledAudio]) -> None:
         for audio in live:
             try:
-                audio.write(self._store)
+                audio.write(self._store, self._kept)
             except OSError as error:
                 if not audio.problem:
                     audio.fail(error.strerror or type(error).__name__)
+                audio.is_released = audio.is_removable
         free = self._free_bytes()
         rate = sum(audio.bytes_per_s for audio in live)
         for audio in live:

@@ -15,7 +15,7 @@ from app.services.history.transcripts import RecentTranscripts
 from app.storage.audio_spool import SpoolEntry
 from app.storage.database import Database
 from app.utils.ids import new_id
-from tests.services.dictation.test_spool import OWNER, SECOND, FakeDisk, describe
+from tests.services.dictation.test_spool import OWNER, SECOND, FakeDisk, FakeKeeper, describe
 from tests.support.server import fake_settings
 
 RATE_HZ = 16_000
@@ -43,7 +43,7 @@ async def test_what_cannot_be_claimed_now_is_there_for_the_next(database: Databa
     disk = FakeDisk(entry)
     stored = FakeDatabase(database)
     settings = fake_settings(limits={"resume_s": 600})
-    spool = AudioSpool(settings, disk)
+    spool = AudioSpool(settings, disk, FakeKeeper(disk))
     writer = DictationWriter(stored, 10, Observer())
     store = DictationStore(writer, RecentTranscripts(10), stored)
     transcriptions: Any = None  # nothing is transcribed before `resume_s` is over

@@ -35,6 +35,7 @@ class FakeDisk:
         self.goes_on.set()
         self.settled: dict[UUID, int] = {}
         self.free: int | None = None
+        self.is_whole: dict[UUID, bool] = {}
 
     def open(self) -> None:
         self._check()
@@ -51,9 +52,10 @@ class FakeDisk:
         assert position == len(self.audio[entry_id])
         self.audio[entry_id] += audio
 
-    def settle(self, entry_id: UUID, position: int) -> None:
+    def settle(self, entry_id: UUID, position: int, *, delete: bool) -> None:
         self._check()
         self.settled[entry_id] = position
+        self.is_whole[entry_id] = not delete
 
     def remove(self, entry_id: UUID) -> None:
         self.audio.pop(entry_id, None)
@@ -75,6 +77,37 @@ class FakeDisk:
             raise OSError(errno.ENOSPC, "No space left on device")
 
 
+class FakeKeeper:
+    """Keeps what it is given, for users who want that."""
+
+    def __init__(self, disk: FakeDisk, *, is_wanted: bool = False) -> None:
+        self.disk = disk
+        self.wants = is_wanted
+        self.room = True
+        self.kept: dict[UUID, SpoolEntry] = {}
+
+    async def is_wanted(self, user_id: UUID) -> bool:
+        return self.wants
+
+    def has_room(self) -> bool:
+        return self.room
+
+    def keep(self, entry: SpoolEntry) -> bool:
+        self.kept[entry.id] = entry
+        return self.disk.audio.pop(entry.id, None) is not None
+
+    def drop(self, dictation_id: UUID) -> None:
+        for entry in list(self.kept.values()):
+            if entry.about.dictation_id == dictation_id:
+                del self.kept[entry.id]
+
+    async def forget(self, dictation_id: UUID) -> None:
+        self.drop(dictation_id)
+
+    def look(self) -> None:
+        pass
+
+
 def describe(rate_hz: int, owner: UUID = OWNER) -> SpooledDictation:
     return SpooledDictation(
         dictation_id=new_id(), user_id=owner, session_label=None, started_at=utc_now(), rate_hz=rate_hz
@@ -85,15 +118,24 @@ def record() -> DictationRecorder:
     return DictationRecorder(None, OWNER, None)
 
 
+def stored() -> DictationRecorder:
+    """Of a dictation that has its row."""
+    recorder = record()
+    recorder.is_stored = True
+    return recorder
+
+
 @asynccontextmanager
-async def run_spool(disk: FakeDisk, **storage: Any) -> AsyncIterator[AudioSpool]:
-    spool = AudioSpool(fake_settings(storage=storage), disk)
+async def run_spool(
+    disk: FakeDisk, keeper: FakeKeeper | None = None, **storage: Any
+) -> AsyncIterator[AudioSpool]:
+    spool = AudioSpool(fake_settings(storage=storage), disk, keeper or FakeKeeper(disk))
     async with spool.run():
         yield spool
 
 
-def begin(spool: AudioSpool) -> SpooledAudio:
-    audio = spool.begin(describe, record())
+def begin(spool: AudioSpool, recorder: DictationRecorder | None = None) -> SpooledAudio:
+    audio = spool.begin(OWNER, describe, recorder or record())
     assert audio is not None
     return audio
 
@@ -210,16 +252,89 @@ async def test_what_broke_off_is_left_for_its_own_user() -> None:
         assert not disk.audio
 
 
-async def test_audio_of_a_session_that_goes_on_replaces_the_former_one() -> None:
+@pytest.mark.parametrize("is_wanted", [True, False])
+async def test_audio_of_a_session_that_goes_on_replaces_the_former_one(*, is_wanted: bool) -> None:
     disk = FakeDisk()
-    former = new_id()
-    disk.audio[former] = bytearray(SECOND)
-    async with run_spool(disk) as spool:
+    former = SpoolEntry(new_id(), describe(16_000), 0, len(SECOND))
+    disk.audio[former.id] = bytearray(SECOND)
+    keeper = FakeKeeper(disk, is_wanted=is_wanted)
+    async with run_spool(disk, keeper) as spool:
         audio = begin(spool)
+        await until(spool, lambda: audio.is_kept is not None)
         audio.replaces = former
         audio.append(SECOND, 16_000)
-        await until(spool, lambda: former not in disk.audio)
+        await until(spool, lambda: former.id not in disk.audio)
         assert disk.audio[audio.id] == SECOND
+        assert list(keeper.kept) == ([former.id] if is_wanted else [])
+
+
+# -- audio that its user wants to be kept
+
+
+async def test_audio_that_is_wanted_stays_whole_and_is_handed_on() -> None:
+    disk = FakeDisk()
+    keeper = FakeKeeper(disk, is_wanted=True)
+    async with run_spool(disk, keeper) as spool:
+        audio = begin(spool, stored())
+        audio.append(SECOND + SECOND, 16_000)
+        await until(spool, lambda: audio.safe_ms == 2000)
+        audio.settle(16_000)
+        await until(spool, lambda: disk.settled.get(audio.id) == 32_000)
+        assert disk.is_whole[audio.id]
+        audio.end(is_whole=True)
+        await until(spool, lambda: audio.id not in disk.audio)
+        assert (keeper.kept[audio.id].end, keeper.kept[audio.id].about) == (64_000, audio.about)
+
+
+async def test_nothing_is_deleted_before_it_is_known_what_the_user_wants() -> None:
+    """And nothing is handed on: the database may take its time to say."""
+    disk = FakeDisk()
+
+    class Slow(FakeKeeper):
+        says = anyio.Event()
+
+        async def is_wanted(self, user_id: UUID) -> bool:
+            await self.says.wait()
+            return False
+
+    keeper = Slow(disk)
+    async with run_spool(disk, keeper) as spool:
+        audio = begin(spool, stored())
+        audio.append(SECOND, 16_000)
+        await until(spool, lambda: audio.safe_ms == 1000)
+        audio.settle(16_000)
+        await until(spool, lambda: disk.is_whole.get(audio.id))
+        audio.end(is_whole=True)
+        keeper.says.set()
+        await until(spool, lambda: audio.id not in disk.audio)
+        assert not keeper.kept
+
+
+@pytest.mark.parametrize("fault", ["no row", "a full disk", "no room", "deleted"])
+async def test_audio_that_is_not_whole_or_not_to_be_found_is_not_kept(
+    fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool_module, "ROOM_CHECK_BYTES", len(SECOND))
+    disk = FakeDisk()
+    keeper = FakeKeeper(disk, is_wanted=True)
+    async with run_spool(disk, keeper) as spool:
+        recorder = stored() if fault != "no row" else record()
+        audio = begin(spool, recorder)
+        audio.append(SECOND, 16_000)
+        await until(spool, lambda: audio.safe_ms == 1000)
+        await until(spool, lambda: audio.is_kept)
+        disk.is_full, keeper.room = fault == "a full disk", fault != "no room"
+        audio.append(SECOND, 16_000)
+        await until(spool, lambda: audio.problem or audio.safe_ms == 2000)
+        disk.is_full = False
+        if fault == "deleted":
+            await spool.forget(recorder.id)
+            assert audio.id not in disk.audio
+            audio.append(SECOND, 16_000)
+        audio.end(is_whole=True)
+        await until(spool, lambda: audio.is_released)
+        assert not disk.audio
+        assert not keeper.kept
 
 
 @pytest.mark.parametrize("switched_off", [True, False])
@@ -227,4 +342,4 @@ async def test_without_a_spool_nothing_is_kept(*, switched_off: bool) -> None:
     disk = FakeDisk()
     disk.is_full = not switched_off  # then it cannot even be opened
     async with run_spool(disk, spool=not switched_off) as spool:
-        assert spool.begin(describe, record()) is None
+        assert spool.begin(OWNER, describe, record()) is None

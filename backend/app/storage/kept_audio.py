@@ -1,0 +1,225 @@
+"""Audio of dictations that have ended, on disk until it is too old: a folder for each session, with its pieces. Blocks.
+
+A session's folder of the spool is moved here as it is; later each of its pieces is compressed alone. So any second of
+a long dictation can be read without the others.
+"""
+
+import errno
+import json
+import logging
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+from uuid import UUID
+
+from filelock import FileLock, Timeout
+
+from app.storage.audio_spool import ABOUT, LOCK, PIECE_BYTES, SpooledDictation, SpoolEntry, read_about
+from app.storage.data_folder import AUDIO_FOLDER, SPOOL_FOLDER
+from app.utils.private_files import write_private
+
+logger = logging.getLogger(__name__)
+
+KEPT = "kept.json"
+PLAIN, COMPRESSED, DRAFT = ".pcm", ".flac", ".draft"
+
+
+class AudioCodec(Protocol):
+    """Compresses mono PCM16 without loss. Its methods block."""
+
+    def encode(self, pcm: bytes, rate_hz: int) -> bytes: ...
+
+    def decode(self, data: bytes) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptPart:
+    """The audio of one session of a dictation."""
+
+    id: UUID
+    about: SpooledDictation
+    size_bytes: int
+    """Of its samples, PCM16."""
+    kept_at: datetime
+
+    @property
+    def base_bytes(self) -> int:
+        """Where it begins in the audio of the whole dictation."""
+        return self.about.base_ms * self.about.rate_hz // 1000 * 2
+
+
+class KeptAudioStore(Protocol):
+    """Where kept audio lies. Its methods block, and raise OSError."""
+
+    def open(self) -> None:
+        """Take what is kept for this server, until `close`."""
+        ...
+
+    def close(self) -> None:
+        """Let another server have it."""
+        ...
+
+    def keep(self, entry: SpoolEntry, kept_at: datetime) -> KeptPart | None:
+        """Take over spooled audio. None, and it stays where it is, if it is not there from its beginning to its end."""
+        ...
+
+    def list_parts(self) -> list[KeptPart]:
+        """Everything that is kept. What cannot be read is deleted, and the log says so."""
+        ...
+
+    def read(self, part: KeptPart, first: int, end: int) -> bytes:
+        """The bytes of its samples from `first` to `end`."""
+        ...
+
+    def compress(self, part: KeptPart) -> bool:
+        """Make one plain piece of it small; false where there is none."""
+        ...
+
+    def redate(self, part: KeptPart, kept_at: datetime) -> KeptPart:
+        """Say that it was kept at another time."""
+        ...
+
+    def remove(self, part_id: UUID) -> None:
+        """Delete a part."""
+        ...
+
+    def measure_room(self) -> int:
+        """Bytes that are free on the disk."""
+        ...
+
+
+class FileKeptAudio:
+    """A `KeptAudioStore` in a folder that only the server's user can read, on the disk of the spool."""
+
+    def __init__(self, folder: Path, spool: Path, codec: AudioCodec) -> None:
+        self._folder = folder
+        self._spool = spool
+        self._codec = codec
+        self._lock = FileLock(folder / LOCK, blocking=False, thread_local=False, mode=0o600)
+
+    def open(self) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise OSError(errno.EBUSY, "another server uses the same data folder") from None
+
+    def close(self) -> None:
+        self._lock.release()
+
+    def keep(self, entry: SpoolEntry, kept_at: datetime) -> KeptPart | None:
+        source = self._spool / str(entry.id)
+        size = _measure_whole(source)
+        if size is None or size < entry.end // 2 * 2:
+            return None
+        part = KeptPart(id=entry.id, about=entry.about, size_bytes=size, kept_at=kept_at)
+        _write_kept(source, part)
+        source.rename(self._folder / str(entry.id))
+        return part
+
+    def list_parts(self) -> list[KeptPart]:
+        found = []
+        for folder in sorted(path for path in self._folder.iterdir() if path.is_dir()):
+            try:
+                found.append(_read_part(folder))
+            except (OSError, ValueError, KeyError, TypeError):
+                logger.warning("kept audio has lost what it belongs to; it is deleted")
+                shutil.rmtree(folder, ignore_errors=True)
+        return found
+
+    def read(self, part: KeptPart, first: int, end: int) -> bytes:
+        found, end = [], min(end, part.size_bytes)
+        while first < end:
+            start = first // PIECE_BYTES * PIECE_BYTES
+            last = min(end, start + PIECE_BYTES)
+            found.append(self._read_piece(part, start)[first - start : last - start])
+            first = last
+        return b"".join(found)
+
+    def compress(self, part: KeptPart) -> bool:
+        plain = next(_list_plain(self._folder / str(part.id)), None)
+        if plain is None:
+            return False
+        draft = plain.with_suffix(DRAFT)
+        draft.unlink(missing_ok=True)
+        write_private(draft, self._codec.encode(_trim(plain.read_bytes()), part.about.rate_hz))
+        draft.rename(plain.with_suffix(COMPRESSED))
+        plain.unlink()
+        return True
+
+    def redate(self, part: KeptPart, kept_at: datetime) -> KeptPart:
+        part = replace(part, kept_at=kept_at)
+        _write_kept(self._folder / str(part.id), part)
+        return part
+
+    def remove(self, part_id: UUID) -> None:
+        folder = self._folder / str(part_id)
+        if folder.exists():
+            shutil.rmtree(folder)
+
+    def measure_room(self) -> int:
+        return shutil.disk_usage(self._folder).free
+
+    def _read_piece(self, part: KeptPart, start: int) -> bytes:
+        piece = self._folder / str(part.id) / f"{start:012d}{PLAIN}"
+        try:
+            return _trim(piece.read_bytes())
+        except FileNotFoundError:
+            return self._codec.decode(piece.with_suffix(COMPRESSED).read_bytes())
+
+
+def _write_kept(folder: Path, part: KeptPart) -> None:
+    draft = folder / f"{KEPT}{DRAFT}"
+    draft.unlink(missing_ok=True)
+    fields = {"kept_at": part.kept_at.isoformat(), "bytes": part.size_bytes}
+    write_private(draft, json.dumps(fields).encode())
+    draft.replace(folder / KEPT)
+
+
+def _read_part(folder: Path) -> KeptPart:
+    """Raises OSError, ValueError, KeyError or TypeError where `keep` has not written it."""
+    kept = json.loads((folder / KEPT).read_bytes())
+    return KeptPart(
+        id=UUID(folder.name),
+        about=read_about((folder / ABOUT).read_bytes()),
+        size_bytes=int(kept["bytes"]),
+        kept_at=datetime.fromisoformat(kept["kept_at"]),
+    )
+
+
+def _measure_whole(folder: Path) -> int | None:
+    """The bytes of a session's whole samples; None where a piece is missing, or shorter than it was."""
+    end = 0
+    for plain in _list_plain(folder):
+        size = plain.stat().st_size
+        if int(plain.stem) != end:
+            return None
+        end += size
+    return end // 2 * 2 or None
+
+
+def _list_plain(folder: Path) -> Iterator[Path]:
+    return iter(sorted(piece for piece in folder.glob(f"*{PLAIN}") if piece.stem.isdigit()))
+
+
+def _trim(pcm: bytes) -> bytes:
+    return pcm[: len(pcm) // 2 * 2]
+
+
+def remove_user_audio(data_dir: Path, user_id: UUID) -> None:
+    """Delete all audio of a user in a data folder, whether a server uses it or not.
+
+    Raises:
+        OSError: it cannot be deleted.
+    """
+    for name in (SPOOL_FOLDER, AUDIO_FOLDER):
+        for about in sorted((data_dir / name).glob(f"*/{ABOUT}")):
+            try:
+                is_theirs = read_about(about.read_bytes()).user_id == user_id
+            except (FileNotFoundError, ValueError, KeyError, TypeError):
+                continue  # deleted meanwhile, or by the next start: it belongs to nobody
+            if is_theirs:
+                shutil.rmtree(about.parent)
