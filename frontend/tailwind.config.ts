@@ -36,6 +36,7 @@ export default {
   plugins: [
     plugin((tailwind) => {
       tailwind.addVariant("touch", "@media (any-pointer: coarse)"); // a finger may go there
+      tailwind.addVariant("low", "@media (max-height: 480px)"); // a telephone on its side
       tailwind.addVariant("short", "@media (max-height: 260px)"); // a telephone on its side with the keyboard up
     }),
   ],

@@ -1,4 +1,4 @@
-"""Takes screenshots of the web app in its states: `make shots`.
+"""Takes screenshots of the web app in its states, or asks axe about them: `make shots`.
 
 It needs Chromium and the packages of requirements-dev.txt. It starts its own servers and model; the speech is a
 recording of samples/, which models/whisper-samples recognises.
@@ -15,7 +15,7 @@ import states_settings as settings
 import states_speech as speech
 from model import run_model
 from server import ROOT, run_server
-from session import GRID, SOME_LOOKS, join_recordings, open_session
+from session import EACH_ONCE, GRID, SOME_LOOKS, join_recordings, open_session
 
 RECORDINGS = ("es_estado_pedido_16k", "es_correo_jefe_16k") * 2
 ON_CONVERSATION = (chat.conversation, speech.asking_on)
@@ -40,11 +40,12 @@ READY = (
     chat.search,
     chat.sidebar,
     chat.sheet,
+    chat.palette,
 )
 
 
 def main() -> int:
-    """Take the screenshots; the exit code is 1 if a state is not reached, or a page is too wide."""
+    """Take the screenshots; the exit code is 1 if a state is not reached, a page is too wide, or axe complains."""
     parser = argparse.ArgumentParser(description="Take screenshots of the web app in its states.")
     parser.add_argument(
         "--out", type=Path, default=ROOT / "build" / "screenshots", help="folder for the screenshots"
@@ -53,15 +54,30 @@ def main() -> int:
         "--grid", action="store_true", help="every theme with every language and width: twice as many"
     )
     parser.add_argument(
+        "--axe", action="store_true", help="no pictures: what axe finds, by theme, language and width"
+    )
+    parser.add_argument(
+        "--forced-colors", action="store_true", help="as a system shows pages that has few colours of its own"
+    )
+    parser.add_argument(
         "only", nargs="*", help="states to take, by name, e.g. welcome dictating; none means all"
     )
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    looks = GRID if options.grid else SOME_LOOKS
+    looks = EACH_ONCE if options.axe else GRID if options.grid else SOME_LOOKS
     complaints: list[str] = []
     with tempfile.TemporaryDirectory() as folder, run_model() as model, run_server(model) as url:
         recording = join_recordings(Path(folder) / "es.wav", *RECORDINGS)
-        with open_session(options.out, recording, options.only, looks, complaints) as taken:
+        session = open_session(
+            options.out,
+            recording,
+            options.only,
+            looks,
+            complaints,
+            axe=options.axe,
+            forced_colors=options.forced_colors,
+        )
+        with session as taken:
             address = chat.hold_conversations(url, taken)
             settings.hold_dictation(url, taken)
             for state in (*READY, *ON_CONVERSATION):
@@ -77,7 +93,8 @@ def main() -> int:
     for complaint in dict.fromkeys(complaints):
         print(f"prompter: {complaint}", file=sys.stderr)
     print(options.out)
-    return 1 if any("px too wide" in text or "not reached" in text for text in complaints) else 0
+    grave = ("px too wide", "not reached", ": axe: ")
+    return 1 if any(sign in text for sign in grave for text in complaints) else 0
 
 
 if __name__ == "__main__":

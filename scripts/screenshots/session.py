@@ -1,4 +1,4 @@
-"""A browser with a recording as its microphone, and screenshots of pages in it, by theme, language and width."""
+"""A browser with a recording as its microphone; screenshots of pages by theme, language and width, or what axe says."""
 
 import json
 import re
@@ -7,7 +7,7 @@ import wave
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 from server import ROOT
@@ -41,13 +41,48 @@ SOME_LOOKS = tuple(
 """Each theme, each language and each width, with each of the others."""
 
 
+EACH_ONCE = tuple(look for look in GRID if look.theme == "dark")
+"""Each language with each width: axe looks at both themes of a page."""
+_AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+_FINDINGS = """async (themes) => {
+  const still = new CSSStyleSheet();
+  still.replaceSync("*, ::before, ::after { transition: none !important; }");
+  document.adoptedStyleSheets.push(still);
+  const found = [];
+  for (const [at, theme] of themes.entries()) {
+    document.documentElement.classList.toggle("dark", theme === "dark");
+    const rules = at === 0 ? {} : { runOnly: ["color-contrast"] };
+    const { violations } = await axe.run(document, { resultTypes: ["violations"], ...rules });
+    for (const { id, nodes } of violations)
+      for (const { html } of nodes) found.push(`${theme}: ${id}: ${html.slice(0, 160)}`);
+  }
+  document.documentElement.classList.toggle("dark", themes[0] === "dark");
+  document.adoptedStyleSheets.pop();
+  return found;
+}"""
+
+
 class ScreenshotSession:
-    """Opens pages and takes screenshots of them; `only` names the wanted states, and an empty list means all."""
+    """Opens pages and takes screenshots of them; `only` names the wanted states, and an empty list means all.
+
+    With `axe`, what that finds on each page is a complaint instead; `forced_colors` shows the pages as a system with
+    few colours does.
+    """
 
     def __init__(
-        self, browser: Browser, out: Path, only: list[str], looks: tuple[Look, ...], complaints: list[str]
+        self,
+        browser: Browser,
+        out: Path,
+        only: list[str],
+        looks: tuple[Look, ...],
+        complaints: list[str],
+        *,
+        axe: bool = False,
+        forced_colors: bool = False,
     ) -> None:
         self.looks = looks
+        self._axe = _AXE.read_text(encoding="utf-8") if axe else ""
+        self._forced_colors: Literal["active", "none"] = "active" if forced_colors else "none"
         self._browser, self._out, self._only, self._complaints = browser, out, only, complaints
 
     @contextmanager
@@ -61,6 +96,8 @@ class ScreenshotSession:
             has_touch=look.narrow,
             device_scale_factor=2 if look.narrow else 1,
             permissions=["microphone"],
+            forced_colors=self._forced_colors,
+            reduced_motion="reduce" if self._axe else "no-preference",
         )
         chosen = {
             "guided": guided,
@@ -72,7 +109,7 @@ class ScreenshotSession:
         kept = json.dumps(json.dumps(chosen))
         key = "prompter.settings"
         keep = f"localStorage.getItem('{key}') ?? localStorage.setItem('{key}', {kept})"
-        context.add_init_script(f"if (location.protocol !== 'about:') {{ {keep}; {script} }}")
+        context.add_init_script(f"if (location.protocol !== 'about:') {{ {keep}; {script} }}; {self._axe}")
         page = context.new_page()
         page.set_default_timeout(SETTLES_MS)
         page.on("console", lambda message: self._complain(message.type, message.text))
@@ -101,8 +138,13 @@ class ScreenshotSession:
             self._complaints.append(f"{state.__name__}: not reached: {str(error).splitlines()[0]}")
 
     def shoot(self, page: Page, name: str, look: Look, pause_ms: int = 250) -> None:
-        """Take one screenshot, after a pause for animations."""
+        """Take one screenshot, or ask axe, after a pause for animations."""
         page.wait_for_timeout(pause_ms)
+        if self._axe:
+            themes = [look.theme, "light" if look.theme == "dark" else "dark"]
+            found = page.evaluate(_FINDINGS, themes)
+            self._complaints.extend(f"{name}-{look}: axe: {one}" for one in found)
+            return
         page.screenshot(path=self._out / f"{name}-{look}.png")
         wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         if wide > 0:
@@ -124,7 +166,14 @@ class ScreenshotSession:
 
 @contextmanager
 def open_session(
-    out: Path, recording: Path, only: list[str], looks: tuple[Look, ...], complaints: list[str]
+    out: Path,
+    recording: Path,
+    only: list[str],
+    looks: tuple[Look, ...],
+    complaints: list[str],
+    *,
+    axe: bool = False,
+    forced_colors: bool = False,
 ) -> Iterator[ScreenshotSession]:
     path = next(filter(None, map(shutil.which, CHROMIUMS)), None)
     if path is None:
@@ -133,7 +182,7 @@ def open_session(
     with sync_playwright() as playwright:
         microphone = f"--use-file-for-fake-audio-capture={recording}%noloop"
         browser = playwright.chromium.launch(executable_path=path, args=[*fake, microphone])
-        yield ScreenshotSession(browser, out, only, looks, complaints)
+        yield ScreenshotSession(browser, out, only, looks, complaints, axe=axe, forced_colors=forced_colors)
         browser.close()
 
 

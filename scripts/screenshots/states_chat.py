@@ -189,6 +189,17 @@ def sheet(session: ScreenshotSession, url: str) -> None:
         session.shoot(page, "keys", look)
 
 
+def palette(session: ScreenshotSession, url: str) -> None:
+    for page, look in session.pages(url):
+        page.locator("[data-composer]").wait_for()
+        page.keyboard.press("Control+k")
+        page.get_by_role("option").first.wait_for()
+        session.shoot(page, "palette", look)
+        page.keyboard.type("hash")
+        page.get_by_role("option").locator("mark").first.wait_for()
+        session.shoot(page, "palette-found", look)
+
+
 def blank(session: ScreenshotSession, url: str) -> None:
     """Nothing is there yet: no conversations, no dictations."""
     for page, look in session.pages(url):

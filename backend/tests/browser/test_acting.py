@@ -79,7 +79,7 @@ async def is_looked_up(app: WebApp) -> None:
     """The call is folded away before the answer, and opens."""
     await expect(call(app)).to_have_count(1)
     await expect(call(app)).to_have_attribute("data-state", "done")
-    await expect(call(app)).to_contain_text("get_order_details")
+    await expect(call(app)).to_contain_text("Looks up an order")
     await expect(app.answers).to_contain_text(ANSWER)
     await expect(app.answers.locator("li:has([data-testid=tool-call]), .markdown")).to_have_count(2)
     await expect(app.answers.locator("li:has([data-testid=tool-call]), .markdown").last).to_have_text(ANSWER)

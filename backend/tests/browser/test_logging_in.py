@@ -31,7 +31,7 @@ def team_server(
 
 
 async def test_log_in_and_out(open_page: OpenPage, team_server: str) -> None:
-    app = await open_page(team_server)
+    app = await open_page(team_server, axe=True)
     app.expect_trouble("401")  # browsers report each refusal
     name, password = app.page.get_by_label("Name"), app.page.get_by_label("Password", exact=True)
     await expect(app.page.get_by_role("heading", name="Log in to PROMPTer")).to_be_visible()
@@ -39,6 +39,7 @@ async def test_log_in_and_out(open_page: OpenPage, team_server: str) -> None:
     await password.fill("not her password")
     await password.press("Enter")
     await expect(app.page.get_by_role("alert")).to_have_text("The name or the password is wrong.")
+    assert await app.findings() == []
     await password.fill(PASSWORD)
     await app.button("Log in").click()
     await app.ask("For Ada alone")

@@ -2,7 +2,6 @@
 
 import json
 import re
-from typing import Any
 
 from playwright.async_api import ConsoleMessage, Error, Locator, Page, expect
 
@@ -38,6 +37,19 @@ const page = document.scrollingElement;
 return [...wide.map((one) => describe(one, "scrolls")), ...outside.map((one) => describe(one, "outside")),
   ...(page.scrollWidth > page.clientWidth ? ["the page scrolls sideways"] : [])];
 }}"""
+_FINDINGS = """async () => {
+  const still = new CSSStyleSheet();
+  still.replaceSync("*, ::before, ::after { transition: none !important; }");
+  document.adoptedStyleSheets.push(still);
+  const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+  const theme = document.documentElement.classList;
+  theme.toggle("dark");
+  const other = await axe.run(document, { resultTypes: ["violations"], runOnly: ["color-contrast"] });
+  theme.toggle("dark");
+  document.adoptedStyleSheets.pop();
+  return [...violations, ...other.violations].flatMap(({ id, impact, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id} (${impact}): ${html.slice(0, 200)} ${failureSummary}`));
+}"""
 LISTENS = """
 window.told = [];
 const live = "[role=status], [role=alert], [role=log], [aria-live=polite], [aria-live=assertive]";
@@ -144,14 +156,9 @@ class WebApp:
         assert not left, "the browser reported: " + "\n".join(left)
 
     async def findings(self) -> list[str]:
-        """The serious and critical findings of axe on the page as it is."""
-        found: dict[str, Any] = await self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-        return [
-            f"{one['id']} ({one['impact']}): {node['html'][:200]} {node['failureSummary']}"
-            for one in found["violations"]
-            if one["impact"] in ("serious", "critical")
-            for node in one["nodes"]
-        ]
+        """What axe finds on the page as it is, and of contrast in the other theme too."""
+        found: list[str] = await self.page.evaluate(_FINDINGS)
+        return found
 
     async def small_targets(self) -> list[str]:
         """What a finger may miss: narrower or lower than 44 px. Links within a sentence may be as low as it."""

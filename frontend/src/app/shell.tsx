@@ -6,7 +6,7 @@ import { Link, useLocation } from "wouter";
 
 import { AccountButton } from "@/features/accounts/account-button";
 import { Sidebar } from "@/features/history/sidebar";
-import { COMMAND } from "@/shared/lib/keyboard";
+import { COMMAND, nameKey } from "@/shared/lib/keyboard";
 import { HANDS_FREE } from "@/shared/lib/page-actions";
 import { useServices, useSettings } from "@/shared/services";
 import { holdsUnsaved, useModal } from "@/shared/ui/modal";
@@ -79,7 +79,7 @@ function usePaletteActions(run: (shortcut: Shortcut) => void) {
     actions.run(HANDS_FREE);
   };
   return [
-    { id: "new", name: t("history.new"), keys: [COMMAND, "Shift", "O"], run: () => run("new") },
+    { id: "new", name: t("history.new"), keys: [COMMAND, nameKey("Shift", t), "O"], run: () => run("new") },
     { id: HANDS_FREE, name: t("history.palette.handsFree"), keys: [], run: switchHandsFree },
     { id: "settings", name: t("settings.open"), keys: [COMMAND, ","], run: () => run("settings") },
     { id: "dictations", name: t("history.dictations.title"), keys: [], run: () => go("/dictations") },

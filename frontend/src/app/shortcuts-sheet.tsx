@@ -11,9 +11,9 @@ export function ShortcutsSheet({ onClose }: { onClose: () => void }) {
   const { t } = useTranslation();
   const [{ pushToTalkKey }] = useSettings();
   const everywhere: Row[] = [
-    [[nameKey(pushToTalkKey, t("common.keySpace"))], t("common.keyTalk")],
+    [[nameKey(pushToTalkKey, t)], t("common.keyTalk")],
     [["/"], t("chat.keyboard.compose")],
-    [[COMMAND, "Shift", "O"], t("common.keyNew")],
+    [[COMMAND, nameKey("Shift", t), "O"], t("common.keyNew")],
     [[COMMAND, "K"], t("common.keyJump")],
     [[COMMAND, "B"], t("common.keySidebar")],
     [[COMMAND, ","], t("common.keySettings")],
@@ -21,8 +21,8 @@ export function ShortcutsSheet({ onClose }: { onClose: () => void }) {
     [["?"], t("common.keySheet")],
   ];
   const writing: Row[] = [
-    [["Enter"], t("common.keySend")],
-    [["Shift", "Enter"], t("common.keyLine")],
+    [[nameKey("Enter", t)], t("common.keySend")],
+    [[nameKey("Shift", t), nameKey("Enter", t)], t("common.keyLine")],
     [[COMMAND, "Z"], t("common.keyUndo")],
     [["↑"], t("chat.keyboard.editLast")],
   ];
@@ -36,7 +36,7 @@ export function ShortcutsSheet({ onClose }: { onClose: () => void }) {
     [["↑", "↓"], t("common.keyList")],
     [["→"], t("common.keyRow")],
     [["F2"], t("common.keyRename")],
-    [[t("common.keyDeleteName")], t("common.keyDelete")],
+    [[nameKey("Delete", t)], t("common.keyDelete")],
   ];
   return (
     <Modal title={t("common.keyboard")} onClose={onClose} className="max-w-3xl">

@@ -46,7 +46,6 @@ class OpenAiCompatSttProvider:
                 state=ProviderState.NOT_CONFIGURED,
                 description=error.message,
                 note=Note(NoteCode.NOT_SET_UP),
-                title=self._own.model,
             )
         if self._probe is None:
             self._probe = Probe(self._client, endpoint, self._own.model)

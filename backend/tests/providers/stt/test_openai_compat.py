@@ -223,7 +223,9 @@ async def test_only_the_configured_model_may_be_asked_for() -> None:
 @pytest.mark.parametrize("url", ["", "not an address"])
 async def test_not_configured(url: str) -> None:
     engine = provider(None, base_url=url)
-    assert (await engine.status()).state is ProviderState.NOT_CONFIGURED
+    status = await engine.status()
+    assert status.state is ProviderState.NOT_CONFIGURED
+    assert status.title == "", "the name of a model that nobody has set up names nothing"
     with pytest.raises(ProviderNotReady, match="PROMPTER_STT__OPENAI_COMPAT__BASE_URL"):
         await engine.start()
 

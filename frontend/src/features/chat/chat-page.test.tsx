@@ -144,6 +144,7 @@ describe("ChatPage", () => {
     await waitFor(() => expect(again).toBeEnabled());
     expect(answers()).toEqual([]);
     expect(screen.queryByText("Stopped.")).toBeNull();
+    expect(services.announcements.get().text).toBe("Stopped.");
     await user.click(again);
     await waitFor(() => expect(answers()).toHaveLength(1));
     await user.click(await screen.findByRole("button", { name: "Stop the answer" }));
@@ -156,6 +157,7 @@ describe("ChatPage", () => {
     await waitFor(() => expect(answers()[0]).toContain("echo: one"));
     await user.click(screen.getByRole("button", { name: "Stop the answer" }));
     await waitFor(() => expect(answers()[0]).toContain("Stopped."));
+    await waitFor(() => expect(services.announcements.get().text).toBe("Answer: echo: one Stopped."));
   });
 
   it("makes a conversation of the first message and shows its answer", async () => {

@@ -1,10 +1,11 @@
 /** The page of one conversation: joins header, messages and composer. */
-import { type KeyboardEvent, type ReactNode, useEffect, useState } from "react";
+import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useLocation } from "wouter";
 
 import { isComposing } from "@/shared/lib/keyboard";
 import { useServices, useSettings } from "@/shared/services";
+import { useToastFloor } from "@/shared/ui/toaster";
 
 import { ChatHeader } from "./components/chat-header";
 import { Composer, type ComposerState, Refusal, UncertainNote } from "./components/composer";
@@ -58,6 +59,8 @@ export function ChatPage({ conversationId, messageId = null, composer, connect }
   const editing = useEditing(conversationId, messageId, draft);
   useRescuedEdits(conversationId, chat, draft);
   useChatShortcuts(chat, draft, queue);
+  const below = useRef<HTMLDivElement>(null);
+  useToastFloor(below);
   const hasMessages = conversationId !== null;
   useEffect(() => {
     if (hasMessages) void FormattedText.load(); // the messages are asked for at the same time
@@ -103,29 +106,31 @@ export function ChatPage({ conversationId, messageId = null, composer, connect }
         hasText={!draft.isEmpty}
         onNew={takeAlong}
       />
-      <HiddenEdit chat={chat} editing={editing} />
-      {chat.live?.phase === "uncertain" && <UncertainNote />}
-      {chat.problem && chat.status !== "gone" && (
-        <Refusal problem={chat.problem} onDismiss={chat.dismissProblem} />
-      )}
-      {connect?.(model, onModel)}
-      <QueuedMessages
-        messages={queue.messages}
-        isUncertain={state === "uncertain"}
-        onTakeBack={(id) => void queue.takeBack(id)}
-      />
-      <div onKeyDown={editLast}>
-        <Composer
-          state={state}
-          isEmpty={draft.isEmpty}
-          field={
-            composer?.field ?? <PlainField field={plain.field} text={plain.text} onText={plain.setText} />
-          }
-          microphone={composer?.microphone}
-          below={composer?.below}
-          onSend={() => void send()}
-          onStop={chat.stop}
+      <div ref={below}>
+        <HiddenEdit chat={chat} editing={editing} />
+        {chat.live?.phase === "uncertain" && <UncertainNote />}
+        {chat.problem && chat.status !== "gone" && (
+          <Refusal problem={chat.problem} onDismiss={chat.dismissProblem} />
+        )}
+        {connect?.(model, onModel)}
+        <QueuedMessages
+          messages={queue.messages}
+          isUncertain={state === "uncertain"}
+          onTakeBack={(id) => void queue.takeBack(id)}
         />
+        <div onKeyDown={editLast}>
+          <Composer
+            state={state}
+            isEmpty={draft.isEmpty}
+            field={
+              composer?.field ?? <PlainField field={plain.field} text={plain.text} onText={plain.setText} />
+            }
+            microphone={composer?.microphone}
+            below={composer?.below}
+            onSend={() => void send()}
+            onStop={chat.stop}
+          />
+        </div>
       </div>
     </section>
   );

@@ -183,7 +183,7 @@ export class Dictation {
     else this.start();
   };
 
-  /** Switch the microphone off and take back what is not final. */
+  /** Switch the microphone off and take back what is not final; undo brings it back. */
   readonly cancel = (): void => {
     if (this.#capture === null) return;
     this.#cancelled = this.#capture;

@@ -58,7 +58,7 @@ export function Palette({ actions, onClose }: PaletteProps) {
           aria-activedescendant={active === null ? undefined : optionId(listId, active)}
           aria-autocomplete="list"
           aria-label={t("history.palette.hint")}
-          placeholder={t("history.palette.hint")}
+          placeholder={t("history.palette.placeholder")}
           className="min-h-14 min-w-0 flex-1 bg-transparent px-2 text-base outline-none placeholder:text-muted focus-visible:outline-none"
           autoComplete="off"
           spellCheck={false}

@@ -86,7 +86,7 @@ function Group({ group, onOpen }: { group: ResultGroup; onOpen: () => void }) {
   const shown = isWhole ? group.places : group.places.slice(0, FIRST_PLACES);
   const more = group.places.length - shown.length;
   return (
-    <section aria-label={newest.title ?? t(text)}>
+    <div role="group" aria-label={newest.title ?? t(text)}>
       <Link
         data-entry
         href={getGroupPath(newest)}
@@ -124,7 +124,7 @@ function Group({ group, onOpen }: { group: ResultGroup; onOpen: () => void }) {
           {t("history.morePlaces", { count: more })}
         </button>
       )}
-    </section>
+    </div>
   );
 }
 

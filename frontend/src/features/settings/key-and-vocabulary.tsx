@@ -26,7 +26,7 @@ export function PushToTalkField() {
   const [settings, change] = useSettings();
   const [isListening, setListening] = useState(false);
   return (
-    <div className="flex items-center justify-between gap-4">
+    <div className="flex flex-wrap items-center justify-between gap-x-4 gap-y-1.5">
       <span id="push-to-talk" className="text-sm">
         {t("settings.pushToTalk")}
       </span>
@@ -47,7 +47,7 @@ export function PushToTalkField() {
         onKeyUp={(event) => (isListening || event.code === "Space" ? event.preventDefault() : undefined)}
       >
         <kbd className="font-sans">
-          {isListening ? t("settings.pressKey") : nameKey(settings.pushToTalkKey, t("common.keySpace"))}
+          {isListening ? t("settings.pressKey") : nameKey(settings.pushToTalkKey, t)}
         </kbd>
       </button>
     </div>

@@ -122,7 +122,7 @@ function LanguageSearch({ languages, onChoose }: LanguageSearchProps) {
             <button
               type="button"
               data-entry
-              className="flex min-h-target w-full flex-wrap content-center items-baseline gap-2 rounded-md px-2 py-1.5 text-left text-sm hover:bg-raised"
+              className="flex min-h-target w-full flex-wrap content-center items-baseline gap-2 rounded-md px-2 py-1.5 text-left text-sm [overflow-wrap:anywhere] hover:bg-raised"
               onClick={() => choose(tag)}
             >
               {name}

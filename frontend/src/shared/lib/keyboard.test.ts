@@ -1,16 +1,25 @@
 /** Keys have names that people can read, and those of an input method do nothing else. */
+import i18next from "i18next";
 import { expect, test } from "vitest";
+
+import { startI18n } from "@/i18n/i18n";
 
 import { isComposing, isEnter, isEscape, nameKey } from "./keyboard";
 
 test.each([
-  ["Space", "Espacio"],
-  ["KeyB", "B"],
-  ["Digit1", "1"],
-  ["F9", "F9"],
-  ["ControlRight", "Control Right"],
-])("%s is %s", (code, name) => {
-  expect(nameKey(code, "Espacio")).toBe(name);
+  ["Space", "Space", "Espacio"],
+  ["KeyB", "B", "B"],
+  ["Digit1", "1", "1"],
+  ["F9", "F9", "F9"],
+  ["Shift", "Shift", "Mayús"],
+  ["Enter", "Enter", "Intro"],
+  ["ControlRight", "right Ctrl", "Ctrl derecha"],
+  ["CapsLock", "Caps Lock", "Bloq Mayús"],
+])("%s is %s, in Spanish %s", async (code, english, spanish) => {
+  expect(nameKey(code, i18next.t)).toBe(english);
+  await startI18n("es");
+  expect(nameKey(code, i18next.t)).toBe(spanish);
+  await startI18n("en");
 });
 
 test.each([

@@ -1,4 +1,5 @@
 /** Keys as people press and name them: what a key is called, whether it acts, and Enter that sends. */
+import type { TFunction } from "i18next";
 import type { KeyboardEvent as ReactKeyboardEvent } from "react";
 
 const MAC = /Mac|iPhone|iPad/.test(navigator.userAgent);
@@ -6,14 +7,29 @@ const MAC = /Mac|iPhone|iPad/.test(navigator.userAgent);
 export const COMMAND = MAC ? "⌘" : "Ctrl";
 export const ALT = MAC ? "⌥" : "Alt";
 
-/**
- * The name of a key by its place on the keyboard (`KeyboardEvent.code`): `KeyB` is B, `Digit1` is 1.
- *
- * @param space the name of the space bar in the language of the page
- */
-export function nameKey(code: string, space: string): string {
-  if (code === "Space") return space;
-  return code.replace(/^(Key|Digit)/, "").replace(/(?<=[a-z])(?=[A-Z0-9])/g, " ");
+/** Keys with a name in the language of the page; all others have the one of their code. */
+const NAMED_KEYS = [
+  "Space",
+  "Shift",
+  "Enter",
+  "Delete",
+  "Control",
+  "Insert",
+  "Pause",
+  "CapsLock",
+  "ScrollLock",
+  "ContextMenu",
+] as const;
+const SIDES = { Left: "common.keySides.left", Right: "common.keySides.right" } as const;
+
+/** The name on a key, by its place on the keyboard (`KeyboardEvent.code`): `KeyB` is B, `Digit1` is 1. */
+export function nameKey(code: string, t: TFunction): string {
+  const [, stem = code, side] = /^(Shift|Control|Alt)(Left|Right)$/.exec(code) ?? [];
+  const named = NAMED_KEYS.find((name) => name === stem);
+  const key = named
+    ? t(`common.keyNames.${named}`)
+    : stem.replace(/^(Key|Digit)/, "").replace(/(?<=[a-z])(?=[A-Z0-9])/g, " ");
+  return side === "Left" || side === "Right" ? t(SIDES[side], { key }) : key;
 }
 
 type AnyKeyboardEvent = KeyboardEvent | ReactKeyboardEvent;

@@ -1,15 +1,28 @@
 /** The place where notices appear, and where screen readers find what they are told. */
 import { X } from "lucide-react";
-import { type FocusEvent, type MouseEvent, useEffect, useRef, useState, useSyncExternalStore } from "react";
+import {
+  type CSSProperties,
+  type FocusEvent,
+  type MouseEvent,
+  type RefObject,
+  useEffect,
+  useRef,
+  useState,
+  useSyncExternalStore,
+} from "react";
 import { createPortal } from "react-dom";
 import { useTranslation } from "react-i18next";
 
 import { useServices } from "../services";
 import type { Toast } from "./toasts";
 
+/** Above the lowest buttons of a dialog. */
+const IN_DIALOG = "9.5rem";
+
 export function Toaster() {
   const { toasts, dialogs } = useServices();
   const shown = useSyncExternalStore(toasts.subscribe, toasts.get);
+  const floorPx = useSyncExternalStore(toasts.subscribe, toasts.getFloorPx);
   const dialog = useSyncExternalStore(dialogs.subscribe, dialogs.top);
   useSpokenToasts(shown);
   const { t } = useTranslation();
@@ -17,7 +30,8 @@ export function Toaster() {
   const notices = (
     <div
       onFocus={handleFocus}
-      className="pointer-events-none fixed inset-x-0 bottom-40 z-50 flex flex-col items-center gap-2 px-[calc(1rem+var(--safe-x))] short:bottom-2 md:[.has-sidebar_&]:left-72"
+      className="above-floor pointer-events-none fixed inset-x-0 z-50 flex flex-col items-center gap-2 px-[calc(1rem+var(--safe-x))] md:[.has-sidebar_&]:left-72"
+      style={{ "--floor": dialog === null ? `${floorPx}px` : IN_DIALOG } as CSSProperties}
     >
       <LiveRegion />
       {shown.length > 0 && (
@@ -30,6 +44,21 @@ export function Toaster() {
     </div>
   );
   return dialog === null ? notices : createPortal(notices, dialog);
+}
+
+/** Notices appear above this element, for as long as it is there. */
+export function useToastFloor(element: RefObject<HTMLElement | null>): void {
+  const { toasts } = useServices();
+  useEffect(() => {
+    const floor = element.current;
+    if (floor === null) return;
+    const observer = new ResizeObserver(() => toasts.setFloorPx(floor.offsetHeight));
+    observer.observe(floor);
+    return () => {
+      observer.disconnect();
+      toasts.setFloorPx(0);
+    };
+  }, [element, toasts]);
 }
 
 /** The way back to where the focus was, for who has pressed a button of a notice by keyboard. */

@@ -16,6 +16,7 @@ type Listener = () => void;
 
 export class ToastStore {
   #shown: readonly Toast[] = [];
+  #floorPx = 0;
   #next = 1;
   readonly #listeners = new Set<Listener>();
 
@@ -25,6 +26,14 @@ export class ToastStore {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   };
+
+  /** How high above the lower edge of the page notices begin: what is below stays free. */
+  readonly getFloorPx = (): number => this.#floorPx;
+
+  setFloorPx(floorPx: number): void {
+    this.#floorPx = floorPx;
+    this.#listeners.forEach((listener) => listener());
+  }
 
   show({ stayMs = 6000, ...toast }: NewToast): number {
     const id = this.#next++;

@@ -71,7 +71,7 @@ export function EditMessage({ text, halfWritten, isNewerVersion, onText, onSend,
           {t("chat.editNewer")}
         </p>
       )}
-      <div className="mt-2 flex justify-end gap-2">
+      <div className="mt-2 flex flex-wrap justify-end gap-2">
         <button type="button" className="button" onClick={onCancel}>
           {t("common.cancel")}
         </button>

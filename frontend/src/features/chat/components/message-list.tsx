@@ -1,7 +1,9 @@
 /** The list of messages, oldest first; screen readers hear when an answer starts, and its text at the end. */
+import type { TFunction } from "i18next";
 import { memo, type RefObject, useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 
+import { wordError } from "@/shared/lib/notes";
 import { useServices } from "@/shared/services";
 
 import type { MessageActions } from "../conversation-actions";
@@ -73,21 +75,31 @@ export const MessageList = memo(function MessageList({ box, shown, foundId, live
 
 const MAX_SPOKEN_CHARS = 1000;
 
-/** Tells screen readers that an answer starts, and its text when it is complete. */
+/** Tells screen readers that an answer starts, and at its end its text and why there is no more of it. */
 function Announcer({ shown }: { shown: readonly ShownMessage[] }) {
   const { t } = useTranslation();
   const last = shown.at(-1);
   const isStreaming = last?.role === "assistant" && last.status === "streaming";
   const wasStreaming = useRef(false);
   const { announcements } = useServices();
-  const content = last?.content ?? "";
+  const told = last === undefined || isStreaming ? "" : tellEnd(t, last);
   useEffect(() => {
     if (isStreaming && !wasStreaming.current) announcements.say(t("chat.answering"), "answer");
-    if (!isStreaming && wasStreaming.current)
-      announcements.say(t("chat.answered", { text: content.slice(0, MAX_SPOKEN_CHARS) }), "answer");
+    if (!isStreaming && wasStreaming.current) announcements.say(told, "answer");
     wasStreaming.current = isStreaming;
-  }, [isStreaming, content, t, announcements]);
+  }, [isStreaming, told, t, announcements]);
   return null;
+}
+
+/** An answer that is over: its text, what broke it off, or that there is none. */
+function tellEnd(t: TFunction, { content, error, status }: ShownMessage): string {
+  const isBlank = content.trim() === "";
+  const text = isBlank ? "" : t("chat.answered", { text: content.slice(0, MAX_SPOKEN_CHARS) });
+  let end = isBlank ? t("chat.problems.empty") : "";
+  if (error?.code === "stopped") end = t("chat.problems.stopped");
+  else if (error || status === "failed" || status === "interrupted")
+    end = `${t("chat.problems.title")}. ${wordError(t, error ?? { code: "interrupted" })}`;
+  return [text, end].filter(Boolean).join(" ");
 }
 
 const MessageItem = memo(function MessageItem(

@@ -77,15 +77,17 @@ describe("a call", () => {
       createTestServices(),
       <Answer message={answer("I look. It is sent.", [there(CALL), there(RESULT)])} />,
     );
-    expect(container.textContent).toMatch(
-      /^I look\..*Looks up an order.*get_order_details.*done.*12 ms.*It is sent\./,
-    );
+    expect(container.textContent).toMatch(/^I look\..*Looks up an order.*done.*12 ms.*It is sent\./);
     expect(container.querySelector("pre")).toBeNull();
+    expect(container).not.toHaveTextContent(/get_order_details|loft/);
     await userEvent.click(screen.getByText("Looks up an order"));
     expect(await screen.findByRole("group", { name: "Details" })).toHaveTextContent(
       '{ "order_id": "ORD001" }',
     );
     expect(screen.getByRole("group", { name: "Result" })).toHaveTextContent('{ "found": true }');
+    const technical = screen.getByText("For whoever runs the server").closest("details");
+    expect(technical).not.toHaveAttribute("open");
+    expect(technical).toHaveTextContent("loft, get_order_details");
   });
 
   it("shows markup as text, and says that there was more", async () => {
@@ -93,7 +95,7 @@ describe("a call", () => {
     const result = newToolEvent("tool_result", { result: hostile, truncated: true, ms: 1500 });
     const { container } = renderWith(createTestServices(), <Answer message={answer("", [CALL, result])} />);
     expect(folded()).toHaveTextContent("1.5 s");
-    await userEvent.click(screen.getByText("get_order_details"));
+    await userEvent.click(screen.getByText("Looks up an order"));
     expect(await screen.findByRole("group", { name: "Result" })).toHaveTextContent(hostile);
     expect(container.querySelector("img, a, strong")).toBeNull();
     expect(folded()).toHaveTextContent("The result was longer than the assistant may read.");
@@ -102,7 +104,7 @@ describe("a call", () => {
   it("does not call a tool of somebody else what ours does", () => {
     const events = [newToolEvent("tool_call", { toolset: "plugin" })];
     renderWith(createTestServices(), <Answer message={answer("", events, "streaming")} />);
-    expect(folded()).toHaveTextContent("Uses a toolget_order_detailsrunning…");
+    expect(folded()).toHaveTextContent("Uses a tool: Get order details, from Pluginrunning…");
   });
 
   it.each([
@@ -115,7 +117,7 @@ describe("a call", () => {
     const error = newToolEvent("tool_error", { code, error: "the shop <b>is</b> shut", ms: null });
     renderWith(createTestServices(), <Answer message={answer("", [CALL, error])} />);
     expect(folded()).toHaveTextContent(said);
-    await userEvent.click(screen.getByText("get_order_details"));
+    await userEvent.click(screen.getByText("Looks up an order"));
     expect(await screen.findByRole("group", { name: "Reason" })).toHaveTextContent("the shop <b>is</b> shut");
   });
 });
@@ -131,6 +133,12 @@ describe("a tool that asks", () => {
       name: "The assistant asks for your approval: Looks up an order",
     });
     expect(card).toHaveTextContent('{ "order_id": "ORD001" }');
+    expect(
+      within(card)
+        .getByText(/get_order_details/)
+        .closest("details"),
+    ).not.toHaveAttribute("open");
+    expect(within(card).getByText("Looks up an order")).toBeVisible();
     expect(within(card).getByRole("timer")).toHaveTextContent("5:00 left");
     await press(button);
     await press(button);

@@ -1,4 +1,4 @@
-/** A tool that waits for approval: its name, its exact arguments, the time left, and two buttons. */
+/** A tool that waits for approval: what it does, its exact arguments, the time left, and two buttons. */
 import { Check, ShieldQuestionMark, X } from "lucide-react";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -7,12 +7,12 @@ import { ApiError } from "@/shared/api/client";
 import { formatCountdown } from "@/shared/lib/formats";
 import { wordError } from "@/shared/lib/notes";
 import { useServices } from "@/shared/services";
+import { TechnicalDetails } from "@/shared/ui/notice";
 
 import type { ShownMessage } from "../stream/shown-messages";
 import { DataBlock, isEmptyObject } from "./data-block";
-import { escapeInvisible } from "./json-text";
 import { ANNOUNCED_S, countSecondsUntil, useSecondsLeft } from "./time-left";
-import { collectToolCalls, describeTool, nameTool, type ToolCall } from "./tool-calls";
+import { collectToolCalls, identifyTool, nameTool, sayTool, type ToolCall } from "./tool-calls";
 
 type Decision = "open" | "sending" | "sent" | ApiError;
 
@@ -20,7 +20,6 @@ export function ApprovalCard({ messageId, call }: { messageId: string; call: Too
   const { t } = useTranslation();
   const { api } = useServices();
   const [decision, setDecision] = useState<Decision>("open");
-  const name = escapeInvisible(call.name);
   const isBusy = decision === "sending" || decision === "sent";
   const box = useFocusReturn();
   const decide = async (approved: boolean): Promise<void> => {
@@ -44,20 +43,16 @@ export function ApprovalCard({ messageId, call }: { messageId: string; call: Too
     >
       <div className="flex flex-wrap items-center gap-x-2 gap-y-1">
         <ShieldQuestionMark size={18} aria-hidden className="shrink-0 text-warn" />
-        <h3 className="font-semibold">{t("tools.ask.title")}</h3>
+        <h2 className="font-semibold">{t("tools.ask.title")}</h2>
         <TimeLeft expiresAt={call.expiresAt} />
       </div>
-      <p>
-        {t(describeTool(call))}: <code className="font-semibold [overflow-wrap:anywhere]">{name}</code>
-        {call.toolset && (
-          <span className="text-muted"> {t("tools.from", { toolset: escapeInvisible(call.toolset) })}</span>
-        )}
-      </p>
+      <p className="font-semibold [overflow-wrap:anywhere]">{sayTool(t, call)}</p>
       {isEmptyObject(call.args) ? (
         <p className="text-xs text-muted">{t("tools.noArguments")}</p>
       ) : (
         <DataBlock label={t("tools.arguments")} value={call.args} />
       )}
+      <TechnicalDetails text={identifyTool(call)} />
       <DecisionButtons isBusy={isBusy} onDecide={(isApproved) => void decide(isApproved)} />
       <DecisionError error={decision instanceof ApiError ? decision : null} />
     </section>

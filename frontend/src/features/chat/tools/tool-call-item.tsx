@@ -1,4 +1,4 @@
-/** One tool call, folded into a line: what the tool does, its name, state and duration. */
+/** One tool call, folded into a line: what the tool does, its state and duration. */
 import {
   Ban,
   Check,
@@ -14,10 +14,10 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { chooseLocale } from "@/shared/lib/formats";
+import { TechnicalDetails } from "@/shared/ui/notice";
 
 import { DataBlock, isEmptyObject } from "./data-block";
-import { escapeInvisible } from "./json-text";
-import { type CallState, describeError, describeTool, type ToolCall } from "./tool-calls";
+import { type CallState, describeError, identifyTool, sayTool, type ToolCall } from "./tool-calls";
 
 const LOOKS: Record<CallState, readonly [LucideIcon, string]> = {
   running: [LoaderCircle, "animate-spin text-accent"],
@@ -46,10 +46,7 @@ export function ToolCallItem({ call }: { call: ToolCall }) {
     >
       <summary className="flex min-h-target cursor-pointer list-none flex-wrap items-center gap-x-2 gap-y-0.5 rounded-lg px-3 py-1.5 hover:bg-raised [&::-webkit-details-marker]:hidden">
         <Icon size={16} aria-hidden className={`shrink-0 ${colour}`} />
-        <span>{t(describeTool(call))}</span>
-        <code className="min-w-0 text-xs [overflow-wrap:anywhere] text-muted">
-          {escapeInvisible(call.name)}
-        </code>
+        <span className="min-w-0 [overflow-wrap:anywhere]">{sayTool(t, call)}</span>
         <span className="ml-auto flex items-center gap-2 text-xs text-muted">
           <span>
             {t(`tools.state.${call.state}`)}
@@ -72,9 +69,6 @@ function Details({ call }: { call: ToolCall }) {
   const { t } = useTranslation();
   return (
     <div className="space-y-3 border-t border-line px-3 py-3">
-      {call.toolset && (
-        <p className="text-xs text-muted">{t("tools.from", { toolset: escapeInvisible(call.toolset) })}</p>
-      )}
       {isEmptyObject(call.args) ? (
         <p className="text-xs text-muted">{t("tools.noArguments")}</p>
       ) : (
@@ -84,6 +78,7 @@ function Details({ call }: { call: ToolCall }) {
       {call.result && <DataBlock label={t("tools.result")} value={call.result} />}
       {call.isTruncated && <p className="text-xs text-warn">{t("tools.truncated")}</p>}
       {call.error && <DataBlock label={t("tools.error")} value={call.error.message} />}
+      <TechnicalDetails text={identifyTool(call)} />
     </div>
   );
 }

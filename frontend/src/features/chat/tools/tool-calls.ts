@@ -159,6 +159,21 @@ export function nameTool(t: TFunction, call: Pick<ToolCall, "toolset" | "name">)
   return text === "tools.does.other" ? nameFromIdentifier(escapeInvisible(call.name)) : t(text);
 }
 
+/** What a call does, as a sentence of its own: a tool without a description has its name, and whose it is. */
+export function sayTool(t: TFunction, call: Pick<ToolCall, "toolset" | "name">): string {
+  const text = describeTool(call);
+  if (text !== "tools.does.other") return t(text);
+  const named = `${t(text)}: ${nameTool(t, call)}`;
+  if (call.toolset === "") return named;
+  return `${named}, ${t("tools.from", { toolset: nameFromIdentifier(escapeInvisible(call.toolset)) })}`;
+}
+
+/** What a call is for a program: its name, and its toolset where that is known. */
+export function identifyTool({ name, toolset }: Pick<ToolCall, "toolset" | "name">): string {
+  const names = toolset === "" ? [name] : [toolset, name];
+  return names.map((each) => `\`${escapeInvisible(each)}\``).join(", ");
+}
+
 /** Errors with a text; all others are shown in the server's words alone. */
 const DESCRIBED_ERRORS = ["no_approval", "bad_arguments", "unknown_tool", "limit", "tool_timeout"] as const;
 

@@ -40,7 +40,8 @@ export function DictationControls({ dictation, handsFree, onMouse }: Props) {
   const [{ readsAloud }, change] = useSettings();
   const isOn = isRecording(state);
   const isMuted = "isMuted" in state && state.isMuted;
-  const canUndo = getNextUndoKind(model) === "utterance";
+  const undoKind = getNextUndoKind(model);
+  const canUndo = undoKind === "utterance" || undoKind === "withdrawal";
   const isDeaf = isMuted || ("sound" in state && state.sound !== "live" && state.sound !== "recovered");
   return (
     <div
@@ -71,8 +72,12 @@ export function DictationControls({ dictation, handsFree, onMouse }: Props) {
         </ToolButton>
       )}
       {canUndo && (
-        <ToolButton label={t("dictation.undo")} onClick={() => dictation.composer.dispatch({ type: "undo" })}>
+        <ToolButton
+          label={t(undoKind === "withdrawal" ? "dictation.bringBack" : "dictation.undo")}
+          onClick={() => dictation.composer.dispatch({ type: "undo" })}
+        >
           <Undo2 size={18} aria-hidden />
+          {undoKind === "withdrawal" && <span className="hidden sm:inline">{t("dictation.bringBack")}</span>}
         </ToolButton>
       )}
       {isOn && (

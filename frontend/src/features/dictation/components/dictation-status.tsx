@@ -37,7 +37,7 @@ export function DictationStatus({ dictation, handsFree }: Props) {
   const isHandsFree = useHandsFreeState(handsFree).kind === "on";
   const { state, lastFinal, awaited, isTooQuiet, hint, limit } = useDictationView(dictation);
   const [{ pushToTalkKey, showsTiming }] = useSettings();
-  const name = (key: StateText): string => t(key, { key: nameKey(pushToTalkKey, t("common.keySpace")) });
+  const name = (key: StateText): string => t(key, { key: nameKey(pushToTalkKey, t) });
   const announced = getStateText(state, isTooQuiet);
   // The line of hands-free says whose turn it is.
   const isMutedByVoice = announced === "dictation.muted" && handsFree.isMuting;

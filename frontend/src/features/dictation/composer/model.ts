@@ -63,7 +63,10 @@ export interface ComposerSnapshot {
   spans: readonly Span[];
 }
 
-/** The text before an edit, or before the utterance `key`. */
+/** The key of the step before words that were not final were withdrawn. */
+export const WITHDRAWAL = "withdrawal";
+
+/** The text before an edit, before the utterance `key`, or before a `WITHDRAWAL`. */
 export interface UndoStep extends ComposerSnapshot {
   key: string | null;
 }
@@ -138,9 +141,10 @@ export function hasOpenUtterance(model: ComposerModel): boolean {
   return model.spans.some((span) => span.state !== "final");
 }
 
-/** What undo would take back: an utterance, typing, or nothing. */
-export function getNextUndoKind(model: ComposerModel): "utterance" | "typing" | null {
+/** What undo would take back: an utterance, words that were withdrawn, typing, or nothing. */
+export function getNextUndoKind(model: ComposerModel): "utterance" | "withdrawal" | "typing" | null {
   const step = model.undo.at(-1);
   if (step === undefined) return null;
+  if (step.key === WITHDRAWAL) return "withdrawal";
   return step.key === null ? "typing" : "utterance";
 }

@@ -191,6 +191,30 @@ describe("the end of a dictation", () => {
     expect(after.text).toBe("One. TWO");
   });
 
+  it("by cancelling loses nothing that was shown: undo brings it back, and takes it away again", () => {
+    const model = run([
+      final("a.1:1", "One."),
+      partial("a.1:2", "two three"),
+      { type: "cancelled", dictation: "a" },
+      final("a.1:2", "Two three four."),
+    ]);
+    expect([model.text, getNextUndoKind(model)]).toEqual(["One.", "withdrawal"]);
+    const back = run([{ type: "undo" }], model);
+    expect([back.text, hasOpenUtterance(back), getNextUndoKind(back)]).toEqual([
+      "One. two three",
+      false,
+      "utterance",
+    ]);
+    expect(run([{ type: "redo" }], back).text).toBe("One.");
+    expect(run([{ type: "undo" }], back).text).toBe("One.");
+    expect(run([{ type: "undo" }, { type: "undo" }], back).text).toBe("");
+  });
+
+  it("by cancelling before a word is shown leaves nothing to undo", () => {
+    const model = run([partial("a.1:1", ""), { type: "cancelled", dictation: "a" }]);
+    expect(getNextUndoKind(model)).toBeNull();
+  });
+
   it("by sending drops what comes late, and takes what is new", () => {
     const model = run([partial("1", "sent"), { type: "sent" }, final("1", "Sent."), final("2", "New.")]);
     expect(model.text).toBe("New.");

@@ -25,7 +25,7 @@ export type ComposerAction =
   | { type: "restarted"; dictation: string }
   /** The dictation is over: its utterances do not change any more. */
   | { type: "ended"; dictation: string }
-  /** The dictation is over, and what was not final is removed. */
+  /** The dictation is over, and what was not final is removed, until that is undone. */
   | { type: "cancelled"; dictation: string }
   | { type: "sent" }
   /** Another text takes the place of all: a draft. */

@@ -11,6 +11,7 @@ import {
   type Mark,
   type Span,
   type UndoStep,
+  WITHDRAWAL,
 } from "./model";
 import { countClosingMarks, findMatchingCut, needsSpace, splitWords } from "./words";
 
@@ -43,11 +44,18 @@ export function finishUtterances(model: ComposerModel, dictation: string): Compo
   return setStates(model, dictation, () => "final");
 }
 
-/** A dictation was cancelled: remove its words that are not final, except those that the user has edited. */
+/**
+ * A dictation was cancelled: remove its words that are not final, except those that the user has edited. One
+ * undo brings back what was shown.
+ */
 export function withdrawUtterances(model: ComposerModel, dictation: string): ComposerModel {
-  return Object.keys(model.hypotheses)
+  const withdrawn = Object.keys(model.hypotheses)
     .filter((key) => parseDictation(key) === dictation && model.hypotheses[key]?.state !== "final")
     .reduce((next, key) => applyUpdate(next, { key, text: "", stable: "" }, true), model);
+  const shown = finishUtterances(model, dictation);
+  if (withdrawn.text === shown.text) return withdrawn;
+  const { hypotheses } = shown;
+  return { ...withdrawn, hypotheses, undo: pushUndoStep(shown, WITHDRAWAL), redo: [] };
 }
 
 /** The text was sent: an empty model that ignores later updates of its utterances. */
