@@ -50,7 +50,8 @@ class Dictation:
     """One dictation from `start` to `stopped`; `events` can be iterated once.
 
     With `resume`, audio is kept until the server acknowledges it, and a broken connection is replaced by a new one. A
-    server that died goes on with the audio that it has on disk, and gets what follows.
+    server that died goes on with the audio that it has on disk, and gets what follows. Where `start` goes on with a
+    dictation of another client, `chunks` is all of its audio.
     """
 
     def __init__(self, open_socket: Open, start: dict[str, Any], chunks: Chunks, *, resume: bool) -> None:
@@ -63,8 +64,16 @@ class Dictation:
         self._start = start
         self._audio = OutgoingAudio(chunks, keep=resume)
         self._token = ""
-        self._dictation_id = ""
+        self._dictation_id: str = start["config"].get("continues_dictation", "")
         """Of a dictation whose audio a crash of the server does not lose."""
+        self._is_continuing = bool(self._dictation_id)
+        """Whether the next `ready` tells what a server has of a dictation that broke off."""
+        self._told_ms: int = start["config"].get("told_ms", 0)
+        """The source up to here has its finals (ms, as all of these)."""
+        self._origin_ms = 0
+        """Where in the source the dictation begins."""
+        self._session_ms = 0
+        """Where in the source the session begins."""
         self._seq = 0
         self._ready = False
         self._acked = False
@@ -109,7 +118,7 @@ class Dictation:
 
     def _may_resume(self, error: Exception) -> bool:
         """Whether only the connection failed, so that the dictation can be resumed."""
-        if not self._resume or not self._token or self._failures:
+        if not self._resume or not (self._token or self._is_continuing) or self._failures:
             return False
         if isinstance(error, ServerError) and error.code in RESUMABLE_ERRORS:
             return True
@@ -132,8 +141,9 @@ class Dictation:
 
     def _make_continuing_message(self) -> dict[str, Any]:
         self._seq = 0
-        config = {**self._start["config"], "continues_dictation": self._dictation_id}
-        return {**self._start, "config": config}
+        self._is_continuing = True
+        more = {"continues_dictation": self._dictation_id, "told_ms": self._told_ms - self._origin_ms}
+        return {**self._start, "config": {**self._start["config"], **more}}
 
     # -- one socket
 
@@ -142,10 +152,10 @@ class Dictation:
         try:
             with suppress(ConnectionClosed):  # the server's last words are read below
                 await socket.send(json.dumps(hello))
-            if hello is self._start:
+            if not self._is_continuing and hello is self._start:
                 sender = asyncio.create_task(self._send(socket))
             async for event in self._read_events(socket):
-                if event.type == "ready" and hello is not self._start:
+                if event.type == "ready" and self._is_continuing:
                     self._go_on(event.data)
                     sender = asyncio.create_task(self._send(socket))
                 if event.type == "resumed":
@@ -211,6 +221,8 @@ class Dictation:
             )
         elif data.get("type") in ("final", "utterance_discarded"):
             self._is_after_fault = False
+            if data["type"] == "final":
+                self._told_ms = max(self._told_ms, self._session_ms + data.get("end_ms", 0))
 
     def _go_on(self, ready: Mapping[str, Any]) -> None:
         """Send what the server does not have of the dictation that it goes on with.
@@ -219,10 +231,18 @@ class Dictation:
             NotContinued: it has none of it, and not all of it is here.
         """
         safe_ms, from_ms = ready.get("safe_ms"), ready.get("from_ms") or 0
-        if safe_ms is None and not self._audio.is_whole:
-            raise NotContinued("the server has nothing of the dictation that broke off; dictate again", 1006)
-        self._stop_sent = False
-        self._audio.go_on(self._to_bytes(safe_ms or 0), self._to_bytes(from_ms))
+        if safe_ms is None:  # a new dictation, of what has no final
+            if not self._audio.has_from(self._to_bytes(self._told_ms)):
+                raise NotContinued(
+                    "the server has nothing of the dictation that broke off; dictate again", 1006
+                )
+            self._session_ms = self._origin_ms = until_ms = self._told_ms
+        else:
+            base_ms = ready.get("base_ms")
+            self._session_ms = self._session_ms + from_ms if base_ms is None else self._origin_ms + base_ms
+            until_ms = self._session_ms + safe_ms - from_ms
+        self._stop_sent = self._is_continuing = False
+        self._audio.go_on(self._to_bytes(until_ms), self._to_bytes(self._session_ms))
 
     def _to_bytes(self, ms: int) -> int:
         rate_hz: int = self._start["config"].get("sample_rate", 16_000)

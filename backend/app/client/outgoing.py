@@ -24,34 +24,37 @@ class OutgoingAudio:
         """Number, position behind its last byte, and bytes of each frame that may have to be sent again."""
         self._kept_bytes = 0
         self._room = asyncio.Event()
+        self._unread = 0
+        """Bytes of the source that need not be sent."""
         self._seq = 0
         self._end = 0
         """Position behind the last frame, from the first byte of the source."""
         self._session_start = 0
         """Position at which the times of the present session begin."""
-        self.is_whole = True
-        """Whether every frame so far can be sent again."""
         self.is_at_end = False
         """Whether the source has no more audio."""
 
     def acknowledge(self, seq: int, safe: int | None = None) -> None:
         """Drop the frames up to `seq`: the server has them.
 
-        `safe`: only as far as this many bytes of the session's audio, which a crash of the server does not lose.
+        `safe`: only as far as this many bytes of the session's audio, which a crash of the server does not lose. Where
+        its disk stalls or is full for so long that too much waits, what the server has received counts as safe.
         """
         until = self._end if safe is None else self._session_start + safe
-        while self._kept and self._kept[0][0] <= seq and self._kept[0][1] <= until:
+        while self._kept and self._kept[0][0] <= seq:
+            if self._kept[0][1] > until and self._kept_bytes <= MAX_KEPT_BYTES:
+                break
             self._kept_bytes -= len(self._kept.popleft()[2])
-            self.is_whole = False
         self._room.set()
 
-    def go_on(self, safe: int, start: int) -> None:
-        """Number the frames anew, for a server that has `safe` bytes of the session that broke off.
+    def go_on(self, until: int, start: int) -> None:
+        """Number the frames anew, for a server that has the source up to this byte, or needs it no more.
 
-        `start`: the byte of that session at which the times of the next one begin.
+        `start`: the byte at which the times of its session begin.
         """
-        until = self._session_start + safe
-        self._session_start += start
+        self._session_start = start
+        if not self._end:
+            self._unread = self._end = until
         kept = [(end, frame) for _, end, frame in self._kept if end > until]
         self._kept = deque(
             (seq, end, frame[max(len(frame) - (end - until), 0) :])
@@ -60,6 +63,11 @@ class OutgoingAudio:
         self._kept_bytes = sum(len(frame) for _, _, frame in self._kept)
         self._seq = len(self._kept)
         self._room.set()
+
+    def has_from(self, position: int) -> bool:
+        """Whether all of the source from this byte on can be sent again."""
+        first = self._kept[0][1] - len(self._kept[0][2]) if self._kept else self._end
+        return first <= position
 
     async def frames(self) -> AsyncIterator[bytes]:
         """Yield the frames that are not acknowledged, then new ones; a new iteration can begin at any time."""
@@ -97,6 +105,7 @@ class OutgoingAudio:
             reading, self._reading = self._reading, None
             chunk = reading.result()
             self.is_at_end = chunk is None
-            self._uncut = memoryview(chunk or b"")
+            self._uncut = memoryview(chunk or b"")[self._unread :]
+            self._unread -= len(chunk or b"") - len(self._uncut)
         frame, self._uncut = bytes(self._uncut[:FRAME_BYTES]), self._uncut[FRAME_BYTES:]
         return frame

@@ -127,6 +127,14 @@ class StartConfig(_Message):
         description="`dictation_id` of a dictation that a server which died interrupted: what of its audio had arrived "
         "becomes text here, and `ready.safe_ms` tells from where to send on. An id that means nothing is ignored",
     )
+    told_ms: int | None = Field(
+        None,
+        strict=True,
+        ge=0,
+        description="beside `continues_dictation`: where in the dictation the last final ends that has come "
+        "(`ready.base_ms` plus its `end_ms`), 0 where none has. What was said before comes no more; what was said "
+        "after comes once, also where it is stored already",
+    )
     events: list[OptionalEvent] = Field(
         [], description="additional event types to send", examples=[["speech_started"]]
     )
@@ -229,6 +237,9 @@ class Ready(_Event):
     from_ms: int | None = Field(
         None,
         description="beside `safe_ms`: where in the interrupted session the times of this one begin (ms)",
+    )
+    base_ms: int = Field(
+        0, description="where in the dictation the times of this session begin (ms): 0 where it did not go on"
     )
 
 

@@ -46,6 +46,8 @@ class SpooledDictation:
     lang: str = "auto"
     langs: tuple[str, ...] = ()
     vocabulary: tuple[str, ...] = ()
+    replaces: UUID | None = None
+    """Audio of the session before, which is in this one too: it is deleted once it is."""
 
     def belongs_to(self, user_id: UUID, dictation_id: UUID) -> bool:
         """Whether it is of this dictation of this user."""
@@ -70,6 +72,11 @@ class SpoolEntry:
     """Bytes at the beginning that need no text any more."""
     end: int
     """Bytes that arrived."""
+
+    @property
+    def end_ms(self) -> int:
+        """Where in the dictation the audio ends."""
+        return self.about.base_ms + self.about.to_ms(self.end)
 
 
 class SpoolStore(Protocol):
@@ -179,7 +186,18 @@ class FileSpool:
             settled = _read_settled(folder / SETTLED)
             ends = [first + piece.stat().st_size for first, piece in _list_pieces(folder)]
             found.append(SpoolEntry(entry_id, about, settled, max(ends, default=settled)))
-        return found
+        return self._keep_one_of_each(found)
+
+    def _keep_one_of_each(self, found: list[SpoolEntry]) -> list[SpoolEntry]:
+        """Of a session and the one that went on with its audio, keep the later one, where it has all of it."""
+        kept = {entry.id: entry for entry in found}
+        for later in found:
+            earlier = kept.get(later.about.replaces) if later.about.replaces is not None else None
+            if earlier is not None:
+                surplus = earlier if later.end_ms >= earlier.end_ms else later
+                del kept[surplus.id]
+                self.remove(surplus.id)
+        return list(kept.values())
 
     def free_bytes(self) -> int | None:
         return shutil.disk_usage(self._folder).free
@@ -218,6 +236,7 @@ def read_about(text: bytes) -> SpooledDictation:
         lang=fields["lang"],
         langs=tuple(fields["langs"]),
         vocabulary=tuple(fields["vocabulary"]),
+        replaces=None if fields.get("replaces") is None else UUID(str(fields["replaces"])),
     )
 
 

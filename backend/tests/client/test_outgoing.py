@@ -97,8 +97,31 @@ async def test_a_server_that_goes_on_gets_what_follows() -> None:
     audio = OutgoingAudio([b"aabb", b"ccdd", b"eeff", b"gghh"], keep=True)
     await take(audio, 3)
     audio.acknowledge(2, safe=4)
-    audio.go_on(safe=6, start=2)
+    assert (audio.has_from(3), audio.has_from(4)) == (False, True)
+    audio.go_on(until=6, start=2)
     assert await take(audio, 3) == [b"dd", b"eeff", b"gghh"]
     audio.acknowledge(1, safe=6)  # the next session has the six bytes from the second on
-    audio.go_on(safe=6, start=0)
+    audio.go_on(until=8, start=2)
     assert [frame async for frame in audio.frames()] == [b"eeff", b"gghh"]
+
+
+async def test_a_server_that_has_the_beginning_gets_the_rest_of_the_source() -> None:
+    audio = OutgoingAudio([b"aabb", b"ccdd", b"eeff"], keep=True)
+    audio.go_on(until=6, start=2)
+    assert await take(audio, 2) == [b"dd", b"eeff"]
+    audio.acknowledge(2, safe=6)
+    assert [frame async for frame in audio.frames()] == [b"eeff"]
+
+
+async def test_a_disk_that_keeps_nothing_more_does_not_hold_the_source_up() -> None:
+    """The server has all of it, and none of it is safe."""
+    chunk = bytes(FRAME_BYTES)
+    count = 2 * MAX_KEPT_BYTES // FRAME_BYTES
+    audio = OutgoingAudio([chunk] * count, keep=True)
+    with anyio.fail_after(5):
+        sent = 0
+        async for _ in audio.frames():
+            sent += 1
+            audio.acknowledge(sent, safe=0)
+    assert sent == count
+    assert audio.has_from((count - 2) * FRAME_BYTES)

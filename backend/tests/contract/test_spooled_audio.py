@@ -54,21 +54,34 @@ async def send(client: SpeechClient, audio: bytes) -> None:
         await client.connection.send(audio[at : at + CHUNK])
 
 
-async def dictate_until_killed(folder: Path, *, resume_s: float) -> Event:
-    """Say a sentence and a half; kill the server when it holds that on disk and has stored the sentence."""
+async def dictate_until_killed(folder: Path, *, resume_s: float, stores: bool = True) -> Event:
+    """Say a sentence and a half; kill the server when it holds that on disk and has stored the sentence.
+
+    Without `stores` it dies at the very moment at which the final arrives, which is a quarter of a second too early.
+    """
     async with serve(folder, resume_s=resume_s) as server, connect_speech_client(server.url) as client:
-        ready = await client.start(events=["ack"], endpointing="conversation")
-        assert ready["spooled"]
-        await send(client, pcm()[: int(ARRIVED_S * 32_000)])
-        async with httpx2.AsyncClient(base_url=server.url, trust_env=False) as http:
-            with anyio.fail_after(WRITTEN_S):
-                while not any(event["type"] == "final" for event in client.events):
-                    await client.event()
-                await http.get("/api/dictations")  # waits for what is not stored yet
-                while (await client.until("ack"))[-1]["safe_ms"] < ARRIVED_S * 1000:
-                    pass
+        ready = await say_a_sentence_and_a_half(server, client, stores=stores)
         server.kill()
     return ready
+
+
+async def say_a_sentence_and_a_half(
+    server: ServerProcess, client: SpeechClient, *, stores: bool = True
+) -> Event:
+    """`ready`, with `told_ms`: where the final of the sentence ends."""
+    ready = await client.start(events=["ack"], endpointing="conversation")
+    assert (ready["spooled"], ready["base_ms"]) == (True, 0)
+    await send(client, pcm()[: int(ARRIVED_S * 32_000)])
+    with anyio.fail_after(WRITTEN_S):
+        while not any(event["type"] == "final" for event in client.events):
+            await client.event()
+        if stores:
+            async with server.client() as http:
+                await http.get("/api/dictations")  # waits for what is not stored yet
+            while (await client.until("ack"))[-1]["safe_ms"] < ARRIVED_S * 1000:
+                pass
+    [final] = [event for event in client.events if event["type"] == "final"]
+    return {**ready, "told_ms": final["end_ms"]}
 
 
 async def list_finals(url: str, dictation_id: str) -> list[dict[str, Any]]:
@@ -134,6 +147,68 @@ async def test_a_client_that_comes_late_is_told_what_was_recovered(tmp_path: Pat
         async with connect_speech_client(server.url) as client:
             ready = await client.start(continues_dictation=before["dictation_id"])
             assert (ready["safe_ms"], ready["dictation_id"] != before["dictation_id"]) == (None, True)
+
+
+def list_texts(client: SpeechClient) -> list[str]:
+    return [event["text"] for event in client.events if event["type"] == "final"]
+
+
+async def go_on(client: SpeechClient, before: Event, *, told_ms: int) -> Event:
+    """Send what follows, in a session that goes on with the one before; the `ready` of it."""
+    ready = await client.start(
+        endpointing="conversation", continues_dictation=before["dictation_id"], told_ms=told_ms
+    )
+    assert ready["dictation_id"] == before["dictation_id"]
+    arrived_ms = ready["base_ms"] + ready["safe_ms"] - ready["from_ms"]
+    await send(client, pcm()[arrived_ms * 32 :] + SILENCE)
+    await client.stop()
+    return ready
+
+
+SENTENCES = ("Open the terminal and run all the tests again.", "Tell me what this error message means.")
+
+
+async def test_what_was_told_and_not_stored_is_stored_and_not_told_again(tmp_path: Path) -> None:
+    """A final reaches its client a quarter of a second before the database has it."""
+    before = await dictate_until_killed(tmp_path, resume_s=30, stores=False)
+    async with serve(tmp_path, resume_s=30) as server, connect_speech_client(server.url) as client:
+        await go_on(client, before, told_ms=before["told_ms"])
+        assert list_texts(client) == [SENTENCES[1]]
+        finals = await list_finals(server.url, before["dictation_id"])
+        assert tuple(final["text"] for final in finals) == SENTENCES
+
+
+async def test_what_was_stored_and_not_told_is_told(tmp_path: Path) -> None:
+    """The line broke off before the final came, and then the server died."""
+    before = await dictate_until_killed(tmp_path, resume_s=30)
+    async with serve(tmp_path, resume_s=30) as server, connect_speech_client(server.url) as client:
+        await go_on(client, before, told_ms=0)
+        assert tuple(list_texts(client)) == SENTENCES
+        finals = await list_finals(server.url, before["dictation_id"])
+        assert tuple(final["text"] for final in finals) == SENTENCES
+
+
+@pytest.mark.parametrize("loss", ["gone", "half-open", "late"])
+async def test_a_client_that_crashed_goes_on_with_a_server_that_did_not(tmp_path: Path, loss: str) -> None:
+    """It knows the dictation, and no token. Its session still waits, seems to have it, or is over."""
+    resume_s = 0.2 if loss == "late" else 30
+    async with serve(tmp_path, resume_s=resume_s) as server, connect_speech_client(server.url) as first:
+        before = await say_a_sentence_and_a_half(server, first)
+        if loss != "half-open":
+            first.connection.transport.abort()
+        if loss == "late":
+            await wait_until_empty(tmp_path)
+        async with connect_speech_client(server.url) as client:
+            ready = await go_on(client, before, told_ms=before["told_ms"])
+            if loss == "late":  # the sentence was ended when its client did not come
+                assert ready["safe_ms"] == ready["from_ms"]
+                assert list_texts(client)[0].startswith("Tell me what")
+            else:
+                assert list_texts(client) == [SENTENCES[1]]
+        finals = await list_finals(server.url, before["dictation_id"])
+        assert finals[0]["text"] == SENTENCES[0]
+        assert len(finals) == len(list_texts(client)) + 1
+        await wait_until_empty(tmp_path)
 
 
 async def test_our_own_client_goes_on_by_itself(tmp_path: Path) -> None:

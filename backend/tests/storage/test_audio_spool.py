@@ -1,6 +1,11 @@
 """Spooled audio on disk: whatever a crash leaves of it is read, and nobody else can read it."""
 
+import json
+import resource
+import signal
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
@@ -137,3 +142,56 @@ def test_positions_count_from_the_first_sample() -> None:
     assert ABOUT_IT.to_ms(96_000) == 1000
     telephone = replace(ABOUT_IT, rate_hz=8000)
     assert (telephone.to_bytes(16_001), telephone.to_ms(16_000)) == (16_000, 1000)
+
+
+@pytest.mark.parametrize("has_all", [True, False])
+def test_of_a_session_and_the_one_that_went_on_one_is_kept(spool: FileSpool, *, has_all: bool) -> None:
+    """The server died before it had deleted the former, or before it had written the latter."""
+    former = fill(spool)
+    latter = new_id()
+    spool.create(latter, replace(ABOUT_IT, base_ms=ABOUT_IT.base_ms + 10, replaces=former))
+    spool.append(latter, 0, AUDIO[960 : None if has_all else 2000])
+    [entry] = spool.list_entries()
+    assert entry.id == (latter if has_all else former)
+    assert [each.id for each in spool.list_entries()] == [entry.id]
+
+
+def test_a_folder_of_which_only_the_beginning_was_written_is_no_audio(spool: FileSpool) -> None:
+    entry_id = new_id()
+    spool.create(entry_id, ABOUT_IT)
+    [entry] = spool.list_entries()
+    assert (entry.settled, entry.end, spool.read(entry)) == (0, 0, b"")
+
+
+def test_a_folder_of_the_version_before_is_read(spool: FileSpool, tmp_path: Path) -> None:
+    entry_id = fill(spool)
+    path = tmp_path / str(entry_id) / ABOUT
+    fields = json.loads(path.read_bytes())
+    del fields["replaces"]
+    path.write_text(json.dumps(fields), encoding="utf-8")
+    assert [entry.about for entry in spool.list_entries()] == [ABOUT_IT]
+
+
+@contextmanager
+def full_after(size: int) -> Iterator[None]:
+    """Files may be no longer: the system takes a part of a write, and refuses the rest, as a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_disk_that_is_full_at_any_byte_keeps_what_fits(spool: FileSpool, tmp_path: Path) -> None:
+    for fits in range(0, 200, 7):
+        entry_id = new_id()
+        spool.create(entry_id, ABOUT_IT)
+        with pytest.raises(OSError, match="too large"), full_after(fits):
+            spool.append(entry_id, 0, AUDIO[:200])
+        [entry] = spool.list_entries()
+        assert spool.read(entry) == AUDIO[: fits // 2 * 2]
+        spool.remove(entry_id)
+    assert list(tmp_path.rglob("*.pcm")) == []

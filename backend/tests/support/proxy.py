@@ -87,6 +87,9 @@ class Proxy:
         except asyncio.CancelledError:
             writer.transport.abort()
             raise
+        except OSError:  # the server is away
+            writer.transport.abort()
+            return
         self._writers |= {writer, out}
         flow, most_bytes = self._flow, self.cut_after_bytes
         try:

@@ -96,7 +96,7 @@ class SttProviders:
             )
         return SelectedEngine(provider, None)
 
-    async def admit(self, provider: SttProvider, model: str | None) -> int:
+    async def admit(self, provider: SttProvider, model: str | None, *, is_admitted: bool = False) -> int:
         """Admit one more dictation with this engine and model, which is loaded; returns its number at the scheduler.
 
         What the engine costs is measured first, where it never was on this machine.
@@ -105,6 +105,8 @@ class SttProviders:
             ServerFull: the dictations going on leave no room; the message says when to try again.
         """
         engine = await self._costs.learn(provider, model)
+        if is_admitted:
+            return self._scheduler.new_session(engine)
         admitted = await self._scheduler.admit(engine, LEAVING_S)
         if isinstance(admitted, float):
             raise ServerFull(

@@ -84,9 +84,16 @@ class OpenEngine:
 
 
 async def open_engine(
-    engines: SttProviders, settings: Settings, name: str | None, config: SttConfig, *, live: bool
+    engines: SttProviders,
+    settings: Settings,
+    name: str | None,
+    config: SttConfig,
+    *,
+    live: bool,
+    is_admitted: bool = False,
 ) -> OpenEngine:
-    """Choose an engine, start it, and open a session of it. A live session needs room on this machine's cores.
+    """Choose an engine, start it, and open a session of it. A live session needs room on this machine's cores, but
+    where it `is_admitted` already: it goes on with another one.
 
     `name` is None for the engine of the settings. The engine is given the vocabulary only where it can use one.
 
@@ -105,7 +112,9 @@ async def open_engine(
     try:
         if scheduler is not None:
             number = (
-                await engines.admit(provider, config.model) if live else scheduler.new_session(live=False)
+                await engines.admit(provider, config.model, is_admitted=is_admitted)
+                if live
+                else scheduler.new_session(live=False)
             )
     except BaseException:
         await close_provider(provider.name, session.aclose())

@@ -1,5 +1,6 @@
 """A dictation whose engine listens to utterances: takes audio on one side, recognises it in a task on the other."""
 
+import sys
 import time
 from collections import deque
 from dataclasses import replace
@@ -22,6 +23,7 @@ from app.services.dictation.limits import BacklogForecast, LimitWatch
 from app.services.dictation.outbox import Outbox
 from app.services.dictation.progress import ProgressWatch
 from app.services.dictation.recognition import FlushMark, RecognitionLoop, StopMark, WorkQueue
+from app.services.dictation.recovery import Claim
 from app.services.dictation.spool import SpooledAudio
 
 _SLICE_S = 0.2
@@ -52,7 +54,7 @@ class SegmentedDictation:
         utterances_before: int = 0,
     ) -> None:
         self._spooled = spooled
-        self._utterances_before = utterances_before
+        self._utterances_before = self._utterances = utterances_before
         self._untold: deque[int] = deque()
         """Where each utterance begins whose last event has not been emitted."""
         self._settings = settings
@@ -102,6 +104,11 @@ class SegmentedDictation:
         Raises:
             SessionTooLong: the session's limit is reached; what was said before is finalised.
         """
+        if self._spooled is not None:
+            self._spooled.append(pcm, rate_hz)
+        await self._hear(pcm, rate_hz)
+
+    async def _hear(self, pcm: bytes, rate_hz: int) -> None:
         if self._segmenter is None:
             self._segmenter = Segmenter(
                 self._settings, rate_hz, self._silence_ms, utterances_before=self._utterances_before
@@ -109,8 +116,6 @@ class SegmentedDictation:
             self._rate_hz = rate_hz
             if self._builder.is_requested("status"):
                 self._checks, self._pace = InputChecks(rate_hz), PaceCheck(rate_hz)
-        if self._spooled is not None:
-            self._spooled.append(pcm, rate_hz)
         samples = to_samples(pcm)
         if self._checks is not None:
             for hint in self._checks.push(samples):
@@ -135,6 +140,22 @@ class SegmentedDictation:
             raise SessionTooLong(
                 f"a session lasts at most {limit:g} s of audio (limits.session_s); start another"
             )
+
+    async def hear_again(self, claim: Claim) -> None:
+        """Take the audio of the session that broke off, before any other.
+
+        Finals that the client has are stored, and not emitted. Raises as `feed` does.
+        """
+        if self._spooled is not None:
+            self._spooled.replace(claim.replaces, claim.audio, claim.rate_hz)
+        if claim.told_bytes:
+            self._builder.told_before = sys.maxsize
+            try:
+                await self._hear(claim.audio[: claim.told_bytes], claim.rate_hz)
+                self.finish_utterance()
+            finally:
+                self._builder.told_before = self._utterances
+        await self._hear(claim.audio[claim.told_bytes :], claim.rate_hz)
 
     def finish_utterance(self) -> None:
         """Finalise what has been said so far, as if the audio had ended here."""
@@ -234,6 +255,7 @@ class SegmentedDictation:
             self._queue.put(event)
             if isinstance(event, UtteranceStarted):
                 self._untold.append(event.start)
+                self._utterances = event.utterance_id
                 self._builder.speech_started(event.utterance_id, event.start, self.received_samples)
             elif isinstance(event, UtteranceEnded):
                 self._builder.speech_stopped(event)

@@ -98,6 +98,7 @@ class ReadyEvent(_Numbered):
     spooled: bool
     safe_ms: int | None
     from_ms: int | None
+    base_ms: int
 
 
 class ResumedEvent(_Numbered):
@@ -372,6 +373,8 @@ class Keeping:
     """How much audio of the session that broke off is here; None where nothing is."""
     from_ms: int | None = None
     """Where in that session the first sample of this one lies."""
+    base_ms: int = 0
+    """Where in the dictation it lies."""
 
 
 class EventBuilder:
@@ -396,6 +399,8 @@ class EventBuilder:
         self._withheld = _withheld(requested)
         self._words = words
         self._keep = keep
+        self.told_before = 0
+        """Utterances up to this number are kept and not emitted: their client has their finals."""
         self.totals = DictationTotals()
         self._degraded = False
         self._partials: Literal["on", "first_only", "off"] = "on"
@@ -420,6 +425,7 @@ class EventBuilder:
             "spooled": keeping.spooled,
             "safe_ms": keeping.safe_ms,
             "from_ms": keeping.from_ms,
+            "base_ms": keeping.base_ms,
         }
         self._emit(event)
         return event
@@ -599,8 +605,11 @@ class EventBuilder:
 
     def _emit(self, event: Event) -> None:
         """Every event of a dictation passes here: a client gets the optional ones that it asked for."""
-        if event["type"] not in self._withheld:
-            self._emit_event(event)
+        if event["type"] in self._withheld:
+            return
+        if self.told_before and event.get("utterance_id", self.told_before + 1) <= self.told_before:  # type: ignore[operator]
+            return
+        self._emit_event(event)
 
     def _partial(self, utterance: UtteranceState, text: str, stable: str, end: int) -> PartialEvent:
         return {

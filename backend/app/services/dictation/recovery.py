@@ -3,7 +3,7 @@
 import logging
 import tempfile
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -11,7 +11,7 @@ import anyio
 from anyio.to_thread import run_sync
 
 from app.core.config import Settings
-from app.core.errors import PrompterError
+from app.core.errors import NotFound, PrompterError
 from app.core.supervision import Supervisor
 from app.services.dictation.spool import AudioSpool
 from app.services.history.dictation_writer import DictationRecorder, DictationStore, DictationWriter
@@ -21,7 +21,9 @@ from app.services.transcription.result import RecordingTranscript, TranscribedUt
 from app.storage import dictations
 from app.storage.audio_spool import SpoolEntry
 from app.storage.database import Database
+from app.storage.dictations import StoredFinal
 from app.utils.chunked_audio import make_wav
+from app.utils.joining import TextPart
 
 logger = logging.getLogger(__name__)
 
@@ -30,32 +32,34 @@ RETRY_S = 60.0
 KEPT = 200
 """Recovered dictations whose finals are kept in memory for clients that come late."""
 STORE_CHECK_S = 0.5
+Spoken = TranscribedUtterance | StoredFinal
 
 
-@dataclass(frozen=True, slots=True)
+TOLD_MS = 250
+"""A final that ends so much later than what its client has was told to it: made again, it ends a little elsewhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """What there is of a dictation that broke off, for the session that goes on with it."""
 
-    entry: SpoolEntry
     recorder: DictationRecorder
     """Goes on with the dictation."""
-    audio: bytes = b""
-    """What has no text yet, PCM16 at the rate of the entry."""
-    finals: Sequence[TranscribedUtterance] = ()
-    """The text that was made of it meanwhile."""
-
+    base_ms: int
+    """Where in the dictation the first sample of the next session lies."""
     from_ms: int = 0
-    """Where in the lost session the first sample of the next one lies."""
-
-    @property
-    def safe_ms(self) -> int:
-        """How much of the lost session's audio is here, from its first sample."""
-        return self.entry.about.to_ms(self.entry.end)
-
-    @property
-    def base_ms(self) -> int:
-        """Where in the dictation that sample lies."""
-        return self.entry.about.base_ms + self.from_ms
+    """Where in the lost session it lies."""
+    safe_ms: int = 0
+    """How much of the lost session's audio is here, from its first sample."""
+    audio: bytes = b""
+    """What has no stored text yet, PCM16."""
+    rate_hz: int = 16_000
+    told_bytes: int = 0
+    """The beginning of `audio` whose finals the client has."""
+    finals: Sequence[TextPart] = ()
+    """What is stored, and has not come to the client."""
+    replaces: SpoolEntry | None = None
+    """Spooled audio that is not needed any more once the next session has it."""
 
 
 class Recovery:
@@ -81,44 +85,110 @@ class Recovery:
         self._store = store
         self.tasks = Supervisor("recovered dictations")
         self._running: dict[UUID, tuple[SpoolEntry, anyio.Event]] = {}
-        self._recovered: OrderedDict[UUID, tuple[SpoolEntry, Sequence[TranscribedUtterance]]] = OrderedDict()
+        self._recovered: OrderedDict[UUID, tuple[SpoolEntry, Sequence[Spoken]]] = OrderedDict()
+        self.break_off: Callable[[UUID, UUID], Awaitable[None]] = _has_none
+        """Ends a live session of this user's dictation; what was not told is left in the spool."""
+        self.is_live: Callable[[UUID, UUID], bool] = lambda owner, dictation_id: False  # noqa: ARG005
+        """Whether a live session has this user's dictation."""
         spool.on_left = lambda entry: self.tasks.start_job(self._run, entry)
 
-    async def claim(
-        self, owner: UUID, session_id: str | None, dictation_id: UUID, rate_hz: int
-    ) -> Claim | None:
-        """What is there for this user's session that goes on with a dictation; None: nothing.
+    def knows(self, owner: UUID, dictation_id: UUID) -> bool:
+        """Whether this user's dictation broke off, and waits for its client."""
+        left = [entry for entry, _ in (*self._running.values(), *self._recovered.values())]
+        return (
+            self.is_live(owner, dictation_id)
+            or self._spool.has_left(owner, dictation_id)
+            or any(entry.about.belongs_to(owner, dictation_id) for entry in left)
+        )
 
-        Waits while the audio is being made into text.
+    async def claim(
+        self, owner: UUID, session_id: str | None, dictation_id: UUID, rate_hz: int, told_ms: int | None
+    ) -> Claim | None:
+        """What there is for this user's session that goes on with a dictation; None: nothing.
+
+        A session that waits for its client, or seems to have one, ends. `told_ms`: where in the dictation the last
+        final ends that the client has; None: it has all that are stored. Waits while audio is being made into text.
 
         Raises:
             StorageUnavailable, OSError: it waits for its client again.
         """
-        if (entry := self._spool.claim(owner, dictation_id, rate_hz)) is not None:
-            return await self._claim_audio(entry, session_id)
+        await self.break_off(owner, dictation_id)
+        await self._spool.write_now()
         for entry, done in list(self._running.values()):
             if entry.about.belongs_to(owner, dictation_id):
                 await done.wait()
+        if (left := self._spool.claim(owner, dictation_id, rate_hz)) is not None:
+            return await self._claim_audio(left, session_id, told_ms)
         for entry, finals in list(self._recovered.values()):
             if entry.about.belongs_to(owner, dictation_id):
-                from_ms = entry.about.to_ms(entry.end)
-                recorder = await self._go_on(entry, from_ms, session_id)
-                del self._recovered[entry.id]
-                return Claim(entry, recorder, finals=finals, from_ms=from_ms)
-        return None
+                end_ms = entry.about.to_ms(entry.end)
+                if told_ms is not None:
+                    finals = await self._list_missed(owner, dictation_id, told_ms)
+                claim = Claim(
+                    recorder=await self._go_on(entry, end_ms, session_id),
+                    base_ms=entry.about.base_ms + end_ms,
+                    from_ms=end_ms,
+                    safe_ms=end_ms,
+                    finals=[final.part for final in finals],
+                )
+                if told_ms is None:
+                    del self._recovered[entry.id]
+                return claim
+        return None if told_ms is None else await self._claim_text(owner, session_id, dictation_id, told_ms)
 
-    async def _claim_audio(self, entry: SpoolEntry, session_id: str | None) -> Claim:
+    async def _claim_audio(self, entry: SpoolEntry, session_id: str | None, told_ms: int | None) -> Claim:
+        about = entry.about
         claim: Claim | None = None
         try:
+            await self._writer.wait_until_stored()
             unheard = await self._skip_stored(entry)
             audio = await self._spool.read(unheard)
-            from_ms = entry.about.to_ms(unheard.settled)
-            claim = Claim(unheard, await self._go_on(entry, from_ms, session_id), audio, from_ms=from_ms)
+            from_ms = about.to_ms(unheard.settled)
+            told_bytes = 0
+            finals: Sequence[StoredFinal] = ()
+            if told_ms is not None:
+                told_bytes = about.to_bytes(max(told_ms - about.base_ms, 0) * 16) - unheard.settled
+                finals = await self._list_missed(about.user_id, about.dictation_id, told_ms)
+            claim = Claim(
+                recorder=await self._go_on(entry, from_ms, session_id),
+                base_ms=about.base_ms + from_ms,
+                from_ms=from_ms,
+                safe_ms=about.to_ms(entry.end),
+                audio=audio,
+                rate_hz=about.rate_hz,
+                told_bytes=min(max(told_bytes, 0), len(audio)),
+                finals=[final.part for final in finals],
+                replaces=unheard,
+            )
         finally:
             if claim is None:
                 self._spool.give_back(entry)
                 self.tasks.start_job(self._run, entry)
         return claim
+
+    async def _claim_text(
+        self, owner: UUID, session_id: str | None, dictation_id: UUID, told_ms: int
+    ) -> Claim | None:
+        """A dictation of which all is stored that was heard, and no audio is left."""
+        await self._writer.wait_until_stored()
+        async with self._database.read() as session:
+            try:
+                stored, finals = await dictations.get(session, owner, dictation_id)
+            except NotFound:
+                return None
+        end_ms = max((final.end_ms or 0 for final in finals), default=0)
+        recorder = await self._store.go_on(owner, session_id, dictation_id, stored.started_at, base_ms=end_ms)
+        missed = [final.part for final in finals if _is_missed(final, told_ms)]
+        return Claim(recorder=recorder, base_ms=end_ms, finals=missed)
+
+    async def _list_missed(self, owner: UUID, dictation_id: UUID, told_ms: int) -> list[StoredFinal]:
+        """The stored finals that a client has not got. Raises StorageUnavailable."""
+        try:
+            async with self._database.read() as session:
+                _, finals = await dictations.get(session, owner, dictation_id)
+        except NotFound:
+            return []
+        return [final for final in finals if _is_missed(final, told_ms)]
 
     async def _go_on(
         self, entry: SpoolEntry, from_ms: int, session_id: str | None, *, is_recovered: bool = False
@@ -155,22 +225,24 @@ class Recovery:
         """Raises PrompterError, OSError."""
         entry = await self._skip_stored(entry)
         audio = await self._spool.read(entry)
-        transcript = await self._transcribe(entry, audio)
         about = entry.about
-        from_ms = about.to_ms(entry.settled)
-        recorder = await self._go_on(entry, from_ms, about.session_label, is_recovered=True)
-        _record(recorder, entry, transcript)
-        while recorder.unstored_from_ms is not None:
-            await self._writer.wait_until_stored()
-            await anyio.sleep(STORE_CHECK_S)
+        utterances: Sequence[TranscribedUtterance] = ()
+        if audio:
+            utterances = (await self._transcribe(entry, audio)).utterances
+            from_ms = about.to_ms(entry.settled)
+            recorder = await self._go_on(entry, from_ms, about.session_label, is_recovered=True)
+            _record(recorder, entry, utterances)
+            while recorder.unstored_from_ms is not None:
+                await self._writer.wait_until_stored()
+                await anyio.sleep(STORE_CHECK_S)
         await self._spool.finish(entry)
-        self._recovered[entry.id] = entry, transcript.utterances
+        self._recovered[entry.id] = entry, utterances
         if len(self._recovered) > KEPT:
             self._recovered.popitem(last=False)
         logger.info(
             "recovered a dictation that broke off: audio_s=%.1f finals=%d",
             about.to_ms(len(audio)) / 1000,
-            len(transcript.utterances),
+            len(utterances),
         )
 
     async def _skip_stored(self, entry: SpoolEntry) -> SpoolEntry:
@@ -200,8 +272,18 @@ class Recovery:
                     await job.aclose()
 
 
-def _record(recorder: DictationRecorder, entry: SpoolEntry, transcript: RecordingTranscript) -> None:
-    for n, utterance in enumerate(transcript.utterances):
+async def _has_none(owner: UUID, dictation_id: UUID) -> None:
+    """No session is live."""
+
+
+def _is_missed(final: StoredFinal, told_ms: int) -> bool:
+    return final.end_ms is not None and final.end_ms > told_ms + TOLD_MS
+
+
+def _record(
+    recorder: DictationRecorder, entry: SpoolEntry, utterances: Sequence[TranscribedUtterance]
+) -> None:
+    for n, utterance in enumerate(utterances):
         recorder.add_final(
             {
                 "utterance_id": f"recovered-{n + 1}",

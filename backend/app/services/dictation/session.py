@@ -112,6 +112,8 @@ class SpeechSession:
         self.running: set[anyio.CancelScope] = set()
         """Around each dictation that still holds an engine."""
         self._dictation_ended = anyio.Event()
+        self.dictation_id: UUID | None = None
+        """Of the dictation that goes on here."""
         self._is_given_up = False
         self.failure: PrompterError | None = None
         """Why no dictation can go on here any more."""
@@ -178,15 +180,19 @@ class SpeechSession:
             partials=config.partials,
         )
         self._opening_since = time.monotonic() if "status" in config.events else None
+        continued = parse_id(config.continues_dictation or "") if config.store else None
+        is_known = continued is not None and self._recovery.knows(self.owner, continued)
         try:
-            engine = await open_engine(self._engines, self._settings, config.provider, wanted, live=True)
+            engine = await open_engine(
+                self._engines, self._settings, config.provider, wanted, live=True, is_admitted=is_known
+            )
         finally:
             self._opening_since = None
         self._config, self._carry, self._rate_hz, self._audio_seq = config, OddByteCarry(), None, 0
         self._outbox.session_id = session_id
         async with AsyncExitStack() as stack:
             stack.push_async_callback(engine.aclose)  # where its client leaves meanwhile
-            claim = await self._claim(session_id, config)
+            claim = await self._claim(session_id, continued, config) if continued is not None else None
             stack.pop_all()
         recorder = claim.recorder if claim else self._store.begin(self.owner, session_id, store=config.store)
         spooled: SpooledAudio | None = None
@@ -225,12 +231,14 @@ class SpeechSession:
             spooled=spooled is not None,
             safe_ms=claim.safe_ms if claim is not None else None,
             from_ms=claim.from_ms if claim is not None else None,
+            base_ms=claim.base_ms if claim is not None else 0,
         )
         self._ready = builder.ready(wanted, engine.reason, self._issue_token(self, session_id), keeping)
         self._last_audio = self._last_ack = time.monotonic()
+        self.dictation_id = recorder.id
         self._run_soon(self, partial(self._run, self._dictation, recorder, spooled))
         if claim is not None:
-            await self._go_on(claim, builder, spooled)
+            await self._go_on(claim, builder)
 
     async def feed(self, pcm: bytes, rate_hz: int) -> None:
         """Take audio: PCM16 at `rate_hz`, whole samples.
@@ -462,24 +470,24 @@ class SpeechSession:
                 self.stop()
         return None
 
-    async def _claim(self, session_id: str | None, config: StartConfig) -> Claim | None:
+    async def _claim(self, session_id: str | None, dictation_id: UUID, config: StartConfig) -> Claim | None:
         """What there is of the dictation that this one goes on with; without it a new one begins."""
-        dictation_id = parse_id(config.continues_dictation or "")
-        if dictation_id is None or not config.store:
-            return None
         try:
-            return await self._recovery.claim(self.owner, session_id, dictation_id, config.sample_rate)
+            return await self._recovery.claim(
+                self.owner, session_id, dictation_id, config.sample_rate, config.told_ms
+            )
         except (StorageUnavailable, OSError):
             logger.exception("a dictation that broke off cannot go on now")
             return None
 
-    async def _go_on(self, claim: Claim, builder: EventBuilder, spooled: SpooledAudio | None) -> None:
+    async def _go_on(self, claim: Claim, builder: EventBuilder) -> None:
         """Tell what was made of the lost session meanwhile, and hear what was not."""
         for n, final in enumerate(claim.finals, start=1):
             builder.recovered_final(n, final.text, final.lang, joined=final.joined)
-        if not claim.finals and spooled is not None:
-            spooled.replaces = claim.entry
-        await self.feed(claim.audio, claim.entry.about.rate_hz)
+        if isinstance(self._dictation, SegmentedDictation):
+            self._rate_hz = claim.rate_hz if claim.audio else None
+            await self._dictation.hear_again(claim)
+            self._last_audio = time.monotonic()
 
     def _describe(
         self, recorder: DictationRecorder, engine: EngineInfo, config: SttConfig, base_ms: int, rate_hz: int
@@ -508,6 +516,8 @@ class SpeechSession:
             await dictation.run()
         finally:
             recorder.end()
+            if self.dictation_id == recorder.id:
+                self.dictation_id = None
             if spooled is not None:
                 spooled.end(is_whole=dictation.done.is_set() or self._is_given_up)
 

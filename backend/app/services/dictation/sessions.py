@@ -70,6 +70,8 @@ class SessionManager:
         self._recovery = recovery
         self._observer = observer
         observer.watch_sessions(lambda: self.dictating)
+        recovery.break_off = self.break_off
+        recovery.is_live = lambda owner, dictation_id: self._find_dictation(owner, dictation_id) is not None
         self._on_start: Callable[[], None] = lambda: None
         self.tasks = Supervisor("dictations")
         """The dictations, and the sessions that wait for their clients."""
@@ -147,6 +149,27 @@ class SessionManager:
             if entry.connection is None and entry.keys and not entry.claims:
                 self._open_window(session, entry)
         return session
+
+    async def break_off(self, owner: UUID, dictation_id: UUID) -> None:
+        """End this dictation as a crash would, if it goes on: its client has begun anew. What was not told is left."""
+        if (session := self._find_dictation(owner, dictation_id)) is None:
+            return
+        entry = self._entries[session]
+        entry.claims += 1
+        if entry.window is not None:
+            entry.window.set()
+            entry.window = None
+        while entry.connection is not None:
+            entry.connection.close(ServerClosing(*RESUMED_ELSEWHERE))
+            await self._changed.wait()
+        if session in self._entries:
+            await self._end(session)
+
+    def _find_dictation(self, owner: UUID, dictation_id: UUID) -> SpeechSession | None:
+        for session in self._entries:
+            if (session.owner, session.dictation_id) == (owner, dictation_id):
+                return session
+        return None
 
     async def leave(self, session: SpeechSession, *, over: bool) -> None:
         """The session's socket is gone: wait for its client to come back, unless the session is `over`."""

@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Protocol, TypeVar
 from uuid import UUID
 
@@ -115,6 +116,12 @@ class SpooledAudio:
         self._waiting.append(pcm)
         self._arrived += len(pcm)
 
+    def replace(self, earlier: SpoolEntry | None, audio: bytes, rate_hz: int) -> None:
+        """Begin with the audio of the session that broke off, which is deleted once it is written here."""
+        self.replaces = earlier
+        if audio:
+            self.append(audio, rate_hz)
+
     def settle(self, told: int) -> None:
         """The text of the audio up to this sample (16 kHz) has been told; what of it is stored is not kept."""
         if self.about is None:
@@ -147,21 +154,25 @@ class SpooledAudio:
         audio = b"".join(parts)
         if audio and self.about is not None:
             if not self._is_created:
-                store.create(self.id, self.about)
+                earlier = self.replaces.id if self.replaces is not None else None
+                store.create(self.id, replace(self.about, replaces=earlier))
                 self._is_created = True
             store.append(self.id, self.written, audio)
             self.written += len(audio)
             self._look_for_room(kept)
-        if self._is_created and self.replaces is not None:
+        if self.replaces is not None and (self._is_created or is_removable):
             _release(store, kept, self.replaces, is_kept=self.is_kept is not False)
             self.replaces = None
+        is_kept = self.is_kept is True and not self._recorder.is_deleted and self._recorder.is_stored
+        if is_removable and not is_kept and (entry := self.to_entry()) is not None:
+            _release(store, kept, entry, is_kept=False)
+            self._is_created = False
         if self._is_created and self.settled > self._settled_on_disk:
             self._settled_on_disk = self.settled
             store.settle(self.id, min(self.settled, self.written), delete=self.is_kept is False)
         if is_removable:
             if (entry := self.to_entry()) is not None:
-                is_kept = self.is_kept is True and not self._recorder.is_deleted and self._recorder.is_stored
-                _release(store, kept, entry, is_kept=is_kept)
+                _release(store, kept, entry, is_kept=True)
             self._is_created, self.is_released = False, True
 
     def _look_for_room(self, kept: AudioKeeper) -> None:
@@ -203,6 +214,7 @@ class AudioSpool:
         self._store = store
         self._kept = kept
         self._thread = anyio.CapacityLimiter(1)
+        self._writing = anyio.Lock()
         self.tasks = Supervisor("spooled audio")
         self._live: list[SpooledAudio] = []
         self._is_running = False
@@ -226,7 +238,7 @@ class AudioSpool:
             for audio in self._live:
                 audio.is_kept = audio.is_kept or False
             with anyio.move_on_after(END_S, shield=True):
-                await self._write_all()
+                await self.write_now()
                 await self._call(self._store.close)
 
     def begin(
@@ -246,6 +258,10 @@ class AudioSpool:
             if entry.about.belongs_to(owner, dictation_id) and entry.about.rate_hz == rate_hz:
                 return self._left.pop(entry.id)
         return None
+
+    def has_left(self, owner: UUID, dictation_id: UUID) -> bool:
+        """Whether audio of this user's dictation was left behind."""
+        return any(entry.about.belongs_to(owner, dictation_id) for entry in self._left.values())
 
     def take(self, entry: SpoolEntry) -> bool:
         """Take what was left behind, to recover it; false where somebody else has taken it."""
@@ -275,7 +291,7 @@ class AudioSpool:
         for audio in live:
             audio.delete()
         if live:
-            await self._write_all()
+            await self.write_now()
         await self._kept.forget(dictation_id)
         for entry in list(self._left.values()):
             if entry.about.dictation_id == dictation_id and self.take(entry):
@@ -306,6 +322,11 @@ class AudioSpool:
     async def _run(self) -> None:
         while True:
             await anyio.sleep(WRITE_EVERY_S)
+            await self.write_now()
+
+    async def write_now(self) -> None:
+        """Bring the disk up to date."""
+        async with self._writing:
             await self._write_all()
 
     async def _write_all(self) -> None:

@@ -36,6 +36,8 @@ class FakeDisk:
         self.settled: dict[UUID, int] = {}
         self.free: int | None = None
         self.is_whole: dict[UUID, bool] = {}
+        self.waiting = 0
+        """Calls that a stalled disk holds up."""
 
     def open(self) -> None:
         self._check()
@@ -72,7 +74,9 @@ class FakeDisk:
         return self.free
 
     def _check(self) -> None:
+        self.waiting += 1
         self.goes_on.wait(10)
+        self.waiting -= 1
         if self.is_full:
             raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -261,8 +265,7 @@ async def test_audio_of_a_session_that_goes_on_replaces_the_former_one(*, is_wan
     async with run_spool(disk, keeper) as spool:
         audio = begin(spool)
         await until(spool, lambda: audio.is_kept is not None)
-        audio.replaces = former
-        audio.append(SECOND, 16_000)
+        audio.replace(former, SECOND, 16_000)
         await until(spool, lambda: former.id not in disk.audio)
         assert disk.audio[audio.id] == SECOND
         assert list(keeper.kept) == ([former.id] if is_wanted else [])
@@ -335,6 +338,58 @@ async def test_audio_that_is_not_whole_or_not_to_be_found_is_not_kept(
         await until(spool, lambda: audio.is_released)
         assert not disk.audio
         assert not keeper.kept
+
+
+async def test_audio_of_the_former_session_is_deleted_though_nothing_follows() -> None:
+    """All of it had its text, and the client had no more to say."""
+    disk = FakeDisk()
+    former = SpoolEntry(new_id(), describe(16_000), len(SECOND), len(SECOND))
+    disk.audio[former.id] = bytearray(SECOND)
+    async with run_spool(disk) as spool:
+        audio = begin(spool)
+        audio.replace(former, b"", 16_000)
+        audio.end(is_whole=True)
+        await until(spool, lambda: former.id not in disk.audio)
+
+
+async def test_audio_that_comes_while_the_disk_is_busy_is_left_too() -> None:
+    """The dictation breaks off while a piece of it is being written."""
+    disk = FakeDisk()
+    left: list[SpoolEntry] = []
+    async with run_spool(disk) as spool:
+        spool.on_left = left.append
+        audio = begin(spool)
+        disk.goes_on.clear()
+        audio.append(SECOND, 16_000)
+        await until(spool, lambda: disk.waiting == 1)
+        audio.append(SECOND, 16_000)
+        audio.end(is_whole=False)
+        disk.goes_on.set()
+        await until(spool, lambda: bool(left))
+        assert await spool.read(left[0]) == SECOND + SECOND
+
+
+@pytest.mark.parametrize("full_at", range(6))
+async def test_a_disk_that_is_full_at_any_write_costs_no_dictation(full_at: int) -> None:
+    """Create, append, append, settle …: what was written before is what a crash would leave."""
+    disk = FakeDisk()
+    async with run_spool(disk) as spool:
+        audio = begin(spool)
+        for n in range(6):
+            disk.is_full = n >= full_at
+            audio.append(SECOND, 16_000)
+            if not disk.is_full:
+                await until(spool, lambda n=n: audio.safe_ms == 1000 * (n + 1))
+            audio.settle(16_000 * n)
+            await spool.write_now()
+        assert bool(audio.problem) == (full_at < 6)
+        assert audio.safe_ms == 1000 * full_at
+        entry = audio.to_entry()
+        assert (entry is None) == (full_at == 0)
+        if entry is not None:
+            assert len(await spool.read(entry)) == entry.end - entry.settled
+        audio.end(is_whole=True)
+        await until(spool, lambda: not disk.audio)
 
 
 @pytest.mark.parametrize("switched_off", [True, False])

@@ -4374,6 +4374,12 @@ export interface components {
          */
         Ready: {
             /**
+             * Base Ms
+             * @description where in the dictation the times of this session begin (ms): 0 where it did not go on
+             * @default 0
+             */
+            base_ms: number;
+            /**
              * Dictation Id
              * @description id under `/api/dictations`, once it has a final; null where nothing is stored
              * @default null
@@ -5154,6 +5160,12 @@ export interface components {
              * @default true
              */
             store: boolean;
+            /**
+             * Told Ms
+             * @description beside `continues_dictation`: where in the dictation the last final ends that has come (`ready.base_ms` plus its `end_ms`), 0 where none has. What was said before comes no more; what was said after comes once, also where it is stored already
+             * @default null
+             */
+            told_ms: number | null;
             /**
              * Vocabulary
              * @description terms likely to be said, at most 200 of 100 characters; for engines that declare `vocabulary`
