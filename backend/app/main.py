@@ -60,6 +60,7 @@ from app.services.chat.conversations import Branches, Conversations, RealtimeSes
 from app.services.decoding.providers import SttProviders
 from app.services.decoding.scheduler import make_scheduler
 from app.services.dictation.recovery import Recovery
+from app.services.dictation.redo import RedoService
 from app.services.dictation.sessions import SessionManager, SocketLimiter
 from app.services.dictation.spool import AudioSpool
 from app.services.history.dictation_audio import DictationAudio
@@ -153,10 +154,15 @@ def _make_resources(
     spool = AudioSpool(settings, FileSpool(spool_folder), audio)
     transcriptions = TranscriptionService(settings, stt, scheduler)
     recovery = Recovery(settings, spool, transcriptions, database, writer, store)
+    redo = RedoService(settings, database, audio, stt, transcriptions, writer.wait_until_stored)
     sessions = SessionManager(settings, stt, store, spool, recovery, observer)
     answers = Answers(settings, database, catalog, observer, lambda: sessions.dictating > 0)
     sessions.watch_starts(answers.titles.give_way)
     sockets = SocketLimiter(settings.limits.sockets)
+
+    async def forget_dictation(dictation_id: UUID) -> None:
+        redo.forget(dictation_id)
+        await spool.forget(dictation_id)
 
     def find_transcript(owner: UUID, session_id: str) -> Awaitable[str]:
         return transcripts.find(SessionLabel(owner, session_id))
@@ -180,7 +186,8 @@ def _make_resources(
         transcripts=transcripts,
         writer=writer,
         database_health=health,
-        dictations=DictationHistory(database, writer, transcripts, spool.forget),
+        dictations=DictationHistory(database, writer, transcripts, forget_dictation),
+        redo=redo,
         search=search,
         exporter=ConversationExporter(database),
         llm=llm,
@@ -211,6 +218,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         resources.answers.lifespan(),
         resources.audio.run(),
         resources.recovery.tasks.run(),
+        resources.redo.tasks.run(),
         resources.spool.run(),
         resources.writer.run(resources.settings.limits.stop_s),
         resources.sessions.run(),

@@ -22,6 +22,7 @@ from app.services.chat.conversations import Branches, Conversations, RealtimeSes
 from app.services.decoding.providers import SttProviders
 from app.services.decoding.scheduler import Scheduler
 from app.services.dictation.recovery import Recovery
+from app.services.dictation.redo import RedoService
 from app.services.dictation.sessions import SessionManager, SocketLimiter
 from app.services.dictation.spool import AudioSpool
 from app.services.history.dictation_audio import DictationAudio
@@ -70,6 +71,7 @@ class Resources:
     database_health: Part
     """Whether the database can be relied on."""
     dictations: DictationHistory
+    redo: RedoService
     search: Search
     exporter: ConversationExporter
 
@@ -101,6 +103,7 @@ class Resources:
             self.audio.tasks,
             self.spool.tasks,
             self.recovery.tasks,
+            self.redo.tasks,
             self.wyoming.tasks,
             self.engines,
             self.fetcher.tasks,

@@ -1,21 +1,39 @@
-"""`/api/dictations`: list, read, export and delete the caller's dictations."""
+"""`/api/dictations`: list, read, export, hear again and delete the caller's dictations."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from app.api.deps import CallerDep, ResourcesDep
+from app.api.deps import CallerDep, RequestKeyDep, Resources, ResourcesDep
 from app.api.responses import MALFORMED, NEXT_PAGE_LINK, STORAGE, link_next_page
 from app.schemas.dictations import (
     BEGINNING_CHARS,
+    DictationChangeIn,
     DictationDeletedOut,
     DictationDetailOut,
     DictationOut,
+    RedoIn,
     StoredFinalOut,
+    VersionDetailOut,
+    VersionOut,
 )
-from app.schemas.errors import describe_answer, describe_error
-from app.services.history.dictations import MEDIA_TYPES, StoredDictation, StoredFinal, format_finals
+from app.schemas.errors import ErrorBody, describe_answer, describe_error
+from app.services.dictation.redo import RedoRequest, Version
+from app.services.history.dictations import (
+    MEDIA_TYPES,
+    FinalsFormat,
+    StoredDictation,
+    StoredFinal,
+    format_finals,
+)
+from app.services.transcription.request import (
+    parse_listed_languages,
+    parse_named_language,
+    parse_vocabulary,
+)
 from app.utils.joining import join_texts
 
 router = APIRouter(prefix="/api/dictations", tags=["dictations"])
@@ -88,14 +106,20 @@ async def get_dictation(
     dictation, finals = await resources.dictations.get(caller.user_id, dictation_id)
     if format == "json":
         return _detail(dictation, finals)
-    name = f"dictation-{dictation.started_at:%Y-%m-%d-%H%M}.{format}"
-    return Response(
-        format_finals(finals, format),
-        media_type=f"{MEDIA_TYPES[format]}; charset=utf-8",
-        headers={
-            "Content-Disposition": f'attachment; filename="{name}"',
-        },
-    )
+    return _export(finals, format, dictation.started_at)
+
+
+@router.patch(
+    "/{dictation_id}",
+    summary="Choose the version that is shown",
+    responses={**describe_answer("The dictation as it is shown now"), 400: MALFORMED, 404: _GONE, **STORAGE},
+)
+async def change_dictation(
+    dictation_id: str, body: DictationChangeIn, caller: CallerDep, resources: ResourcesDep
+) -> DictationDetailOut:
+    """All versions are kept. A version that is done and has words is shown at once; this goes back, or to another."""
+    await resources.redo.choose(caller.user_id, dictation_id, body.current_version)
+    return _detail(*await resources.dictations.get(caller.user_id, dictation_id))
 
 
 @router.delete(
@@ -111,6 +135,123 @@ async def delete_dictation(
     return DictationDeletedOut(status="deleted")
 
 
+@router.post(
+    "/{dictation_id}/redo",
+    status_code=202,
+    summary="Hear a dictation again",
+    responses={
+        202: {"description": "The new version, which is being made"},
+        400: describe_error(
+            "A body that cannot be read, or an engine, model or language that is not there",
+            "unknown_model",
+            "'whisper_local' has no such model; known: base",
+        ),
+        404: describe_error(
+            "You have no such dictation, or its audio is not kept",
+            "audio_not_kept",
+            "the audio of this dictation is not kept; it is there for 24 hours (storage.audio_hours), where its user"
+            " keeps audio",
+        ),
+        409: describe_error(
+            "It is being heard again already, or the key was sent with another request",
+            "redo_under_way",
+            "this dictation is being heard again; wait for that version, or delete it",
+        ),
+        **STORAGE,
+    },
+)
+async def redo_dictation(
+    dictation_id: str, body: RedoIn, caller: CallerDep, resources: ResourcesDep, request_key: RequestKeyDep
+) -> VersionOut:
+    """The same audio through another engine, model or language, as a recording: live speech goes first.
+
+    Ask `GET /api/dictations/{dictation_id}/versions/{version_id}` how far it is. It goes on without its client.
+    """
+    request = RedoRequest(
+        provider=body.provider or None,
+        model=body.model or None,
+        lang=parse_named_language(body.lang, "lang"),
+        langs=parse_listed_languages(body.langs),
+        vocabulary=parse_vocabulary("", body.vocabulary),
+    )
+    version = await resources.redo.begin(caller.user_id, dictation_id, request, request_key)
+    return VersionOut(**_describe_version(version))
+
+
+@router.get(
+    "/{dictation_id}/versions",
+    summary="List the versions of a dictation",
+    responses={
+        **describe_answer("What was heard live, then each time it was heard again"),
+        404: _GONE,
+        **STORAGE,
+    },
+)
+async def list_versions(dictation_id: str, caller: CallerDep, resources: ResourcesDep) -> list[VersionOut]:
+    """All versions with their texts, to compare them."""
+    dictation, finals, versions = await resources.redo.list_all(caller.user_id, dictation_id)
+    is_live = not any(version.stored.is_current for version in versions)
+    live = VersionOut(**_describe_live(dictation, finals, current=is_live))
+    return [live, *(VersionOut(**_describe_version(version)) for version in versions)]
+
+
+@router.get(
+    "/{dictation_id}/versions/{version_id}",
+    summary="Read or export a version",
+    response_model=VersionDetailOut,
+    responses={
+        **describe_answer("The version with its finals, or a file with the finals"),
+        200: {
+            "description": "The version with its finals; with `format` a file with the finals",
+            "content": {media: {"schema": {"type": "string"}} for media in MEDIA_TYPES.values()},
+        },
+        400: MALFORMED,
+        404: _GONE,
+        **STORAGE,
+    },
+)
+async def get_version(
+    dictation_id: str,
+    version_id: str,
+    caller: CallerDep,
+    resources: ResourcesDep,
+    format: Annotated[  # noqa: A002  # the word on the wire
+        Literal["json", "txt", "srt", "vtt"],
+        Query(description="`json`; `txt`: a line for each final; `srt` or `vtt`: subtitles"),
+    ] = "json",
+) -> VersionDetailOut | Response:
+    """By the dictation's own id what was heard live. `done_ms` tells how far a version is that is being made."""
+    fields, finals, started_at = await _find_version(resources, caller.user_id, dictation_id, version_id)
+    if format == "json":
+        return VersionDetailOut(**fields, items=_list_items(finals))
+    return _export(finals, format, started_at)
+
+
+@router.delete(
+    "/{dictation_id}/versions/{version_id}",
+    summary="Delete a version, or end the making of one",
+    responses={**describe_answer("The version is deleted"), 404: _GONE, **STORAGE},
+)
+async def delete_version(
+    dictation_id: str, version_id: str, caller: CallerDep, resources: ResourcesDep
+) -> DictationDeletedOut:
+    """What was heard live is deleted with the dictation alone. It is shown again where the deleted version was."""
+    await resources.redo.delete(caller.user_id, dictation_id, version_id)
+    return DictationDeletedOut(status="deleted")
+
+
+async def _find_version(
+    resources: Resources, user_id: UUID, dictation_id: str, version_id: str
+) -> tuple[dict[str, Any], Sequence[StoredFinal], datetime]:
+    """Fields and finals of a version, and when the dictation began. Raises NotFound."""
+    dictation, live, versions = await resources.redo.list_all(user_id, dictation_id)
+    if version_id.lower() == str(dictation.id):
+        is_live = not any(version.stored.is_current for version in versions)
+        return _describe_live(dictation, live, current=is_live), live, dictation.started_at
+    version, finals = await resources.redo.get(user_id, dictation_id, version_id)
+    return _describe_version(version), finals, dictation.started_at
+
+
 def _describe(dictation: StoredDictation) -> dict[str, Any]:
     return {
         "id": dictation.id,
@@ -122,11 +263,17 @@ def _describe(dictation: StoredDictation) -> dict[str, Any]:
         "ended_at": dictation.ended_at,
         "finals": dictation.finals,
         "text": dictation.first_text[:BEGINNING_CHARS],
+        "current_version": dictation.version_id or dictation.id,
     }
 
 
 def _detail(dictation: StoredDictation, finals: Sequence[StoredFinal]) -> DictationDetailOut:
-    items = [
+    fields = {**_describe(dictation), "text": join_texts(final.part for final in finals)}
+    return DictationDetailOut(**fields, items=_list_items(finals))
+
+
+def _list_items(finals: Sequence[StoredFinal]) -> list[StoredFinalOut]:
+    return [
         StoredFinalOut(
             n=final.n,
             utterance_id=final.utterance_id,
@@ -142,5 +289,56 @@ def _detail(dictation: StoredDictation, finals: Sequence[StoredFinal]) -> Dictat
         )
         for final in finals
     ]
-    fields = {**_describe(dictation), "text": join_texts(final.part for final in finals)}
-    return DictationDetailOut(**fields, items=items)
+
+
+def _describe_live(
+    dictation: StoredDictation, finals: Sequence[StoredFinal], *, current: bool
+) -> dict[str, Any]:
+    """What was heard live, as a version."""
+    return {
+        "id": dictation.id,
+        "original": True,
+        "current": current,
+        "status": "done",
+        "provider": dictation.provider,
+        "model": dictation.model,
+        "lang": dictation.lang,
+        "created_at": dictation.started_at,
+        "ended_at": dictation.ended_at,
+        "done_ms": None,
+        "duration_ms": None,
+        "error": None,
+        "finals": len(finals),
+        "text": join_texts(final.part for final in finals),
+    }
+
+
+def _describe_version(version: Version) -> dict[str, Any]:
+    stored = version.stored
+    return {
+        "id": stored.id,
+        "original": False,
+        "current": stored.is_current,
+        "status": stored.status,
+        "provider": stored.provider,
+        "model": stored.model,
+        "lang": stored.lang,
+        "created_at": stored.created_at,
+        "ended_at": stored.ended_at,
+        "done_ms": version.done_ms,
+        "duration_ms": version.duration_ms,
+        "error": stored.error and ErrorBody(**stored.error, request_id=None),
+        "finals": stored.final_count,
+        "text": stored.text,
+    }
+
+
+def _export(finals: Sequence[StoredFinal], format: FinalsFormat, started_at: datetime) -> Response:  # noqa: A002
+    name = f"dictation-{started_at:%Y-%m-%d-%H%M}.{format}"
+    return Response(
+        format_finals(finals, format),
+        media_type=f"{MEDIA_TYPES[format]}; charset=utf-8",
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}"',
+        },
+    )

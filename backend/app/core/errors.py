@@ -17,11 +17,13 @@
     + NotFound (404)
     |   - ResumeRefused                                       the same message whatever the reason
     |   - ModelNotFound                                       no model of that name under /v1
+    |   - AudioNotKept                                        a dictation without its audio
     + MethodNotAllowed (405)                                  the path has no such method
     + NothingFinalYet (409)
     + Busy (409)                                              an answer of the conversation is under way
     + FetchUnderWay (409)                                     other weights are being fetched
     + NotRemovable (409)                                      weights that the server may not remove
+    + RedoUnderWay (409)                                      a dictation that is being heard again
     + IdReused (409)                                          an id of the client's that came with something else
     + ApprovalOver (409)                                      a tool call that no longer waits for its user
     + TooManyAttempts (429)                                   wrong passwords; closes with 1008
@@ -218,6 +220,10 @@ class ModelNotFound(NotFound):
     code = "model_not_found"
 
 
+class AudioNotKept(NotFound):
+    code = "audio_not_kept"
+
+
 class NothingFinalYet(PrompterError):
     code = "nothing_final_yet"
     status = 409
@@ -235,6 +241,11 @@ class FetchUnderWay(PrompterError):
 
 class NotRemovable(PrompterError):
     code = "not_removable"
+    status = 409
+
+
+class RedoUnderWay(PrompterError):
+    code = "redo_under_way"
     status = 409
 
 

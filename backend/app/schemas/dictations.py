@@ -6,6 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from app.schemas.errors import ErrorBody
+
 BEGINNING_CHARS = 200
 """Characters of a dictation that a list shows."""
 
@@ -25,6 +27,73 @@ class DictationOut(BaseModel):
     finals: int = Field(description="number of stored finals", examples=[2])
     text: str = Field(
         description=f"the first final that is not empty, up to {BEGINNING_CHARS} characters",
+        examples=["¿Qué tiempo hace mañana?"],
+    )
+    current_version: UUID = Field(
+        description="the version that is shown: `lang`, `provider`, `model`, `finals` and the texts are of it. The "
+        "dictation's own id for what was heard live"
+    )
+
+
+class RedoIn(BaseModel):
+    """How to hear a dictation again."""
+
+    provider: str | None = Field(
+        None,
+        max_length=100,
+        description="the speech engine; absent or null: the server's choice",
+        examples=["whisper_local"],
+    )
+    model: str | None = Field(
+        None,
+        max_length=200,
+        description="a model of the engine; absent or null: the engine's choice",
+        examples=["base"],
+    )
+    lang: str = Field("auto", max_length=35, description="BCP-47 tag, or `auto`", examples=["es"])
+    langs: list[str] = Field(
+        default_factory=list,
+        max_length=8,
+        description="BCP-47 tags among which `auto` chooses; empty for any",
+    )
+    vocabulary: list[str] = Field(
+        default_factory=list,
+        max_length=200,
+        description="words and names that were likely said",
+        examples=[["Ñandú"]],
+    )
+
+
+class DictationChangeIn(BaseModel):
+    """What to change of a dictation."""
+
+    current_version: UUID | None = Field(
+        description="the version to show: one that is `done`; null, or the dictation's own id, for what was heard live"
+    )
+
+
+class VersionOut(BaseModel):
+    """One way in which a dictation was heard: live, or again."""
+
+    id: UUID = Field(description="the version's id; what was heard live has the dictation's")
+    original: bool = Field(description="whether it was heard live")
+    current: bool = Field(description="whether the dictation is shown with it")
+    status: Literal["working", "done", "failed"] = Field(
+        description="`working` while it is made, `failed` with `error`, else `done`"
+    )
+    provider: str | None = Field(description="the speech engine", examples=["whisper_local"])
+    model: str | None = Field(description="the model of the engine, if it has a name", examples=["base"])
+    lang: str | None = Field(
+        description="the language that was asked for; at the end the one that was heard", examples=["es"]
+    )
+    created_at: datetime = Field(description="when it was asked for")
+    ended_at: datetime | None = Field(description="when it was done or has failed")
+    done_ms: int | None = Field(description="how much of the audio has been heard, while it is `working`")
+    duration_ms: int | None = Field(description="the length of the audio, while it is `working`")
+    error: ErrorBody | None = Field(description="why it has failed")
+    finals: int = Field(description="number of finals", examples=[2])
+    text: str = Field(
+        description="all finals as one text; empty while it is `working`",
         examples=["¿Qué tiempo hace mañana?"],
     )
 
@@ -65,7 +134,13 @@ class DictationDetailOut(DictationOut):
     items: list[StoredFinalOut] = Field(description="the finals, in order")
 
 
+class VersionDetailOut(VersionOut):
+    """A version with its finals."""
+
+    items: list[StoredFinalOut] = Field(description="the finals, in order; none while it is `working`")
+
+
 class DictationDeletedOut(BaseModel):
-    """The dictation is deleted with its finals."""
+    """What was asked to be deleted is deleted."""
 
     status: Literal["deleted"] = Field("deleted", description="always `deleted`")

@@ -8,9 +8,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, delete, func, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.storage import search
+from app.storage import dictation_versions, search
 from app.storage.common import execute_and_count, is_sqlite, utc_now
-from app.storage.tables import ConversationRow, MessageRow, RunRow
+from app.storage.tables import ConversationRow, DictationVersionRow, MessageRow, RunRow
 from app.storage.tool_events import dump_tool_events, interrupt_open_calls, load_tool_events
 
 BEAT_S = 15.0
@@ -148,6 +148,8 @@ async def interrupt_dead(session: AsyncSession, run_id: UUID, *, lease_s: float 
     has_beaten = RunRow.heartbeat_at.between(now - lease, now + lease)
     alive = select(RunRow.id).where(or_(RunRow.id == run_id, has_beaten))
     count = await _interrupt(session, or_(MessageRow.run_id.is_(None), MessageRow.run_id.not_in(alive)))
+    version_run = DictationVersionRow.run_id
+    await dictation_versions.interrupt(session, or_(version_run.is_(None), version_run.not_in(alive)))
     await session.execute(delete(RunRow).where(RunRow.id != run_id, not_(has_beaten)))
     return count
 
@@ -155,6 +157,7 @@ async def interrupt_dead(session: AsyncSession, run_id: UUID, *, lease_s: float 
 async def end_run(session: AsyncSession, run_id: UUID) -> int:
     """Mark the answers that this process still streams as interrupted, and end its lease; their number."""
     count = await _interrupt(session, MessageRow.run_id == run_id)
+    await dictation_versions.interrupt(session, DictationVersionRow.run_id == run_id)
     await session.execute(delete(RunRow).where(RunRow.id == run_id))
     return count
 

@@ -15,10 +15,13 @@ from app.core.errors import NotFound
 from app.storage import search
 from app.storage.common import Page, execute_and_count, insert_rows, make_page, older_than_cursor
 from app.storage.database import Database
-from app.storage.tables import DictationFinalRow, DictationRow, UserRow
+from app.storage.tables import DictationFinalRow, DictationRow, DictationVersionRow, UserRow
 from app.utils.joining import TextPart, join_texts
 
 logger = logging.getLogger(__name__)
+
+BEGINNING_CHARS = 200
+"""Characters of a version that lists read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,8 @@ class StoredDictation:
     """Number of finals."""
     first_text: str
     """The first final that is not empty, for lists."""
+    version_id: UUID | None = None
+    """The version that `lang`, `provider`, `model`, `finals` and `first_text` are of; None for what was heard live."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +129,7 @@ class BatchResult:
 async def get(
     session: AsyncSession, user_id: UUID, dictation_id: UUID
 ) -> tuple[StoredDictation, tuple[StoredFinal, ...]]:
-    """Return a dictation and its finals in order.
+    """Return a dictation as it was heard live, and its finals in order.
 
     Raises:
         NotFound: this user has no such dictation.
@@ -137,6 +142,16 @@ async def get(
     finals = tuple(map(_to_final, await session.scalars(statement.order_by(DictationFinalRow.n))))
     first = next((final.text for final in finals if final.text), "")
     return _to_dictation(row, len(finals), first), finals
+
+
+async def require(session: AsyncSession, user_id: UUID, dictation_id: UUID) -> None:
+    """
+    Raises:
+        NotFound: this user has no such dictation.
+    """
+    mine = (DictationRow.id == dictation_id, DictationRow.user_id == user_id)
+    if await session.scalar(select(DictationRow.id).where(*mine)) is None:
+        raise unknown_dictation()
 
 
 async def find_latest_text(session: AsyncSession, user_id: UUID, session_label: str) -> str | None:
@@ -184,7 +199,11 @@ async def list_page(
         .correlate(row)
         .scalar_subquery()
     )
-    statement = select(row, count, func.coalesce(first, "")).where(row.user_id == user_id)
+    version = DictationVersionRow
+    shown = (version.id, version.lang, version.provider, version.model, version.final_count)
+    beginning = func.substr(version.text, 1, BEGINNING_CHARS)
+    statement = select(row, count, func.coalesce(first, ""), *shown, beginning).where(row.user_id == user_id)
+    statement = statement.outerjoin(version, version.id == row.current_version_id)
     if before is not None:
         statement = statement.where(older_than_cursor(before, None, row.id))
     if q.strip():
@@ -193,7 +212,7 @@ async def list_page(
             return Page(items=(), next_before=None)
         statement = statement.where(row.id.in_(matching))
     ordered = statement.order_by(row.id.desc()).limit(limit + 1)
-    return make_page([_to_dictation(*found) for found in await session.execute(ordered)], limit, "started_at")
+    return make_page([_to_item(found) for found in await session.execute(ordered)], limit, "started_at")
 
 
 async def remove(session: AsyncSession, user_id: UUID, dictation_id: UUID) -> None:
@@ -325,6 +344,23 @@ def _final_values(pending: PendingFinal) -> dict[str, Any]:
         "recovered": final.recovered,
         "created_at": pending.created_at,
     }
+
+
+def _to_item(found: Any) -> StoredDictation:
+    """A dictation of a list, as the version that is shown has it."""
+    row, count, first, version_id, lang, provider, model, version_count, version_text = found
+    dictation = _to_dictation(row, count, first)
+    if version_id is None:
+        return dictation
+    return replace(
+        dictation,
+        version_id=version_id,
+        lang=lang,
+        provider=provider,
+        model=model,
+        finals=version_count,
+        first_text=version_text,
+    )
 
 
 def _to_dictation(row: DictationRow, finals: int, first_text: str) -> StoredDictation:

@@ -233,6 +233,32 @@ class DictationRow(Base):
     """`recording`, `heard` (all audio has arrived), `final` (all text is stored) or `interrupted`."""
     run_id: Mapped[UUID | None]
     """The process in which it goes on; None after its end."""
+    current_version_id: Mapped[UUID | None]
+    """The version that is shown; None for what was heard live. Without a constraint: versions refer to dictations."""
+
+
+class DictationVersionRow(Base):
+    """The audio of a dictation heard again, with another engine, model or language."""
+
+    __tablename__ = "dictation_versions"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    dictation_id: Mapped[UUID] = mapped_column(ForeignKey("dictations.id", ondelete="CASCADE"), index=True)
+    status: Mapped[str] = mapped_column(String(16))
+    provider: Mapped[str | None]
+    model: Mapped[str | None]
+    lang: Mapped[str | None]
+    """As it was asked for; at the end the language that was heard."""
+    text: Mapped[str] = mapped_column(default="")
+    """All finals as one text; empty until the end."""
+    final_count: Mapped[int] = mapped_column(default=0)
+    finals: Mapped[list[Any] | None]
+    """See `dictation_versions.py`; None until the end: nothing is half written."""
+    error: Mapped[dict[str, Any] | None]
+    run_id: Mapped[UUID | None]
+    """The process that makes it; None after its end."""
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    ended_at: Mapped[datetime | None]
 
 
 class DictationFinalRow(Base):

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import httpx2
 import pytest
+from sqlalchemy import delete
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -20,10 +21,11 @@ from app.main import create_app
 from app.storage import approvals, messages
 from app.storage.common import utc_now
 from app.storage.database import Database
-from app.storage.tables import DictationRow
+from app.storage.tables import DictationRow, DictationVersionRow
 from app.utils.ids import new_id
 from tests.fakes.engine import FakeEngine
 from tests.support.accounts import ACCOUNTS, Person, Team, make_bearer
+from tests.support.kept_audio import RATE_HZ, keep_audio
 from tests.support.realtime_client import connect_realtime_client
 from tests.support.server import RunningServer, serve_engine
 from tests.support.speech_client import connect_speech_client
@@ -80,9 +82,13 @@ def rule_of(method: str, path: str) -> Rule:
     return rule
 
 
+SAMPLES = {"version_id": "0197a3b2-0000-7000-8000-00000000abcd"}
+"""What stands in the place of a parameter, where `x` will not do."""
+
+
 def sample(path: str, **given: str) -> str:
     """A path with something in the place of each parameter."""
-    return re.sub(r"\{(\w+)(?::\w+)?\}", lambda match: given.get(match[1], "x"), path)
+    return re.sub(r"\{(\w+)(?::\w+)?\}", lambda match: given.get(match[1], SAMPLES.get(match[1], "x")), path)
 
 
 def test_nothing_is_left_out() -> None:
@@ -255,7 +261,7 @@ def _said(cast: Cast, which: str) -> str:
 
 
 def _dictation(cast: Cast) -> str:
-    row = DictationRow(id=new_id(), user_id=cast.owner.id)
+    row = DictationRow(id=new_id(), user_id=cast.owner.id, ended_at=utc_now())
 
     async def add(database: Database) -> None:
         async with database.write() as session:
@@ -264,6 +270,29 @@ def _dictation(cast: Cast) -> str:
     dictation_id = str(row.id)
     cast.team.do(add)
     return dictation_id
+
+
+VERSION_ID = UUID(SAMPLES["version_id"])
+
+
+def _version(cast: Cast) -> str:
+    """A dictation with the version `VERSION_ID`."""
+    dictation_id = UUID(_dictation(cast))
+
+    async def add(database: Database) -> None:
+        async with database.write() as session:
+            await session.execute(delete(DictationVersionRow).where(DictationVersionRow.id == VERSION_ID))
+            session.add(DictationVersionRow(id=VERSION_ID, dictation_id=dictation_id, status="done"))
+
+    cast.team.do(add)
+    return str(dictation_id)
+
+
+def _kept(cast: Cast) -> str:
+    """A dictation whose audio is kept."""
+    dictation_id = UUID(_dictation(cast))
+    keep_audio(cast.served.resources, cast.owner.id, dictation_id, bytes(RATE_HZ))
+    return str(dictation_id)
 
 
 def _approval(cast: Cast) -> str:
@@ -305,6 +334,9 @@ MAKERS: dict[str, Callable[[Cast], str]] = {
     "session_id": _session,
     "message_id": _answer,
     "dictation_id": _dictation,
+    "GET /api/dictations/{dictation_id}/versions/{version_id}": _version,
+    "DELETE /api/dictations/{dictation_id}/versions/{version_id}": _version,
+    "POST /api/dictations/{dictation_id}/redo": _kept,
     "connection_id": _connection,
     "POST /api/connections/{connection_id}/test": _unreachable_connection,
     "POST /api/messages/{message_id}/edit": _question,
@@ -316,6 +348,7 @@ NOBODYS = {"path", "model_id", "name"}
 BODIES: dict[str, dict[str, Any]] = {
     "PATCH /api/conversations/{conversation_id}": {"title": "changed"},
     "PATCH /api/connections/{connection_id}": {"title": "changed"},
+    "PATCH /api/dictations/{dictation_id}": {"current_version": None},
     "POST /api/messages/{message_id}/edit": {"message": "changed", "model": "echo"},
     "POST /api/messages/{message_id}/approvals/{call_id}": {"approved": True},
     "POST /api/chat/realtime/sessions/{session_id}/stream": {"content": "hello", "model": "echo"},

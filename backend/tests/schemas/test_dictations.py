@@ -27,6 +27,7 @@ def test_the_detail_is_the_entry_of_the_list_with_finals() -> None:
             "ended_at": None,
             "finals": 1,
             "text": "hola",
+            "current_version": "0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b",
             "items": [final],
         }
     )

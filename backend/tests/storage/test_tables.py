@@ -10,6 +10,7 @@ def test_the_tables_are_these() -> None:
         "attachments",
         "conversations",
         "dictation_finals",
+        "dictation_versions",
         "dictations",
         "idempotency_keys",
         "messages",

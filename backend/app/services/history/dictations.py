@@ -8,7 +8,7 @@ from uuid import UUID
 from app.core.errors import NotFound
 from app.services.history.dictation_writer import DictationWriter
 from app.services.history.transcripts import RecentTranscripts, SessionLabel
-from app.storage import dictations
+from app.storage import dictation_versions, dictations
 from app.storage.common import Page
 from app.storage.database import Database
 from app.storage.dictations import StoredDictation, StoredFinal
@@ -32,7 +32,7 @@ class DictationHistory:
         transcripts: RecentTranscripts,
         forget_audio: Callable[[UUID], Awaitable[None]],
     ) -> None:
-        """`forget_audio` deletes what is on disk of the audio of a dictation that broke off."""
+        """`forget_audio` deletes what is on disk of the audio of a dictation, and ends what hears it again."""
         self._database = database
         self._writer = writer
         self._transcripts = transcripts
@@ -51,7 +51,7 @@ class DictationHistory:
             return await dictations.list_page(session, user_id, limit=limit, before=before, q=q)
 
     async def get(self, user_id: UUID, dictation_id: str) -> tuple[StoredDictation, tuple[StoredFinal, ...]]:
-        """Return a dictation and its finals in order.
+        """Return a dictation and its finals in order, as the version that is shown has them.
 
         Raises:
             NotFound: this user has no such dictation, or the id is malformed.
@@ -59,7 +59,7 @@ class DictationHistory:
         id_ = _parse_id(dictation_id)
         await self._writer.wait_until_stored()
         async with self._database.read() as session:
-            return await dictations.get(session, user_id, id_)
+            return await dictation_versions.get_shown(session, user_id, id_)
 
     async def delete(self, user_id: UUID, dictation_id: str) -> None:
         """Delete a dictation with its finals, in memory too. If it goes on, nothing more of it is stored.

@@ -484,6 +484,76 @@ export interface paths {
         delete: operations["delete_dictation_api_dictations__dictation_id__delete"];
         options?: never;
         head?: never;
+        /**
+         * Choose the version that is shown
+         * @description All versions are kept. A version that is done and has words is shown at once; this goes back, or to another.
+         */
+        patch: operations["change_dictation_api_dictations__dictation_id__patch"];
+        trace?: never;
+    };
+    "/api/dictations/{dictation_id}/redo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hear a dictation again
+         * @description The same audio through another engine, model or language, as a recording: live speech goes first.
+         *
+         *     Ask `GET /api/dictations/{dictation_id}/versions/{version_id}` how far it is. It goes on without its client.
+         */
+        post: operations["redo_dictation_api_dictations__dictation_id__redo_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dictations/{dictation_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of a dictation
+         * @description All versions with their texts, to compare them.
+         */
+        get: operations["list_versions_api_dictations__dictation_id__versions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dictations/{dictation_id}/versions/{version_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read or export a version
+         * @description By the dictation's own id what was heard live. `done_ms` tells how far a version is that is being made.
+         */
+        get: operations["get_version_api_dictations__dictation_id__versions__version_id__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a version, or end the making of one
+         * @description What was heard live is deleted with the dictation alone. It is shown again where the deleted version was.
+         */
+        delete: operations["delete_version_api_dictations__dictation_id__versions__version_id__delete"];
+        options?: never;
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -2452,8 +2522,19 @@ export interface components {
             updated_at: string;
         };
         /**
+         * DictationChangeIn
+         * @description What to change of a dictation.
+         */
+        DictationChangeIn: {
+            /**
+             * Current Version
+             * @description the version to show: one that is `done`; null, or the dictation's own id, for what was heard live
+             */
+            current_version: string | null;
+        };
+        /**
          * DictationDeletedOut
-         * @description The dictation is deleted with its finals.
+         * @description What was asked to be deleted is deleted.
          */
         DictationDeletedOut: {
             /**
@@ -2469,6 +2550,12 @@ export interface components {
          * @description A dictation with its finals.
          */
         DictationDetailOut: {
+            /**
+             * Current Version
+             * Format: uuid
+             * @description the version that is shown: `lang`, `provider`, `model`, `finals` and the texts are of it. The dictation's own id for what was heard live
+             */
+            current_version: string;
             /**
              * Ended At
              * @description when the dictation ended; null while it goes on, or if the server stopped before its end
@@ -2533,6 +2620,12 @@ export interface components {
          * @description A dictation in a list.
          */
         DictationOut: {
+            /**
+             * Current Version
+             * Format: uuid
+             * @description the version that is shown: `lang`, `provider`, `model`, `finals` and the texts are of it. The dictation's own id for what was heard live
+             */
+            current_version: string;
             /**
              * Ended At
              * @description when the dictation ended; null while it goes on, or if the server stopped before its end
@@ -4531,6 +4624,44 @@ export interface components {
             user_id: string;
         };
         /**
+         * RedoIn
+         * @description How to hear a dictation again.
+         */
+        RedoIn: {
+            /**
+             * Lang
+             * @description BCP-47 tag, or `auto`
+             * @default auto
+             * @example es
+             */
+            lang: string;
+            /**
+             * Langs
+             * @description BCP-47 tags among which `auto` chooses; empty for any
+             */
+            langs?: string[];
+            /**
+             * Model
+             * @description a model of the engine; absent or null: the engine's choice
+             * @example base
+             */
+            model?: string | null;
+            /**
+             * Provider
+             * @description the speech engine; absent or null: the server's choice
+             * @example whisper_local
+             */
+            provider?: string | null;
+            /**
+             * Vocabulary
+             * @description words and names that were likely said
+             * @example [
+             *       "Ñandú"
+             *     ]
+             */
+            vocabulary?: string[];
+        };
+        /**
          * RefreshIn
          * @description The refresh token. A browser leaves it out and sends the cookie.
          */
@@ -6140,6 +6271,173 @@ export interface components {
              * @description the words, where word times were requested
              */
             words?: components["schemas"]["WordOut"][] | null;
+        };
+        /**
+         * VersionDetailOut
+         * @description A version with its finals.
+         */
+        VersionDetailOut: {
+            /**
+             * Created At
+             * Format: date-time
+             * @description when it was asked for
+             */
+            created_at: string;
+            /**
+             * Current
+             * @description whether the dictation is shown with it
+             */
+            current: boolean;
+            /**
+             * Done Ms
+             * @description how much of the audio has been heard, while it is `working`
+             */
+            done_ms: number | null;
+            /**
+             * Duration Ms
+             * @description the length of the audio, while it is `working`
+             */
+            duration_ms: number | null;
+            /**
+             * Ended At
+             * @description when it was done or has failed
+             */
+            ended_at: string | null;
+            /** @description why it has failed */
+            error: components["schemas"]["ErrorBody"] | null;
+            /**
+             * Finals
+             * @description number of finals
+             * @example 2
+             */
+            finals: number;
+            /**
+             * Id
+             * Format: uuid
+             * @description the version's id; what was heard live has the dictation's
+             */
+            id: string;
+            /**
+             * Items
+             * @description the finals, in order; none while it is `working`
+             */
+            items: components["schemas"]["StoredFinalOut"][];
+            /**
+             * Lang
+             * @description the language that was asked for; at the end the one that was heard
+             * @example es
+             */
+            lang: string | null;
+            /**
+             * Model
+             * @description the model of the engine, if it has a name
+             * @example base
+             */
+            model: string | null;
+            /**
+             * Original
+             * @description whether it was heard live
+             */
+            original: boolean;
+            /**
+             * Provider
+             * @description the speech engine
+             * @example whisper_local
+             */
+            provider: string | null;
+            /**
+             * Status
+             * @description `working` while it is made, `failed` with `error`, else `done`
+             * @enum {string}
+             */
+            status: "working" | "done" | "failed";
+            /**
+             * Text
+             * @description all finals as one text; empty while it is `working`
+             * @example ¿Qué tiempo hace mañana?
+             */
+            text: string;
+        };
+        /**
+         * VersionOut
+         * @description One way in which a dictation was heard: live, or again.
+         */
+        VersionOut: {
+            /**
+             * Created At
+             * Format: date-time
+             * @description when it was asked for
+             */
+            created_at: string;
+            /**
+             * Current
+             * @description whether the dictation is shown with it
+             */
+            current: boolean;
+            /**
+             * Done Ms
+             * @description how much of the audio has been heard, while it is `working`
+             */
+            done_ms: number | null;
+            /**
+             * Duration Ms
+             * @description the length of the audio, while it is `working`
+             */
+            duration_ms: number | null;
+            /**
+             * Ended At
+             * @description when it was done or has failed
+             */
+            ended_at: string | null;
+            /** @description why it has failed */
+            error: components["schemas"]["ErrorBody"] | null;
+            /**
+             * Finals
+             * @description number of finals
+             * @example 2
+             */
+            finals: number;
+            /**
+             * Id
+             * Format: uuid
+             * @description the version's id; what was heard live has the dictation's
+             */
+            id: string;
+            /**
+             * Lang
+             * @description the language that was asked for; at the end the one that was heard
+             * @example es
+             */
+            lang: string | null;
+            /**
+             * Model
+             * @description the model of the engine, if it has a name
+             * @example base
+             */
+            model: string | null;
+            /**
+             * Original
+             * @description whether it was heard live
+             */
+            original: boolean;
+            /**
+             * Provider
+             * @description the speech engine
+             * @example whisper_local
+             */
+            provider: string | null;
+            /**
+             * Status
+             * @description `working` while it is made, `failed` with `error`, else `done`
+             * @enum {string}
+             */
+            status: "working" | "done" | "failed";
+            /**
+             * Text
+             * @description all finals as one text; empty while it is `working`
+             * @example ¿Qué tiempo hace mañana?
+             */
+            text: string;
         };
         /**
          * VoiceIn
@@ -9195,6 +9493,540 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description The dictation is deleted with its finals */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DictationDeletedOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask, or the key lacks the scope `chat` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this key lacks the scope 'chat'",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description You have no such dictation */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "no dictation has this id; list yours with GET /api/dictations",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database cannot serve now; nothing is half written */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    change_dictation_api_dictations__dictation_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dictation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DictationChangeIn"];
+            };
+        };
+        responses: {
+            /** @description The dictation as it is shown now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DictationDetailOut"];
+                };
+            };
+            /** @description A body or a parameter that cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "bad_request",
+                     *         "message": "`limit`: input should be less than 201",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask, or the key lacks the scope `chat` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this key lacks the scope 'chat'",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description You have no such dictation */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "no dictation has this id; list yours with GET /api/dictations",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body is over the limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database cannot serve now; nothing is half written */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    redo_dictation_api_dictations__dictation_id__redo_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description key that the client makes for this request, such as a UUID: for 24 hours the same request with the same key makes nothing new */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                dictation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RedoIn"];
+            };
+        };
+        responses: {
+            /** @description The new version, which is being made */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionOut"];
+                };
+            };
+            /** @description A body that cannot be read, or an engine, model or language that is not there */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "unknown_model",
+                     *         "message": "'whisper_local' has no such model; known: base",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask, or the key lacks the scope `chat` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this key lacks the scope 'chat'",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description You have no such dictation, or its audio is not kept */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "audio_not_kept",
+                     *         "message": "the audio of this dictation is not kept; it is there for 24 hours (storage.audio_hours), where its user keeps audio",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description It is being heard again already, or the key was sent with another request */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "redo_under_way",
+                     *         "message": "this dictation is being heard again; wait for that version, or delete it",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body is over the limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database cannot serve now; nothing is half written */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    list_versions_api_dictations__dictation_id__versions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dictation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was heard live, then each time it was heard again */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionOut"][];
+                };
+            };
+            /** @description This Origin, Host or address may not ask, or the key lacks the scope `chat` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this key lacks the scope 'chat'",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description You have no such dictation */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "no dictation has this id; list yours with GET /api/dictations",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database cannot serve now; nothing is half written */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    get_version_api_dictations__dictation_id__versions__version_id__get: {
+        parameters: {
+            query?: {
+                /** @description `json`; `txt`: a line for each final; `srt` or `vtt`: subtitles */
+                format?: "json" | "txt" | "srt" | "vtt";
+            };
+            header?: never;
+            path: {
+                dictation_id: string;
+                version_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The version with its finals; with `format` a file with the finals */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionDetailOut"];
+                    "application/x-subrip": string;
+                    "text/plain": string;
+                    "text/vtt": string;
+                };
+            };
+            /** @description A body or a parameter that cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "bad_request",
+                     *         "message": "`limit`: input should be less than 201",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask, or the key lacks the scope `chat` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this key lacks the scope 'chat'",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description You have no such dictation */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "no dictation has this id; list yours with GET /api/dictations",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database cannot serve now; nothing is half written */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    delete_version_api_dictations__dictation_id__versions__version_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dictation_id: string;
+                version_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The version is deleted */
             200: {
                 headers: {
                     [name: string]: unknown;
