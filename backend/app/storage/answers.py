@@ -1,11 +1,12 @@
 """Answers while they are streamed: checkpoints, one end, and the leases by which dead processes are noticed."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypedDict, Unpack
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, func, not_, or_, select, update
+from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, func, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.storage import dictation_versions, search
@@ -54,6 +55,56 @@ async def checkpoint(
         values["tool_data"] = tool_data
     mine = (MessageRow.id == message_id, *_streamed_by(run_id))
     return await execute_and_count(session, update(MessageRow).where(*mine).values(**values)) == 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """What has arrived of one answer. None as `tool_data` leaves the stored events as they are."""
+
+    message_id: UUID
+    content: str
+    reasoning: str | None
+    tool_data: list[Any] | None
+
+
+RowOwner = Literal["ours", "taken", "deleted", "locked"]
+"""`taken`: the answer has ended, or another process has it; `locked`: another transaction holds the row now."""
+
+
+async def claim(session: AsyncSession, run_id: UUID, message_ids: Sequence[UUID]) -> dict[UUID, RowOwner]:
+    """Lock the rows of these answers as far as they are free; whose each of them is.
+
+    Rows that others hold are skipped: two transactions that lock several rows each could wait for each other.
+    """
+    these = MessageRow.id.in_(message_ids)
+    is_ours = and_(*_streamed_by(run_id)).label("is_ours")
+    free = select(MessageRow.id, is_ours).where(these).with_for_update(skip_locked=True, key_share=True)
+    owners: dict[UUID, RowOwner] = {
+        id_: "ours" if ours else "taken" for id_, ours in await session.execute(free)
+    }
+    if len(owners) < len(message_ids):
+        there = set(await session.scalars(select(MessageRow.id).where(these)))
+        owners |= {id_: "locked" if id_ in there else "deleted" for id_ in message_ids if id_ not in owners}
+    return owners
+
+
+async def store_checkpoints(session: AsyncSession, checkpoints: Sequence[Checkpoint]) -> None:
+    """Store what has arrived of answers whose rows this session has claimed."""
+    table = MessageRow.__table__
+    assert isinstance(table, Table)
+    columns = {"content": bindparam("text"), "reasoning": bindparam("thoughts"), "updated_at": utc_now()}
+    plain = update(table).where(table.c.id == bindparam("row_id")).values(**columns)
+    texts, acts = [], []
+    for each in checkpoints:
+        row = {"row_id": each.message_id, "text": each.content, "thoughts": each.reasoning}
+        if each.tool_data is None:
+            texts.append(row)
+        else:
+            acts.append({**row, "events": each.tool_data})
+    if texts:
+        await session.execute(plain, texts)
+    if acts:
+        await session.execute(plain.values(tool_data=bindparam("events")), acts)
 
 
 async def finish(

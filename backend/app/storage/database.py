@@ -2,10 +2,12 @@
 
 import logging
 import sqlite3
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import anyio
+import anyio.lowlevel
 from sqlalchemy.exc import (
     DataError,
     DBAPIError,
@@ -81,14 +83,14 @@ class Database:
         if self.is_sqlite:
             self._writer = sqlite_engine(self.url, write=True)
             self._reader = sqlite_engine(self.url, write=False)
-            self._writing, self._reading = anyio.Semaphore(1), anyio.Semaphore(READERS)
+            self._writing, self._reading = TurnQueue(1), TurnQueue(READERS)
         else:
             self._writer = postgres_engine(self.url)
             # As on SQLite: one block reads one state of the database.
             self._reader = self._writer.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
-            self._writing = self._reading = anyio.Semaphore(PG_CONNECTIONS)
+            self._writing = self._reading = TurnQueue(PG_CONNECTIONS)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
@@ -104,14 +106,16 @@ class Database:
                         yield session
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncSession]:
+    async def write(self, *, is_urgent: bool = False) -> AsyncIterator[AsyncSession]:
         """Open a session whose changes are committed together when the block ends.
+
+        An urgent one comes before all that wait for their turn.
 
         Raises:
             StorageUnavailable: nothing was stored; the database is locked, full or unreachable.
         """
         with translate_errors("written"):
-            async with _wait_for_turn(self._writing):
+            async with _wait_for_turn(self._writing, is_urgent=is_urgent):
                 with anyio.CancelScope(shield=True):
                     async with (
                         AsyncSession(self._writer, expire_on_commit=False) as session,
@@ -127,12 +131,42 @@ class Database:
                 await self._reader.dispose()
 
 
+class TurnQueue:
+    """So many turns at a time, in order of arrival, but for urgent ones."""
+
+    def __init__(self, turns: int) -> None:
+        self._free = turns
+        self._waiting = deque[anyio.Event]()
+
+    async def acquire(self, *, is_urgent: bool = False) -> None:
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        if self._free:
+            self._free -= 1
+            return
+        turn = anyio.Event()
+        (self._waiting.appendleft if is_urgent else self._waiting.append)(turn)
+        try:
+            await turn.wait()
+        except BaseException:
+            if turn.is_set():  # it came together with the cancellation
+                self.release()
+            else:
+                self._waiting.remove(turn)
+            raise
+
+    def release(self) -> None:
+        if self._waiting:
+            self._waiting.popleft().set()
+        else:
+            self._free += 1
+
+
 @asynccontextmanager
-async def _wait_for_turn(turns: anyio.Semaphore) -> AsyncIterator[None]:
-    """Wait for a turn in order of arrival. Waiting at SQLite's own lock would have no order."""
+async def _wait_for_turn(turns: TurnQueue, *, is_urgent: bool = False) -> AsyncIterator[None]:
+    """Wait for a turn. Waiting at SQLite's own lock would have no order."""
     try:
         with anyio.fail_after(WAIT_S):
-            await turns.acquire()
+            await turns.acquire(is_urgent=is_urgent)
     except TimeoutError:
         raise StorageUnavailable(
             f"the database is too busy: no turn within {WAIT_S:.0f} s; nothing was kept, try again"

@@ -16,8 +16,8 @@ class Pace:
 PACES = {
     "short": Pace(8, 16, 0.01),  # over before most of what a test does to its server
     "brisk": Pace(80, 40, 0.01),
-    "slow": Pace(400, 12, 0.04),  # 300 characters a second: saved because it is old
-    "fast": Pace(400, 80, 0.02),  # 4000 characters a second: saved because it is much
+    "slow": Pace(400, 12, 0.04),  # 300 characters a second
+    "fast": Pace(400, 80, 0.02),  # 4000 characters a second
 }
 
 

@@ -184,6 +184,24 @@ async def test_another_process_that_holds_the_lock(
     await database.aclose()
 
 
+async def test_an_urgent_writer_comes_before_those_that_wait(tmp_path: Path, sqlite_template: Path) -> None:
+    database = Database(make_settings(tmp_path))
+    order: list[str] = []
+
+    async def write(name: str, *, is_urgent: bool = False) -> None:
+        async with database.write(is_urgent=is_urgent):
+            order.append(name)
+
+    async with anyio.create_task_group() as group, database.write():
+        for name in ("first", "second"):
+            group.start_soon(write, name)
+        await anyio.wait_all_tasks_blocked()
+        group.start_soon(lambda: write("urgent", is_urgent=True))
+        await anyio.wait_all_tasks_blocked()
+    assert order == ["urgent", "first", "second"]
+    await database.aclose()
+
+
 async def test_a_turn_that_never_comes(
     tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,7 +18,6 @@ from tests.fakes.paced_upstream import PACES, PacedUpstream, make_pieces
 from tests.support.command import ServerProcess, run_server_process
 from tests.support.conversations import SseEvent, parse_events
 
-SPEAKERS = 4
 LONGEST_S = 4.0
 """Each server is killed at a random moment within this time."""
 SAVED_S = 0.5
@@ -64,8 +63,18 @@ class Exchange:
 class CrashCampaign:
     """Kills servers one after the other on the same data, while users speak to them."""
 
-    def __init__(self, folder: Path, seed: int, between: Between | None = None, **env: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        seed: int,
+        between: Between | None = None,
+        *,
+        speakers: int = 4,
+        earliest_s: float = 0.0,
+        **env: str,
+    ) -> None:
         self._folder, self._env = folder, env
+        self._speakers, self._earliest_s = speakers, earliest_s
         self._between = between
         """Called between a kill and the next start."""
         self._chance = random.Random(seed)
@@ -101,16 +110,16 @@ class CrashCampaign:
             await self._check(client)
             for place in await self._places(client):
                 group.start_soon(self._speak, client, place, random.Random(self._chance.random()))
-            await anyio.sleep(self._chance.uniform(0, LONGEST_S))
+            await anyio.sleep(self._chance.uniform(self._earliest_s, LONGEST_S))
             self._killed_s = time.monotonic()
             await anyio.to_thread.run_sync(server.kill)
 
     async def _places(self, client: httpx2.AsyncClient) -> list[str]:
         """A conversation for each speaker: an earlier one, sometimes a new one."""
-        while len(self._conversations) < SPEAKERS or self._chance.random() < 0.3:
+        while len(self._conversations) < self._speakers or self._chance.random() < 0.3:
             made = await client.post("/api/conversations", json={})
             self._conversations.append(made.json()["id"])
-        return self._chance.sample(self._conversations, SPEAKERS)
+        return self._chance.sample(self._conversations, self._speakers)
 
     async def _speak(self, client: httpx2.AsyncClient, place: str, chance: random.Random) -> None:
         """Send messages and read their answers until the server is gone."""
@@ -135,7 +144,7 @@ class CrashCampaign:
             _assert_pairs(stored)
             for exchange in [each for each in self._exchanges if each.conversation_id == place]:
                 self._compare(exchange, {message["id"]: message for message in stored})
-        for place in self._conversations[-SPEAKERS:]:
+        for place in self._conversations[-self._speakers :]:
             exchange = Exchange(place, question := f"{next(self._numbers)} again", question)
             self._exchanges.append(exchange)
             await _say(client, exchange, model="echo")

@@ -158,11 +158,21 @@ class FailingDatabase(Database):
     refused = 0
     """How often it has refused."""
 
-    def write(self) -> Any:
+    def write(self, *, is_urgent: bool = False) -> Any:
         if self.broken:
             self.refused += 1
             raise StorageUnavailable("the database cannot be written: the disk is full")
-        return super().write()
+        return super().write(is_urgent=is_urgent)
+
+
+class CountingDatabase(Database):
+    """Counts the transactions that write."""
+
+    writes = 0
+
+    def write(self, *, is_urgent: bool = False) -> Any:
+        self.writes += 1
+        return super().write(is_urgent=is_urgent)
 
 
 async def add_user(database: Database, name: str) -> UUID:

@@ -31,7 +31,9 @@ class AnswerRun:
         deadline = PausableDeadline(deps.settings.answer_s)
         self._scope = deadline.make_scope()
         self._end_reason: EndReason | None = None
-        self._checkpoints = Checkpointer(deps.database, self.buffer, ids.message_id, on_lost=self.end)
+        self._checkpoints = Checkpointer(
+            deps.database, deps.checkpoints, self.buffer, ids.message_id, on_lost=self.end
+        )
         self._waits = WaitReporter(lambda: self.buffer.cursor, lambda: deadline.is_paused)
         self._model = ModelLoop(deps, ids, options, self.buffer, self._checkpoints, self._waits.note)
         self.tools = ToolHost(
@@ -62,7 +64,7 @@ class AnswerRun:
         outcome: Outcome | None = None
         with self._scope:
             async with anyio.create_task_group() as group:
-                group.start_soon(self._checkpoints.run)
+                group.start_soon(self._checkpoints.watch)
                 group.start_soon(self._waits.run, self.buffer.tell)
                 outcome = await self._run_model()
                 group.cancel_scope.cancel()

@@ -23,6 +23,7 @@ from app.core.metrics import Observer
 from app.core.supervision import Supervisor
 from app.services.chat.answer import AnswerRun
 from app.services.chat.buffer import AnswerBuffer
+from app.services.chat.checkpoints import CheckpointWriter
 from app.services.chat.events import Cursor, Delivery, Failed
 from app.services.chat.model_loop import AnswerDeps, AnswerIds, AnswerOptions
 from app.services.chat.outcome import load_end
@@ -65,7 +66,14 @@ class Answers:
         """`is_speech_live`: somebody dictates, which needs the cores of this machine."""
         self._settings = settings.chat
         self._database = database
-        self._deps = AnswerDeps(settings=settings.chat, database=database, catalog=catalog, observer=observer)
+        self._checkpoints = CheckpointWriter(database)
+        self._deps = AnswerDeps(
+            settings=settings.chat,
+            database=database,
+            checkpoints=self._checkpoints,
+            catalog=catalog,
+            observer=observer,
+        )
         self._runs: dict[UUID, AnswerRun] = {}
         self._reserved = 0
         self.tasks = Supervisor("answers")
@@ -83,6 +91,7 @@ class Answers:
     async def lifespan(self) -> AsyncIterator[None]:
         """Make answers until the block ends; the database must outlive it."""
         async with self.tasks.run():
+            self.tasks.start_loop("checkpoints", self._checkpoints.run)
             if not self._database.is_sqlite:
                 self.tasks.start_loop("requests to stop", self._watch_stop_requests)
             yield

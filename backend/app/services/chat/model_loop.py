@@ -12,7 +12,7 @@ from app.core.metrics import Observer
 from app.providers.base import ChatRequest, OnWait, ignore_wait
 from app.providers.boundary import ProviderBoundary
 from app.services.chat.buffer import AnswerBuffer
-from app.services.chat.checkpoints import Checkpointer
+from app.services.chat.checkpoints import Checkpointer, CheckpointWriter
 from app.services.chat.context import build_context
 from app.services.chat.outcome import ModelResult
 from app.services.llm.completion import estimate_usage, valid_usage
@@ -38,6 +38,7 @@ class AnswerDeps:
 
     settings: ChatSettings
     database: Database
+    checkpoints: CheckpointWriter
     catalog: ModelCatalog
     observer: Observer
 
@@ -172,4 +173,4 @@ class ModelLoop:
         if usage := chunk.get("usage"):
             self._usage = valid_usage(usage) or self._usage
         if added:
-            self._checkpoints.note_growth(added)
+            self._checkpoints.note_change()

@@ -104,7 +104,7 @@ class ToolHost:
 
     def _add(self, name: ToolEventName, data: dict[str, Any]) -> None:
         self._buffer.add_tool_event(self._buffer.make_tool_event(name, data))
-        self._checkpoints.request()
+        self._checkpoints.note_change()
 
     async def _ask(self, request: ApprovalRequired) -> None:
         expires_at = utc_now() + timedelta(seconds=self._approval_s)

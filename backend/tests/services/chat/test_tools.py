@@ -16,7 +16,7 @@ from app.core.errors import ApprovalOver, NotFound
 from app.providers.agent.events import ToolCall, ToolError, ToolResult
 from app.services.chat import tools
 from app.services.chat.buffer import AnswerBuffer
-from app.services.chat.checkpoints import Checkpointer
+from app.services.chat.checkpoints import Checkpointer, CheckpointWriter
 from app.services.chat.events import AnswerEvent, Cursor, Delivery, ReasoningDelta, TextDelta
 from app.services.chat.model_loop import AnswerIds
 from app.storage import approvals, messages
@@ -239,7 +239,9 @@ async def test_the_time_of_a_question_is_not_the_answers(
     buffer, deadline = AnswerBuffer(), PausableDeadline(100)
     scope = deadline.make_scope()
     ids = AnswerIds(ana, made.id, turn.user.id, turn.assistant.id)
-    saving = Checkpointer(database, buffer, turn.assistant.id, on_lost=scope.cancel)
+    saving = Checkpointer(
+        database, CheckpointWriter(database), buffer, turn.assistant.id, on_lost=scope.cancel
+    )
     host = tools.ToolHost(database, ids, buffer, saving, deadline, 20)
 
     async def ask(n: int) -> None:

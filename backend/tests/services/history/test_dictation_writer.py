@@ -52,11 +52,11 @@ class FakeDatabase(Database):
         self.tries = 0
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[Any]:
+    async def write(self, *, is_urgent: bool = False) -> AsyncIterator[Any]:
         self.tries += 1
         if self.down:
             raise StorageUnavailable("the database cannot be written: the disk is full")
-        async with super().write() as session:
+        async with super().write(is_urgent=is_urgent) as session:
             yield session
         if self.breaks_after_commit:
             self.breaks_after_commit = False

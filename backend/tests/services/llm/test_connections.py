@@ -28,9 +28,9 @@ class WatchedDatabase(Database):
         super().__init__(settings)
         self.is_wanted = anyio.Event()
 
-    def write(self) -> Any:
+    def write(self, *, is_urgent: bool = False) -> Any:
         self.is_wanted.set()
-        return super().write()
+        return super().write(is_urgent=is_urgent)
 
 
 @pytest.fixture
