@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
@@ -71,8 +71,10 @@ def make_client(url: str, token: str, cafile: Path | None = None) -> "PromptClie
     return PromptClient(url, token or None, cafile)
 
 
-def run_async(main: Coroutine[Any, Any, T]) -> T:
+def run_async(main: Coroutine[Any, Any, T], on_interrupt: Callable[[], bool] = lambda: False) -> T:
     """Run the asynchronous part of a command; Ctrl-C cancels it and raises KeyboardInterrupt.
+
+    `on_interrupt` is called first, and returns whether it has handled that Ctrl-C.
 
     asyncio's own handler runs only when the loop wakes up. A Ctrl-C just before the loop waits, or one that the system
     gives to another thread, would wait for the next event, and a silent server sends none. A signal handler of the
@@ -89,6 +91,8 @@ def run_async(main: Coroutine[Any, Any, T]) -> T:
 
         def cancel() -> None:
             nonlocal interrupted
+            if on_interrupt():
+                return
             interrupted = True
             task.cancel()
 

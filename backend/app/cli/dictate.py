@@ -1,7 +1,7 @@
 """`prompter dictate`: shows text while you speak, and can send it to a model."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from app.cli.common import (
     make_client,
     run_async,
 )
+from app.cli.unsent import UnsentCommand, dictate_recorded
 from app.core.endpointing_profiles import ENDPOINTING_PROFILES
 
 if TYPE_CHECKING:
@@ -31,8 +32,22 @@ if TYPE_CHECKING:
 Source = Annotated[
     str | None,
     typer.Argument(
-        metavar="[FILE|-]", help="A recording, or - for standard input; the microphone if left out."
+        metavar="[FILE|-]",
+        help="A recording, or - for standard input; the microphone if left out. "
+        "With --unsent: send or discard; lists if left out.",
     ),
+]
+UnsentId = Annotated[
+    str | None, typer.Argument(metavar="[ID]", help="With --unsent send or discard: one recording.")
+]
+Unsent = Annotated[
+    bool,
+    typer.Option(
+        "--unsent", help="List what the microphone recorded and no server has stored; or send or discard it."
+    ),
+]
+NoStore = Annotated[
+    bool, typer.Option("--no-store", help="Keep nothing of it, on this machine and on the server.")
 ]
 Lang = Annotated[str | None, typer.Option(help="Language (BCP-47, such as en or es-MX), or auto.")]
 Langs = Annotated[
@@ -53,6 +68,7 @@ Resume = Annotated[bool, typer.Option("--resume/--no-resume", help="Continue aft
 
 def dictate(
     source: Source = None,
+    unsent_id: UnsentId = None,
     lang: Lang = None,
     langs: Langs = None,
     provider: Provider = None,
@@ -66,6 +82,8 @@ def dictate(
     fast: Annotated[bool, typer.Option("--fast", help="Send a file at full speed.")] = False,
     resume: Resume = True,
     send: Annotated[bool, typer.Option("--send", help="Ask the model and show its answer.")] = False,
+    no_store: NoStore = False,
+    unsent: Unsent = False,
     as_json: AsJson = False,
     url: Url = DEFAULT_URL,
     token: Token = "",
@@ -74,7 +92,8 @@ def dictate(
     """Turn speech into text while it is spoken: finished utterances go to standard output, one per line.
 
     At a terminal the text so far is shown too, with the part that may still change dimmed. Standard input may
-    be a WAV file or raw PCM16 mono.
+    be a WAV file or raw PCM16 mono. What the microphone gives is kept in a private folder until the server has
+    its text, also while there is no server.
     """
     from app.cli.screen import JsonScreen, TextScreen
 
@@ -90,19 +109,32 @@ def dictate(
         "partials": screen.wants_partials,
         "events": screen.wanted_events,
         "resume": resume,
+        "store": not no_store,
     }
+    client = make_client(url, token, cafile)
     try:
-        run_async(
-            _dictate(
-                _MicrophoneSource(rate) if source is None else _RecordingSource(source, rate, fast),
-                config,
-                screen,
-                send,
-                make_client(url, token, cafile),
-            )
-        )
+        if unsent:
+            command = UnsentCommand(source, unsent_id)
+            command.check()
+            run_async(_handle_unsent(command, client, screen, as_json=as_json, send=send))
+        elif unsent_id is not None:
+            raise CommandError(f"unexpected argument {unsent_id!r}: one recording at a time", USAGE)
+        elif source is None:
+            microphone = _MicrophoneSource(rate)
+            run_async(_dictate(microphone, config, screen, send, client), microphone.finish)
+        else:
+            run_async(_dictate(_RecordingSource(source, rate, fast), config, screen, send, client))
     finally:
         screen.close()
+
+
+async def _handle_unsent(
+    command: UnsentCommand, client: "PromptClient", screen: "Screen", *, as_json: bool, send: bool
+) -> None:
+    async with client:
+        finals = await command.run(client, screen, as_json=as_json)
+    if send and finals:
+        await _ask_model(finals, client, screen)
 
 
 async def _dictate(
@@ -114,11 +146,8 @@ async def _dictate(
 ) -> None:
     import asyncio
 
-    from app.client.events import join_finals
-
     finals: list[Event] = []
-    chunks, sample_rate = source.open()
-    async with client, aclosing(client.dictate(chunks, sample_rate=sample_rate, **config)) as events:
+    async with client, aclosing(source.dictate(client, config, screen)) as events:
         # Beside the dictation: the server may have to look for models first.
         teller = asyncio.ensure_future(_tell_who_answers(client, screen)) if send else None
         try:
@@ -132,10 +161,16 @@ async def _dictate(
     if send:
         if not finals:
             raise CommandError("nothing was understood, so nothing was sent")
-        async with client:
-            async for piece in client.generate_stream(join_finals(finals), on_status=screen.wait):
-                screen.answer(piece)
-            screen.end_answer()
+        await _ask_model(finals, client, screen)
+
+
+async def _ask_model(finals: "list[Event]", client: "PromptClient", screen: "Screen") -> None:
+    from app.client.events import join_finals
+
+    async with client:
+        async for piece in client.generate_stream(join_finals(finals), on_status=screen.wait):
+            screen.answer(piece)
+        screen.end_answer()
 
 
 async def _tell_who_answers(client: "PromptClient", screen: "Screen") -> None:
@@ -173,6 +208,15 @@ class _RecordingSource:
     raw_rate: int
     fast: bool
 
+    def dictate(
+        self,
+        client: "PromptClient",
+        config: dict[str, Any],
+        screen: "Screen",  # noqa: ARG002  # the microphone has more to tell
+    ) -> "AsyncGenerator[Event, None]":
+        chunks, sample_rate = self.open()
+        return client.dictate(chunks, sample_rate=sample_rate, **config)
+
     def open(self) -> "tuple[Chunks, int]":
         from app.client.pacing import paced
         from app.client.recordings import open_pipe, open_recording
@@ -184,16 +228,35 @@ class _RecordingSource:
         return (source.chunks if self.fast else paced(source.chunks, source.sample_rate)), source.sample_rate
 
 
-@dataclass(frozen=True, slots=True)
 class _MicrophoneSource:
-    """The microphone, until Enter is pressed."""
+    """The microphone, until Enter or Ctrl-C is pressed. It is recorded until its text is stored."""
 
-    sample_rate: int
+    def __init__(self, sample_rate: int) -> None:
+        import asyncio
 
-    def open(self) -> "tuple[Chunks, int]":
+        self._sample_rate = sample_rate
+        self._ended = asyncio.Event()
+
+    def finish(self) -> bool:
+        """End the recording; return whether it went on."""
+        if self._ended.is_set():
+            return False
+        self._ended.set()
+        return True
+
+    def dictate(
+        self, client: "PromptClient", config: dict[str, Any], screen: "Screen"
+    ) -> "AsyncGenerator[Event, None]":
         from app.cli.microphone import record_microphone
 
-        return record_microphone(self.sample_rate), self.sample_rate
+        chunks = record_microphone(
+            self._sample_rate, self._ended, lambda line: screen.tell(line, is_urgent=False)
+        )
+        if not config["store"]:
+            return client.dictate(chunks, sample_rate=self._sample_rate, **config)
+        options = {name: value or None for name, value in config.items() if name not in ("resume", "store")}
+        options |= {"partials": config["partials"], "sample_rate": self._sample_rate}
+        return dictate_recorded(client, chunks, options, screen)
 
 
 def split_terms(given: list[str] | None) -> list[str]:

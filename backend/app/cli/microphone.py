@@ -1,9 +1,9 @@
-"""The microphone as a stream of chunks, by sounddevice, until Enter is pressed."""
+"""The microphone as a stream of chunks, by sounddevice, until Enter or Ctrl-C is pressed."""
 
 import asyncio
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import numpy as np
@@ -16,18 +16,30 @@ BLOCK_MS = 50
 MAX_CHANNELS = 2
 """Some systems offer dozens of channels of one device, copies of these."""
 MAX_WAITING_BLOCKS = 600
-"""30 s of audio; a server that is further behind is given up."""
+"""30 s of audio; whoever takes it and is further behind is given up."""
+TAIL_S = 0.3
+"""What is recorded after the end: people press Enter before their last sound is over (s)."""
+WAKING_BLOCKS = 6
+"""A microphone that gives so many blocks of zeros at first is told to be waited for."""
 
 
-async def record_microphone(sample_rate: int) -> AsyncIterator[bytes]:
-    """Yield PCM16 mono from the default input device until Enter is pressed.
+async def record_microphone(
+    sample_rate: int,
+    ended: asyncio.Event | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> AsyncIterator[bytes]:
+    """Yield PCM16 mono from the default input device until Enter is pressed or `ended` is set, and a moment more.
+
+    `tell` is given what to say to the person who speaks.
 
     Raises:
-        CommandError: sounddevice, PortAudio or a microphone is missing, or the server fell 30 s behind.
+        CommandError: sounddevice, PortAudio or a microphone is missing, or what it gives is not taken for 30 s.
     """
     sounddevice = _import_sounddevice()
     loop = asyncio.get_running_loop()
     blocks: asyncio.Queue[bytes | None] = asyncio.Queue()
+    ended = ended or asyncio.Event()
+    waking = _Waking(tell or _print_note)
     is_behind = False
 
     def put(block: bytes | None) -> None:
@@ -40,6 +52,11 @@ async def record_microphone(sample_rate: int) -> AsyncIterator[bytes]:
     def on_block(data: Any, *_: object) -> None:  # in PortAudio's thread
         samples = np.frombuffer(data, np.int16).reshape(-1, channels).T
         loop.call_soon_threadsafe(put, mixer.push(samples).tobytes())
+
+    async def end_after_tail() -> None:
+        await ended.wait()
+        await asyncio.sleep(TAIL_S)
+        put(None)
 
     try:
         offered = sounddevice.query_devices(kind="input")["max_input_channels"]
@@ -54,20 +71,53 @@ async def record_microphone(sample_rate: int) -> AsyncIterator[bytes]:
         )
     except sounddevice.PortAudioError as error:
         raise CommandError("no microphone can be opened; plug one in, or name a file to dictate") from error
-    with stream:
-        if sys.stdin.isatty():
-            note_console().print("Speak. Enter ends the dictation, Ctrl-C drops it.", style="dim")
-            threading.Thread(target=_wait_for_enter, args=(loop, put), daemon=True).start()
-        while (block := await blocks.get()) is not None:
-            yield block
+    ending = asyncio.ensure_future(end_after_tail())
+    try:
+        with stream:
+            if sys.stdin.isatty():
+                threading.Thread(target=_wait_for_enter, args=(loop, ended), daemon=True).start()
+            while (block := await blocks.get()) is not None:
+                waking.push(block)
+                yield block
+    finally:
+        ending.cancel()
     if is_behind:
-        raise CommandError("the server fell 30 s behind the microphone; what was said after that is lost")
+        raise CommandError(
+            "what the microphone gave could not be taken for 30 s; what was said after is lost"
+        )
 
 
-def _wait_for_enter(loop: asyncio.AbstractEventLoop, put: Any) -> None:
+class _Waking:
+    """Says when the microphone is heard: a wireless one gives zeros until it is awake."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._zeros = 0
+        self._is_awake = False
+
+    def push(self, block: bytes) -> None:
+        if self._is_awake:
+            return
+        self._is_awake = any(block)
+        self._zeros += 1
+        if self._is_awake:
+            is_terminal = sys.stdin.isatty()
+            if is_terminal:
+                self._tell("Speak. Enter or Ctrl-C ends the dictation.")
+            elif self._zeros > WAKING_BLOCKS:
+                self._tell("the microphone is heard now")
+        elif self._zeros == WAKING_BLOCKS:
+            self._tell("waiting for the microphone …")
+
+
+def _print_note(line: str) -> None:
+    note_console().print(line, style="dim", markup=False)
+
+
+def _wait_for_enter(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
     sys.stdin.readline()
     if not loop.is_closed():
-        loop.call_soon_threadsafe(put, None)
+        loop.call_soon_threadsafe(ended.set)
 
 
 def _import_sounddevice() -> Any:

@@ -197,6 +197,8 @@ def format_awaited(status: Mapping[str, Any]) -> str:
             return "(writing …)"
         case "working":
             return f"(still working, {status.get('waited_ms', 0) // 1000} s)"
+        case "recording":
+            return f"(not connected, recording here: {status.get('length', '')})"
         case "catching_up":
             return f"(catching up, {status.get('backlog_ms', 0) // 1000} s to go)"
     return ""

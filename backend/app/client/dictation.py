@@ -21,6 +21,8 @@ from app.client.errors import (
 from app.client.events import Event
 from app.client.outgoing import OutgoingAudio
 from app.client.pacing import Chunks
+from app.client.recorded_audio import RecordedAudio
+from app.client.speech_socket import BAD_PROXY
 
 KEEP_ALIVE_S = 5.0
 """A ping is sent when the source gives no audio for this long; without one the server would close the socket."""
@@ -35,6 +37,8 @@ RESUMABLE = frozenset({1001, 1002, 1005, 1006, 1007, 4408})
 """Close codes of a socket that the network, or a proxy on the way, has broken."""
 RESUMABLE_ERRORS = frozenset({"idle_timeout", "slow_reader"})
 """Errors by which the server ends a socket whose network may be gone."""
+PASSING_ERRORS = frozenset({"server_full", "session_too_long", "resume_refused"})
+"""Refusals after which a later `start` may be accepted."""
 FAULT = "internal_error"
 """The error by which the server ends a socket after a fault of its own; it may keep the dictation."""
 
@@ -52,9 +56,14 @@ class Dictation:
     With `resume`, audio is kept until the server acknowledges it, and a broken connection is replaced by a new one. A
     server that died goes on with the audio that it has on disk, and gets what follows. Where `start` goes on with a
     dictation of another client, `chunks` is all of its audio.
+
+    Recorded audio is kept until it has its text. While it is recorded a server is waited for as long as it takes; an
+    earlier process may have begun the dictation.
     """
 
-    def __init__(self, open_socket: Open, start: dict[str, Any], chunks: Chunks, *, resume: bool) -> None:
+    def __init__(
+        self, open_socket: Open, start: dict[str, Any], chunks: Chunks | RecordedAudio, *, resume: bool
+    ) -> None:
         self._open = open_socket
         self._resume = resume
         self._wants_ack = "ack" in start["config"].get("events", [])
@@ -62,7 +71,8 @@ class Dictation:
             config = start["config"]
             start = {**start, "config": {**config, "events": [*config.get("events", []), "ack"]}}
         self._start = start
-        self._audio = OutgoingAudio(chunks, keep=resume)
+        self._recorded = chunks if isinstance(chunks, RecordedAudio) else None
+        self._audio = chunks if isinstance(chunks, RecordedAudio) else OutgoingAudio(chunks, keep=resume)
         self._token = ""
         self._dictation_id: str = start["config"].get("continues_dictation", "")
         """Of a dictation whose audio a crash of the server does not lose."""
@@ -74,6 +84,12 @@ class Dictation:
         """Where in the source the dictation begins."""
         self._session_ms = 0
         """Where in the source the session begins."""
+        if self._recorded is not None:
+            self._dictation_id = self._recorded.recording.progress.dictation_id
+            self._is_continuing = bool(self._dictation_id)
+            self._told_ms, self._origin_ms = self._recorded.told_ms, self._recorded.origin_ms
+        self._is_begun = False
+        """Whether a server has taken audio of it."""
         self._seq = 0
         self._ready = False
         self._acked = False
@@ -90,7 +106,8 @@ class Dictation:
             ServerFailed, ConnectionLost: the socket closed before `stopped`.
         """
         try:
-            hello = self._start
+            is_left = self._recorded is not None and self._is_continuing
+            hello = self._make_continuing_message() if is_left else self._start
             deadline_s, pause_s = 0.0, FIRST_PAUSE_S
             while True:
                 try:
@@ -102,19 +119,43 @@ class Dictation:
                 except (ServerError, Unreachable) as error:
                     now_s = time.monotonic()
                     if not deadline_s:
-                        if not self._may_resume(error):
+                        if not (self._may_resume(error) or self._may_wait(error)):
                             raise
                         lost, deadline_s, pause_s = error, now_s + RESUME_S, FIRST_PAUSE_S
-                    elif now_s >= deadline_s or not self._may_try_again(error):
+                    elif (now_s >= deadline_s and not self._is_recording) or not self._may_try_again(error):
                         raise lost from None
                     self._is_after_fault = self._is_after_fault or _is_fault(error)
-                    if isinstance(error, Refused) and error.code == "resume_refused":
-                        self._token = ""
+                    self._prepare_next(error)
                 hello = self._make_resume_message() if self._token else self._make_continuing_message()
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
         finally:
             await self._audio.aclose()
+
+    @property
+    def _is_recording(self) -> bool:
+        return self._recorded is not None and not self._recorded.is_at_end
+
+    def _prepare_next(self, error: Exception) -> None:
+        code = error.code if isinstance(error, Refused) else ""
+        if code in ("resume_refused", "session_too_long"):
+            self._token = ""
+        if code == "session_too_long":  # all that was heard has its text: another dictation has the rest
+            self._dictation_id = ""
+        if self._recorded is not None:
+            self._recorded.on_away(True)
+
+    def _may_wait(self, error: Exception) -> bool:
+        """Whether the server of recorded audio may be there later, and somebody waits for it."""
+        if self._recorded is None or self._failures or not (self._is_recording or self._is_begun):
+            return False
+        if _is_fault(error):
+            return not self._is_after_fault
+        if isinstance(error, Refused):
+            return error.code in PASSING_ERRORS
+        if isinstance(error, ServerFailed):
+            return not error.code
+        return str(error) != BAD_PROXY
 
     def _may_resume(self, error: Exception) -> bool:
         """Whether only the connection failed, so that the dictation can be resumed."""
@@ -129,6 +170,8 @@ class Dictation:
         return isinstance(error, ConnectionLost) and error.close_code in RESUMABLE
 
     def _may_try_again(self, error: Exception) -> bool:
+        if self._recorded is not None:
+            return self._may_wait(error)
         if _is_fault(error):
             return not self._is_after_fault
         if isinstance(error, Refused) and error.code == "resume_refused":
@@ -163,6 +206,7 @@ class Dictation:
                     sender = asyncio.create_task(self._send(socket, stop=not event.data["stopping"]))
                 if event.type != "ack" or self._wants_ack:
                     yield event
+                self._note_shown(event)
                 if event.type == "stopped":
                     if not self._stop_sent:
                         await self._raise_close_reason(socket)
@@ -212,7 +256,8 @@ class Dictation:
         self._seq = data.get("seq", self._seq)
         if data.get("type") == "ready":
             self._token = data.get("resume_token", "")
-            self._dictation_id = (data.get("spooled") and data.get("dictation_id")) or ""
+            is_kept = data.get("spooled") or self._recorded is not None
+            self._dictation_id = (is_kept and data.get("dictation_id")) or ""
         elif data.get("type") == "ack":
             self._acked = True
             safe_ms = data.get("safe_ms")
@@ -223,6 +268,12 @@ class Dictation:
             self._is_after_fault = False
             if data["type"] == "final":
                 self._told_ms = max(self._told_ms, self._session_ms + data.get("end_ms", 0))
+        if data.get("type") in ("ready", "resumed"):
+            self._note_begun()
+
+    def _note_shown(self, event: Event) -> None:
+        if self._recorded is not None and event.type in ("final", "utterance_discarded"):
+            self._recorded.settle(event.data["end_ms"])
 
     def _go_on(self, ready: Mapping[str, Any]) -> None:
         """Send what the server does not have of the dictation that it goes on with.
@@ -243,6 +294,15 @@ class Dictation:
             until_ms = self._session_ms + safe_ms - from_ms
         self._stop_sent = self._is_continuing = False
         self._audio.go_on(self._to_bytes(until_ms), self._to_bytes(self._session_ms))
+        self._note_begun()
+
+    def _note_begun(self) -> None:
+        """A later process has to know of the dictation that the server takes audio of."""
+        self._is_begun = True
+        if self._recorded is not None:
+            self._recorded.on_away(False)
+            if not self._is_continuing:
+                self._recorded.note_dictation(self._dictation_id, self._to_bytes(self._origin_ms))
 
     def _to_bytes(self, ms: int) -> int:
         rate_hz: int = self._start["config"].get("sample_rate", 16_000)

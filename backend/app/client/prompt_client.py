@@ -5,20 +5,23 @@ import json
 import re
 import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx2
+from websockets.asyncio.client import ClientConnection
 
 from app.client.dictation import Dictation
 from app.client.errors import ClientError, ServerFailed, Unreachable, make_status_error
 from app.client.events import Answer, Event, Transcription, join_finals, make_segments
 from app.client.pacing import Chunks, chunk_stream
+from app.client.recorded_audio import RecordedAudio
 from app.client.recordings import open_recording
 from app.client.speech_socket import BAD_PROXY, open_speech_socket
+from app.client.unsent import name_owner
 from app.core.endpointing_profiles import EndpointingProfile
 
 Endpointing = EndpointingProfile | dict[str, int]
@@ -51,6 +54,8 @@ class PromptClient:
         """Raises Unreachable for what is no address or holds no certificates, and ClientError for what is no token."""
         self.url, host = _read_address(url)
         self._headers = {"Authorization": f"Bearer {_check_token(token)}"} if token else {}
+        self.owner = name_owner(_check_token(token) if token else None)
+        """Whose speech this client sends, as far as its token tells."""
         self._tls = _load_certificates(cafile) if cafile is not None else None
         self._proxy = not _is_loopback(host)
         self._http: httpx2.AsyncClient | None = None
@@ -95,46 +100,59 @@ class PromptClient:
         events: Sequence[str] = (),
         session_id: str | None = None,
         resume: bool = True,
+        store: bool = True,
     ) -> AsyncGenerator[Event, None]:
         """Send PCM16 mono chunks as they come, and yield events as they come, until `stopped`.
 
         An option that is left out is the server's default. A busy server takes audio more slowly, and the source is
         then read more slowly (back-pressure). Leaving the loop early ends the dictation without its last finals. After
         a broken connection a new one is made within 30 s, and the dictation continues with an event `resumed`; no event
-        is lost or repeated. With `resume=False` ConnectionLost is raised instead.
+        is lost or repeated. With `resume=False` ConnectionLost is raised instead. With `store=False` the server stores
+        nothing of it.
 
         Raises:
             Unreachable, Refused, ServerFailed, ConnectionLost
         """
-        config = {
-            "lang": lang,
-            "langs": list(langs) or None,
-            "likely_langs": list(likely_langs) or None,
-            "provider": provider,
-            "model": model,
-            "sample_rate": sample_rate,
-            "words": words or None,
-            "partials": None if partials else False,
-            "vocabulary": list(vocabulary) or None,
-            "endpointing": endpointing,
-            "events": list(events) or None,
-        }
-        start: dict[str, Any] = {
-            "type": "start",
-            "config": {k: v for k, v in config.items() if v is not None},
-        }
+        start = make_start(
+            lang=lang,
+            langs=list(langs) or None,
+            likely_langs=list(likely_langs) or None,
+            provider=provider,
+            model=model,
+            sample_rate=sample_rate,
+            words=words or None,
+            partials=None if partials else False,
+            vocabulary=list(vocabulary) or None,
+            endpointing=endpointing,
+            events=list(events) or None,
+            store=None if store else False,
+        )
         if session_id is not None:
             start["session_id"] = session_id
-        address = f"ws{self.url.removeprefix('http')}/ws/stt"
-        dictation = Dictation(
-            lambda: open_speech_socket(address, self._headers, self._proxy, self._tls),
-            start,
-            chunks,
-            resume=resume,
-        )
+        dictation = Dictation(self._open_speech_socket, start, chunks, resume=resume)
         async with aclosing(dictation.events()) as found:
             async for event in found:
                 yield event
+
+    async def dictate_recorded(self, audio: RecordedAudio, **config: Any) -> AsyncGenerator[Event, None]:
+        """Send what is recorded on this machine, and yield events as they come, until `stopped`.
+
+        While it is recorded a server that is away is waited for as long as it takes; then its audio is sent at full
+        speed. `config` replaces options of the dictation's `start`.
+
+        Raises:
+            Unreachable, Refused, ServerFailed, ConnectionLost: what has no text is still recorded.
+        """
+        start = audio.recording.about.start
+        start = {**start, "config": {**start["config"], **config}}
+        dictation = Dictation(self._open_speech_socket, start, audio, resume=True)
+        async with aclosing(dictation.events()) as found:
+            async for event in found:
+                yield event
+
+    def _open_speech_socket(self) -> AbstractAsyncContextManager[ClientConnection]:
+        address = f"ws{self.url.removeprefix('http')}/ws/stt"
+        return open_speech_socket(address, self._headers, self._proxy, self._tls)
 
     async def transcribe(
         self,
@@ -238,7 +256,16 @@ class PromptClient:
             raise self._make_transport_error(error) from error
         raise ServerFailed("the answer broke off")
 
-    # -- providers
+    # -- providers and users
+
+    async def whoami(self) -> dict[str, Any]:
+        """Return the user of this client's token: `id`, `name` and more; without accounts the local user.
+
+        Raises:
+            Unreachable, Refused, ServerFailed
+        """
+        found: dict[str, Any] = (await self._request("GET", "/api/auth/me")).json()
+        return found
 
     async def providers(self) -> dict[str, list[dict[str, Any]]]:
         """Return every provider and its state: `{"stt": […], "llm": […]}`, items as in the API description."""
@@ -266,6 +293,11 @@ class PromptClient:
         if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
             return Unreachable(f"no server answers at {self.url}; start one with `prompter serve`")
         return ServerFailed(f"the server at {self.url} broke off its answer ({type(error).__name__})")
+
+
+def make_start(**config: Any) -> dict[str, Any]:
+    """Return the message that begins a dictation; options that are None are left to the server."""
+    return {"type": "start", "config": {name: value for name, value in config.items() if value is not None}}
 
 
 def _build_body(

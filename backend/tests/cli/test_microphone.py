@@ -1,5 +1,6 @@
 """The microphone gives its blocks in order, ends at Enter, and says what is wrong in one line."""
 
+import asyncio
 import sys
 import threading
 from collections.abc import Callable
@@ -46,6 +47,11 @@ class FakeSounddevice:
 
     def __exit__(self, *_: object) -> None:
         self.closed.set()
+
+    def say(self, block: bytes) -> None:
+        """Give one more block, from a thread of its own."""
+        self.blocks = [block]
+        threading.Thread(target=self._speak).start()
 
     def _speak(self) -> None:
         for block in self.blocks:
@@ -107,6 +113,36 @@ async def test_no_channel_cancels_another(
     assert device.asked["channels"] == 2
 
 
+async def test_the_end_of_the_last_word_is_recorded_too(
+    monkeypatch: pytest.MonkeyPatch, keyboard: FakeKeyboard
+) -> None:
+    """Who presses Enter, or Ctrl-C, still speaks."""
+    device = FakeSounddevice([b"\1\0" * 800])
+    monkeypatch.setattr(module, "_import_sounddevice", lambda: device)
+    ended = asyncio.Event()
+    heard = []
+    async for block in record_microphone(16_000, ended):
+        heard.append(block)
+        ended.set()
+        if len(heard) == 1:
+            device.say(b"\2\0" * 800)
+    assert heard == [b"\1\0" * 800, b"\2\0" * 800]
+
+
+@pytest.mark.parametrize(("zeros", "told"), [(2, ["Speak."]), (8, ["waiting for the microphone", "Speak."])])
+async def test_a_microphone_that_wakes_up_is_waited_for_and_nothing_of_it_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, keyboard: FakeKeyboard, zeros: int, told: list[str]
+) -> None:
+    blocks = [bytes(1600)] * zeros + [b"\1\0" * 800]
+    monkeypatch.setattr(module, "_import_sounddevice", lambda: FakeSounddevice(blocks))
+    ended = asyncio.Event()
+    ended.set()
+    lines: list[str] = []
+    heard = [block async for block in record_microphone(16_000, ended, lines.append)]
+    assert heard == blocks
+    assert [line.startswith(start) for line, start in zip(lines, told, strict=True)] == [True] * len(told)
+
+
 async def test_no_microphone_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_import_sounddevice", lambda: FakeSounddevice([], plugged_in=False))
     with pytest.raises(CommandError, match="name a file to dictate"):
@@ -126,6 +162,6 @@ async def test_a_server_that_falls_behind_is_told_and_not_buffered_for_ever(
         async for _ in record_microphone(16_000):
             heard += 1
 
-    with pytest.raises(CommandError, match="30 s behind"):
+    with pytest.raises(CommandError, match="could not be taken for 30 s"):
         await listen()
     assert heard == MAX_WAITING_BLOCKS

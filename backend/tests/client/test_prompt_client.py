@@ -32,9 +32,9 @@ async def client(server: str) -> AsyncIterator[PromptClient]:
 
 
 def test_every_option_of_start_can_be_given() -> None:
-    """All but three: a dictation of this client is kept, and goes on by itself after a crash."""
+    """All but two: a dictation of this client goes on by itself after a crash."""
     options = set(inspect.signature(PromptClient.dictate).parameters)
-    assert set(StartConfig.model_fields) - options == {"store", "continues_dictation", "told_ms"}
+    assert set(StartConfig.model_fields) - options == {"continues_dictation", "told_ms"}
 
 
 async def test_a_dictation_gives_its_events_in_order(client: PromptClient) -> None:
