@@ -12,9 +12,6 @@ from app.weights.gguf import GgufFile, find_default_gguf
 
 _COMPAT = "openai_compat"
 
-VERY_SMALL_BYTES = 400_000_000
-"""A language model up to this size is announced as one for trying out: half a billion parameters or fewer."""
-
 _CONNECT = "set OPENAI_BASE_URL, OPENAI_API_KEY and OPENAI_MODEL, here or in .env"
 
 
@@ -91,7 +88,7 @@ def _describe_half_set(settings: Settings) -> list[str]:
 def describe_llama(file: GgufFile, models: Path) -> list[str]:
     """Return what is announced of a model in llama.cpp; `models` is the folder for a better one."""
     answers = f"prompts are answered by: {file.name}, in llama.cpp on this machine"
-    if file.size_bytes > VERY_SMALL_BYTES:
+    if not file.is_very_small:
         return [answers]
     return [
         answers,

@@ -57,6 +57,8 @@ NOTE_PARAMS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         NoteCode.HEARS: frozenset({"languages", "percent", "size_mb"}),
         NoteCode.HEARS_ROUGHLY: frozenset({"languages"}),
+        NoteCode.ANSWERS: frozenset({"very_small"}),
+        NoteCode.LOADS_WHEN_ASKED: frozenset({"very_small"}),
         NoteCode.ENDED_AGAIN: frozenset({"seconds"}),
         NoteCode.KEY_REFUSED: frozenset({"host"}),
         NoteCode.NOT_REACHED: frozenset({"host"}),

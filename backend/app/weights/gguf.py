@@ -17,6 +17,10 @@ _LATER_PART = re.compile(r"-(?!00001)\d{5}-of-\d{5}$")
 _FIRST_PART = re.compile(r"-00001-of-(\d{5})$")
 
 
+VERY_SMALL_BYTES = 400_000_000
+"""A language model up to this size is told to be one for trying out."""
+
+
 @dataclass(frozen=True, slots=True)
 class GgufFile:
     """One model file; for a model in several parts, its first part."""
@@ -24,6 +28,11 @@ class GgufFile:
     name: str
     path: Path
     size_bytes: int
+
+    @property
+    def is_very_small(self) -> bool:
+        """Whether it is one for trying out: half a billion parameters or fewer."""
+        return self.size_bytes <= VERY_SMALL_BYTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ export const en = {
     tryMinutes_one: "Try again in {{count}} minute.",
     tryMinutes_other: "Try again in {{count}} minutes.",
     accuracy: "About {{percent, number}} words in 100 are wrong when English is read clearly.",
+    verySmall: "It is very small: fine for trying out, and often wrong. Connect a better one.",
     unknown: "The server could not do this. Try again; if it fails again, tell whoever runs the server.",
     details: "For whoever runs the server",
   },

@@ -11,6 +11,7 @@ export const es: Texts = {
     tryMinutes_one: "Inténtalo dentro de {{count}} minuto.",
     tryMinutes_other: "Inténtalo dentro de {{count}} minutos.",
     accuracy: "Falla en unas {{percent, number}} palabras de cada 100 cuando se lee inglés con claridad.",
+    verySmall: "Es muy pequeño: sirve para probar y se equivoca a menudo. Conecta uno mejor.",
     unknown:
       "El servidor no ha podido hacerlo. Inténtalo otra vez; si vuelve a fallar, díselo a quien lo administra.",
     details: "Para quien administra el servidor",

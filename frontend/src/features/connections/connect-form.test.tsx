@@ -11,6 +11,8 @@ import { createTestServices, renderWith } from "@/test/services";
 import { ConnectForm } from "./connect-form";
 
 const KEY = "sk-canary-of-the-page";
+/** The last one answers nothing, and is not offered. */
+const MODELS = ["gpt-5-mini", "gpt-5", "text-embedding-3-small"];
 const trial = (more: Partial<ConnectionTrial> = {}): ConnectionTrial => ({
   ok: true,
   problem: null,
@@ -51,7 +53,7 @@ beforeEach(() => {
   onClose.mockClear();
   services = createTestServices();
   server = new FakeApi()
-    .on("POST /api/connections/test", () => json(trial()))
+    .on("POST /api/connections/test", () => json(trial({ models: MODELS })))
     .on("POST /api/connections", () => json(connection(), 201))
     .on("PATCH /api/connections/c1", ({ body }) => json(connection(body as object)));
   vi.stubGlobal("fetch", server.fetch);

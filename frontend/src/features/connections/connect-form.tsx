@@ -4,7 +4,7 @@ import { type FormEvent, useId, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import type { Connection, ConnectionTrial } from "@/shared/api/types";
-import { nameModel, nameModels } from "@/shared/lib/model-names";
+import { mayAnswer, nameModel, nameModels } from "@/shared/lib/model-names";
 import { Select } from "@/shared/ui/fields";
 
 import { useChangeConnection, useConnect, useTrial } from "./connections";
@@ -251,6 +251,7 @@ function Connected({ connection, trial, onConnected, onClose }: ConnectedProps) 
   const { t, i18n } = useTranslation();
   const change = useChangeConnection(connection.id);
   const [model, setModel] = useState(connection.model);
+  const offered = trial.models.filter((id) => id === model || mayAnswer(id));
   const choose = async (chosen: string): Promise<void> => {
     setModel(chosen);
     const models = chooseOffered(trial.models, chosen);
@@ -270,11 +271,11 @@ function Connected({ connection, trial, onConnected, onClose }: ConnectedProps) 
               })}
         </span>
       </p>
-      {trial.models.length > 1 && (
+      {offered.length > 1 && (
         <label className="block space-y-1.5">
-          <span>{t("connect.chooseModel", { count: trial.models.length })}</span>
+          <span>{t("connect.chooseModel", { count: offered.length })}</span>
           <Select value={model} onChange={(event) => void choose(event.target.value).catch(() => undefined)}>
-            {[...nameModels(trial.models)].map(([id, name]) => (
+            {[...nameModels(offered)].map(([id, name]) => (
               <option key={id} value={id}>
                 {name}
               </option>

@@ -9,8 +9,8 @@ import { useSettings } from "@/shared/services";
 import { EmptyState } from "@/shared/ui/empty-state";
 import { Switch } from "@/shared/ui/fields";
 
+import { useConnecting } from "./connect-button";
 import { useChangeConnection, useConnections, useDisconnect, useStoredTrial } from "./connections";
-import { LazyConnectDialog } from "./lazy-connect-dialog";
 import { findPreset, formatSeconds, modelId } from "./presets";
 import { ProblemText } from "./problem-text";
 
@@ -22,14 +22,7 @@ interface Props {
 export function ConnectionsSection({ canShare }: Props) {
   const { t } = useTranslation();
   const { data } = useConnections();
-  const [, change] = useSettings();
-  const [isOpen, setOpen] = useState(false);
-  const button = (
-    <button type="button" className="button-brand min-h-11" onClick={() => setOpen(true)}>
-      <Plug size={16} aria-hidden />
-      {t("connect.open")}
-    </button>
-  );
+  const { button, dialog } = useConnecting("button-brand");
   return (
     <div className="space-y-3">
       {data?.length === 0 && (
@@ -45,12 +38,7 @@ export function ConnectionsSection({ canShare }: Props) {
         </ul>
       )}
       {data?.length !== 0 && button}
-      {isOpen && (
-        <LazyConnectDialog
-          onConnected={(chatModel) => change({ chatModel })}
-          onClose={() => setOpen(false)}
-        />
-      )}
+      {dialog}
     </div>
   );
 }

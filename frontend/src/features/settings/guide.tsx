@@ -7,6 +7,7 @@ import {
   isEchoOnly,
   isUsable,
   listAssistants,
+  providerOf,
   useLanguageModels,
   useModelIds,
   useSpeechEngines,
@@ -26,7 +27,13 @@ const CheckpointList = lazyPart(async () => (await import("./checkpoint-list")).
 
 const TITLES = ["settings.guideEngine", "settings.guideModel", "settings.guideMicrophone"] as const;
 
-export function Guide({ microphone }: { microphone: ReactNode }) {
+interface GuideProps {
+  microphone: ReactNode;
+  /** A button that connects another model. */
+  connect?: ReactNode;
+}
+
+export function Guide({ microphone, connect }: GuideProps) {
   const { t } = useTranslation();
   const [settings, change] = useSettings();
   const [step, setStep] = useState(0);
@@ -60,7 +67,7 @@ export function Guide({ microphone }: { microphone: ReactNode }) {
             <EngineStep />
           </>
         )}
-        {step === 1 && <ModelStep />}
+        {step === 1 && <ModelStep connect={connect} />}
         {step === 2 && microphone}
       </div>
       <div className="mt-6 flex flex-wrap items-center gap-2">
@@ -147,11 +154,13 @@ function BetterHearing() {
   );
 }
 
-function ModelStep() {
+function ModelStep({ connect }: Pick<GuideProps, "connect">) {
   const { t } = useTranslation();
+  const [{ chatModel }] = useSettings();
   const { data: ids } = useModelIds();
   const providers = useLanguageModels().data?.items;
-  const inUse = providers?.find((item) => item.chosen);
+  const inUse =
+    providers?.find((item) => item.name === providerOf(chatModel)) ?? providers?.find((item) => item.chosen);
   const onlyEcho = ids !== undefined && isEchoOnly(ids, listAssistants(providers));
   return (
     <>
@@ -172,6 +181,7 @@ function ModelStep() {
         </div>
       )}
       <ModelChoice />
+      {connect}
     </>
   );
 }

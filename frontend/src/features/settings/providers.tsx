@@ -2,7 +2,7 @@
 import { ChevronRight, RefreshCw } from "lucide-react";
 import { useTranslation } from "react-i18next";
 
-import { isUsable, STATE_TEXTS } from "@/shared/api/providers";
+import { isUsable, leaveOutConnected, providerOf, STATE_TEXTS } from "@/shared/api/providers";
 import type { LlmProvider, ProviderState, SttProvider } from "@/shared/api/types";
 import { wordNote } from "@/shared/lib/notes";
 import { nameProvider } from "@/shared/lib/provider-names";
@@ -27,14 +27,16 @@ interface ProviderSectionProps {
 export function WorkingProviders({ title, query }: ProviderSectionProps) {
   const { t } = useTranslation();
   const [{ showsMocks }] = useSettings();
+  const isInUse = useIsInUse();
   if (query.data === undefined)
     return (
       <p role="status" className="text-sm text-muted">
         {t(query.isError ? "settings.listFailed" : "common.loading")}
       </p>
     );
-  const shown = query.data.items.filter(
-    (item) => isInUse(item) || (isUsable(item) && (showsMocks || item.type !== "mock")),
+  const shown = leaveOutConnected(query.data.items).filter(
+    (item) =>
+      isInUse(item) || isServersChoice(item) || (isUsable(item) && (showsMocks || item.type !== "mock")),
   );
   return shown.length > 0 && <ProviderList label={title} items={shown} />;
 }
@@ -42,7 +44,7 @@ export function WorkingProviders({ title, query }: ProviderSectionProps) {
 /** What does not work yet, folded: it concerns only whoever wants to set it up. */
 export function MissingProviders({ title, query }: ProviderSectionProps) {
   const { t } = useTranslation();
-  const missing = query.data?.items.filter((item) => !isUsable(item) && !isInUse(item)) ?? [];
+  const missing = query.data?.items.filter((item) => !isUsable(item) && !isServersChoice(item)) ?? [];
   if (missing.length === 0) return null;
   return (
     <details className="group/missing">
@@ -65,8 +67,17 @@ export function MissingProviders({ title, query }: ProviderSectionProps) {
   );
 }
 
-function isInUse(item: AnyProvider): boolean {
+function isServersChoice(item: AnyProvider): boolean {
   return item.default || ("chosen" in item && item.chosen);
+}
+
+/** Whether this browser uses a provider: the one that is chosen here, else the server's. */
+function useIsInUse(): (item: AnyProvider) => boolean {
+  const [{ sttProvider, chatModel }] = useSettings();
+  return (item) => {
+    const chosen = "capabilities" in item ? sttProvider : providerOf(chatModel);
+    return chosen === "" ? item.default : chosen === item.name;
+  };
 }
 
 const STATE_COLOURS: Record<ProviderState, string> = {
@@ -101,6 +112,7 @@ export function ProviderList({ label, items }: ProviderListProps) {
 
 function Provider({ item }: { item: AnyProvider }) {
   const { t } = useTranslation();
+  const isInUse = useIsInUse()(item);
   return (
     <li className="px-4 py-3 text-sm">
       <div className="flex flex-wrap items-center gap-x-3 gap-y-1">
@@ -109,12 +121,12 @@ function Provider({ item }: { item: AnyProvider }) {
           <span aria-hidden className={`size-2 rounded-full ${STATE_COLOURS[item.status]}`} />
           {t(STATE_TEXTS[item.status])}
         </span>
-        {"chosen" in item && item.chosen && !item.default && (
+        {"chosen" in item && item.chosen && !item.default && !isInUse && (
           <span className="rounded-full bg-warn/15 px-2 py-0.5 text-xs text-warn">
             {t("settings.chosen")}
           </span>
         )}
-        {item.default && (
+        {isInUse && (
           <span className="rounded-full bg-accent/15 px-2 py-0.5 text-xs text-accent">
             {t("settings.inUse")}
           </span>

@@ -142,6 +142,19 @@ test("what hears is shown; what does not work is folded, and says what to do", a
   expect(todo.tagName).toBe("CODE");
 });
 
+test("in use is what this browser uses", async () => {
+  services.settings.change({ sttProvider: "whisper", chatModel: "parrot/one" });
+  page();
+  const hearing = await screen.findByRole("list", { name: "What turns your speech into text" });
+  const answering = await screen.findByRole("list", { name: "What can answer now" });
+  const marked = (list: HTMLElement) =>
+    within(list)
+      .getAllByRole("listitem")
+      .filter((item) => item.textContent?.includes("in use"))
+      .map((item) => /Whisper|Sphinx|Echo|Parrot/.exec(item.textContent ?? "")?.[0]);
+  expect([marked(hearing), marked(answering)]).toEqual([["Whisper"], ["Parrot"]]);
+});
+
 test("test engines are shown only to whoever asks for them", async () => {
   page();
   const answering = await screen.findByRole("list", { name: "What can answer now" });
@@ -162,10 +175,11 @@ test("the key to speak is pressed to be chosen, and Escape keeps the old one", a
 });
 
 test("the guide leads through three steps, once", async () => {
-  show(<Guide microphone={<p>speak now</p>} />);
+  show(<Guide microphone={<p>speak now</p>} connect={<button>Connect</button>} />);
   expect(await screen.findByRole("list", { name: "Sphinx turns your speech into text." })).toBeVisible();
   await userEvent.click(screen.getByRole("button", { name: "Next" }));
   expect(await screen.findByText(/answers only repeat/)).toBeVisible();
+  expect(screen.getByRole("button", { name: "Connect" })).toBeVisible();
   await userEvent.click(screen.getByRole("button", { name: "Next" }));
   expect(screen.getByText("speak now")).toBeVisible();
   await userEvent.click(screen.getByRole("button", { name: "Start speaking" }));

@@ -2,10 +2,17 @@
 import type { TFunction } from "i18next";
 import { useTranslation } from "react-i18next";
 
-import { nameModel, nameModels } from "../lib/model-names";
+import { mayAnswer, nameModel, nameModels } from "../lib/model-names";
 import { nameGroup, nameWhat } from "../lib/provider-names";
 import { useSettings } from "../services";
-import { isUsable, useAssistants, useModelIds, useProviderList } from "./providers";
+import {
+  isUsable,
+  leaveOutConnected,
+  providerOf,
+  useAssistants,
+  useModelIds,
+  useProviderList,
+} from "./providers";
 import type { LlmProvider } from "./types";
 
 /** Models of one provider, under the name of the place that they are at. */
@@ -28,9 +35,11 @@ export function useModelChoices(model: string) {
   const assistants = useAssistants();
   const isAssistant = new Set(assistants.map(({ id }) => id));
   const isMock = new Set(providers?.filter(({ type }) => type === "mock").map(({ name }) => name));
-  const models = ids.filter(
-    (id) => !isAssistant.has(id) && (showsMocks || id === model || !isMock.has(providerOf(id))),
-  );
+  const kept = new Set(leaveOutConnected(providers ?? []));
+  const isDouble = new Set(providers?.filter((item) => !kept.has(item)).map(({ name }) => name));
+  const isOffered = (id: string): boolean =>
+    mayAnswer(id) && !isDouble.has(providerOf(id)) && (showsMocks || !isMock.has(providerOf(id)));
+  const models = ids.filter((id) => !isAssistant.has(id) && (id === model || isOffered(id)));
   const isKnown = model === "" || models.includes(model) || isAssistant.has(model);
   return {
     defaultName: nameDefault(t, providers),
@@ -46,8 +55,6 @@ function nameDefault(t: TFunction, providers: readonly LlmProvider[] | undefined
   if (chosen === undefined) return t("chat.modelDefault");
   return chosen.type === "mock" ? t("names.noModel") : nameWhat(t, chosen);
 }
-
-const providerOf = (id: string): string => id.split("/", 1)[0] ?? id;
 
 function groupByProvider(
   t: TFunction,

@@ -124,6 +124,20 @@ export function useAnswering(model: string): Answering | null {
   return useMemo(() => findAnswering(model, data?.items), [model, data]);
 }
 
+/** The provider that the id of a model begins with. */
+export const providerOf = (id: string): string => id.split("/", 1)[0] ?? id;
+
+const OWN = "my.";
+
+/** Without the servers on this machine that the user has connected too: those would be there twice. */
+export function leaveOutConnected<P extends { name: string }>(items: readonly P[]): P[] {
+  const isHere = (item: P): boolean => !("host" in item && item.host);
+  const connected = new Set(
+    items.filter((item) => item.name.startsWith(OWN) && isHere(item)).map(({ name }) => name),
+  );
+  return items.filter((item) => !(isHere(item) && connected.has(OWN + item.name)));
+}
+
 /** Whether a provider answers now, or as soon as it has loaded. */
 export function isUsable({ status }: { status: ProviderState }): boolean {
   return status === "ready" || status === "loading";

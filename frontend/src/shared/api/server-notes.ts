@@ -3,7 +3,7 @@
 export const SERVER_NOTES = {
   already_started: ["seconds"],
   answer_cut: ["host"],
-  answers: [],
+  answers: ["very_small"],
   approval_over: ["seconds"],
   assistant_model_missing: ["model"],
   assistant_model_not_ready: ["model"],
@@ -36,7 +36,7 @@ export const SERVER_NOTES = {
   key_refused: ["host"],
   language_not_supported: ["seconds"],
   loading: [],
-  loads_when_asked: [],
+  loads_when_asked: ["very_small"],
   message_too_big: ["seconds"],
   method_not_allowed: ["seconds"],
   missing_config: ["seconds"],

@@ -38,6 +38,11 @@ export function nameModel(id: string): string {
   return [first, ...(second === undefined ? [] : [second]), ...others].join(" ");
 }
 
+/** Whether a model of this name may answer: those that compare or sort texts do not. */
+export function mayAnswer(id: string): boolean {
+  return !/embed|rerank/i.test(id);
+}
+
 /**
  * The names of several models; those that would be the same keep what tells them apart.
  */

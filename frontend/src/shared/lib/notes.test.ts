@@ -59,6 +59,13 @@ describe("in words", () => {
     expect(words("hears", { languages: 100, percent: 7.6 })).toMatch(/About 7\.6 words in 100/);
   });
 
+  test("of a very small model it is said what it is for", () => {
+    expect(words("answers", { very_small: 1 })).toMatch(
+      /^It can answer now\. It is very small: .*Connect a better/,
+    );
+    expect(words("answers")).toBe("It can answer now.");
+  });
+
   test("numbers are written as in the language of the page", async () => {
     await loadTexts("es");
     const note = { code: "hears", params: { languages: 100, percent: 7.6 } };

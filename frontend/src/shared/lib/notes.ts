@@ -37,6 +37,7 @@ export function wordNote(t: TFunction, note: Note, otherwise = t("noteParts.unkn
   if (PASSING.has(code)) return `${text} ${wordWait(t, params["seconds"])}`;
   if (code === "hears" && typeof params["percent"] === "number")
     return `${text} ${t("noteParts.accuracy", { percent: params["percent"] })}`;
+  if (params["very_small"]) return `${text} ${t("noteParts.verySmall")}`;
   return text;
 }
 

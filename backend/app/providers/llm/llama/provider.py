@@ -82,7 +82,10 @@ class LlamaLocalProvider:
         return ProviderStatus(
             state=ProviderState.READY,
             description=f"llama.cpp on this machine, {found.path.name!r} ({size_gb:.1f} GB); {what}",
-            note=Note(NoteCode.ANSWERS if loaded else NoteCode.LOADS_WHEN_ASKED),
+            note=Note(
+                NoteCode.ANSWERS if loaded else NoteCode.LOADS_WHEN_ASKED,
+                {"very_small": 1} if found.is_very_small else {},
+            ),
             title=_TITLE,
             model=found.name,
         )

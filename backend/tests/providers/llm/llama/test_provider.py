@@ -20,6 +20,7 @@ from app.providers.upstream.chat import ChatUpstream
 from app.providers.upstream.client import UpstreamClient
 from app.providers.upstream.profiles import read_profiles
 from app.schemas.providers import ProviderState
+from app.weights import gguf
 from tests.support.completions import ask_for_text
 from tests.support.llama import ENDLESS, MESSAGES, TOOL, Make, make_request, read_answer, start_answer
 from tests.support.speech_client import gather, wait_until
@@ -77,6 +78,16 @@ async def test_what_is_no_model_is_not_listed(make: Make, tmp_path: Path) -> Non
     (tmp_path / "folder.gguf").mkdir()
     write_tiny_llama(tmp_path / "folder.gguf" / "inner.gguf")
     assert await make(tmp_path).models() == ["big", "inner"]
+
+
+@pytest.mark.parametrize(("most_bytes", "params"), [(10**9, {"very_small": 1}), (1, {})])
+async def test_of_a_very_small_model_that_is_told(
+    make: Make, monkeypatch: pytest.MonkeyPatch, most_bytes: int, params: dict[str, int]
+) -> None:
+    monkeypatch.setattr(gguf, "VERY_SMALL_BYTES", most_bytes)
+    note = (await make().status()).note
+    assert note is not None
+    assert (note.code, note.params) == ("loads_when_asked", params)
 
 
 async def test_asking_for_the_state_loads_nothing(make: Make) -> None:

@@ -68,6 +68,24 @@ it("groups them apart from models", async () => {
   expect(chosen).toHaveBeenCalledWith("loft-chat");
 });
 
+it("offers neither what compares texts nor a server of this machine beside the user's own way to it", async () => {
+  const here = provider("lm_studio", { title: "LM Studio", model: "qwen3-8b", host: null });
+  const own = { ...here, name: "my.lm_studio", connection: { title: "LM Studio", own: true } };
+  const ids = ["my.lm_studio", "lm_studio"].flatMap((name) => [
+    `${name}/qwen3-8b`,
+    `${name}/text-embedding-nomic-embed-text-v1.5`,
+  ]);
+  server
+    .on("GET /api/models", () => json(["echo", ...ids]))
+    .on("GET /providers/llm", () => json({ items: [ECHO, own, here] }));
+  const { rerender } = show(<ModelPicker model="my.lm_studio/qwen3-8b" onChoose={() => undefined} />);
+  const names = () => screen.getAllByRole("option").map(({ textContent }) => textContent);
+  await screen.findByRole("group", { name: "LM Studio" });
+  expect(names()).toEqual(["The usual one", "Qwen 3 8B"]);
+  rerender(<ModelPicker model="lm_studio/qwen3-8b" onChoose={() => undefined} />);
+  expect(names()).toEqual(["The usual one", "Qwen 3 8B", "Qwen 3 8B"]); // what is chosen stays
+});
+
 it("offers them as models where the list of providers cannot be read", async () => {
   server.on("GET /providers/llm", () => refusal(404, "not_found"));
   show(<ModelPicker model="loft-chat" onChoose={() => undefined} />);
