@@ -1,10 +1,10 @@
-"""Runs the recipes of docs/integrations.md for Codex CLI and Claude Code against a server with a fake model behind it.
+"""Runs the recipes of docs/integrations.md for coding agents against a server with a fake model behind it.
 
 python scripts/measure/coding_agents.py
 
-Each agent reads a file by a command that the model asks for, and tells what it says. `codex` and `claude` must be in
-the search path (`npm install -g @openai/codex @anthropic-ai/claude-code`); neither needs an account. Exits with 1 if
-one fails.
+Each agent reads a file by a command that the model asks for, and tells what it says. `codex`, `claude`, `opencode` and
+`cline` must be in the search path (`npm install -g @openai/codex @anthropic-ai/claude-code opencode-ai cline`); none
+needs an account. Exits with 1 if one fails.
 """
 
 import os
@@ -26,7 +26,7 @@ from tests.fakes.coding_model import MODEL, SAID, CodingModel  # noqa: E402
 from tests.support.server import run_server  # noqa: E402
 
 NOTE = "the eagle lands"
-AGENTS = {"codex": "Codex CLI", "claude": "Claude Code"}
+AGENTS = {"codex": "Codex CLI", "claude": "Claude Code", "opencode": "opencode", "cline": "Cline"}
 TIMEOUT_S = 110
 
 
@@ -56,6 +56,8 @@ def run_agent(command: str, heading: str, url: str, coder: BackgroundUpstream) -
             free = 'approval_policy = "never"\nsandbox_mode = "danger-full-access"\n'
             (folder / ".codex").mkdir()
             (folder / ".codex" / "config.toml").write_text(free + read_recipe(heading, "toml", url))
+        if command == "opencode":
+            (folder / "opencode.json").write_text(read_recipe(heading, "json", url))
         plain = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         direct = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "HOME": home}
         done = subprocess.run(

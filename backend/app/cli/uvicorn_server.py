@@ -288,6 +288,10 @@ PROGRESS_BYTES_PER_S = 16 << 10
 TOO_SLOW = 1008
 
 
+USUAL_BYTES = 256 << 10
+"""What every socket that may receive large messages holds of one without a place: 4 s of PCM16 at 24 kHz in base64."""
+
+
 class LargeMessageGate:
     """Lets a few sockets at once receive a message beyond the usual size; TCP holds the others back meanwhile.
 
@@ -338,7 +342,7 @@ class ProbingWebSocketProtocol(WebSocketsSansIOProtocol):
     def __init__(self, *arguments: Any, gate: LargeMessageGate, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._gate = gate
-        self._usual_bytes = self.config.ws_max_size
+        self._usual_bytes = min(USUAL_BYTES, self.config.ws_max_size)
         self._allows_large = self._has_place = self._waits = False
         self._received_bytes = 0
         """Since the last look at its progress."""
@@ -352,7 +356,7 @@ class ProbingWebSocketProtocol(WebSocketsSansIOProtocol):
 
     def allow_messages(self, max_bytes: int) -> None:
         self._allows_large = max_bytes > self._usual_bytes
-        self.conn.max_message_size = max(max_bytes, self._usual_bytes)
+        self.conn.max_message_size = max(max_bytes, self.config.ws_max_size)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)

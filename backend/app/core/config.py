@@ -276,8 +276,7 @@ class LimitSettings(BaseModel):
         8,
         ge=1,
         le=1000,
-        description="messages beyond twice `limits.message_bytes` that are received or handled at once; further ones "
-        "wait",
+        description="messages on `/v1/realtime` beyond 256 KiB that are received or handled at once; further ones wait",
     )
     sockets: int = Field(256, ge=1, le=100_000, description="speech sockets that are open at once")
     session_s: float = Field(4 * 3600.0, gt=0, description="longest dictation (s of audio)")

@@ -1,10 +1,13 @@
 """The door of Wyoming with the official package as its client: Home Assistant's order, bounds, owners, the end."""
 
 import asyncio
+import gc
 import json
+import random
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -15,6 +18,8 @@ from wyoming.event import Event
 from wyoming.info import Describe, Info, SelectProgram
 
 from app.api.deps import Resources
+from app.api.dialects.wyoming_wire import WyomingEvent, encode_event
+from app.api.wyoming_server import WyomingConnection
 from app.core.errors import CannotStart
 from app.core.security import LOCAL_USER_ID
 from app.main import create_app
@@ -247,6 +252,131 @@ async def test_an_end_does_not_wait_for_a_call_that_hangs() -> None:
         await asyncio.to_thread(gate.reached.wait, PATIENCE_S)
         await asyncio.wait_for(resources.sessions.drain(), 2.0)
         gate.open()
+
+
+# -- bytes of anybody
+
+MESSAGES = 20_000
+PER_CONNECTION = 100
+KINDS = (
+    "describe",
+    "select-program",
+    "transcribe",
+    "audio-start",
+    "audio-stop",
+    "ping",
+    "detect",
+    "",
+    "\x00",
+)
+STRANGE: tuple[Any, ...] = (
+    None,
+    True,
+    -1,
+    2**70,
+    1.5,
+    "",
+    "en",
+    "xx",
+    "x" * 3000,
+    "\ud800",
+    [],
+    ["Ana"],
+    [1],
+    {"a": 1},
+)
+FIELDS = ("rate", "width", "channels", "language", "name", "vad_sensitivity", "transcript_names", "text")
+WRONG = (
+    b"\n", b"GET / HTTP/1.1\r\n\r\n", b"[1]\n", b'"x"\n', b"{}\n", b'{"type": 7}\n', b"\xff\xfe{\n", b"{" * 70_000,
+    b'{"type": "ping", "data": [1]}\n', b'{"type": "ping", "data_length": -1}\n',
+    b'{"type": "ping", "data_length": 2}\n[]',
+    b'{"type": "audio-chunk", "payload_length": 99999999999}\n', b'{"type": "ping", "payload_length": true}\n',
+    b'{"type": "ping", "data_length": 1' + b"0" * 5000 + b"}\n",
+)  # fmt: skip
+
+
+def make_message(chance: random.Random, speech: bytes) -> bytes:
+    """An event of the protocol, often with odd fields, and now and then bytes that are none."""
+    draw = chance.random()
+    if draw < 0.005:
+        return chance.choice(WRONG)
+    if draw < 0.007:
+        return chance.randbytes(chance.randrange(1, 2000))
+    if draw < 0.5:
+        at = chance.randrange(0, len(speech) - 3200, 2)
+        return encode_event(
+            WyomingEvent("audio-chunk", FORMAT, speech[at : at + chance.choice([0, 2, 640, 3199, 3200])])
+        )
+    data = dict(FORMAT) if chance.random() < 0.7 else {}
+    for name in chance.sample(FIELDS, chance.choice([0, 0, 1, 2])):
+        data[name] = chance.choice(STRANGE)
+    kind = chance.choice(KINDS)
+    raw = json.dumps({"type": kind, "data": data, "version": chance.choice(STRANGE)}).encode()
+    return raw + b"\n"
+
+
+@pytest.mark.once
+async def test_twenty_thousand_strange_messages_over_tcp_break_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Each connection ends, by itself or by an error of the protocol; nothing of it stays, and the door stays open."""
+    chance, speech = random.Random(11), make_sentence(1.0)
+    engine = FakeEngine(Script(hypothesis=guess_words, final=guess_words))
+    codes: Counter[str] = Counter()
+    sent = 0
+
+    async def talk(port: int, seed: int) -> None:
+        nonlocal sent
+        own = random.Random(seed)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+
+        async def read() -> None:
+            while line := await reader.readline():
+                header = json.loads(line)
+                body = await reader.readexactly(header.get("data_length", 0))
+                codes[json.loads(body)["code"] if header["type"] == "error" else header["type"]] += 1
+
+        reading = asyncio.create_task(read())
+        with suppress(ConnectionError):
+            for _ in range(PER_CONNECTION):
+                raw = make_message(own, speech)
+                cut = own.randrange(len(raw) + 1)
+                writer.write(raw[:cut])
+                if own.random() < 0.2:
+                    await writer.drain()
+                writer.write(raw[cut:])
+                sent += 1
+                await writer.drain()
+            if own.random() < 0.7:
+                writer.write_eof()
+            else:
+                writer.transport.abort()
+        async with asyncio.timeout(PATIENCE_S):
+            await asyncio.gather(reading, return_exceptions=True)
+        writer.close()
+
+    async with serving(engine) as resources:
+        while sent < MESSAGES:
+            seeds = [chance.getrandbits(32) for _ in range(20)]
+            await asyncio.gather(*(talk(resources.wyoming.port, seed) for seed in seeds))
+        await wait_until(lambda: resources.sockets.open == 0 and resources.sessions.dictating == 0)
+        assert engine.all_closed
+        assert resources.wyoming.tasks.problem == ""
+        async with connected(resources) as client:
+            assert text_of(await command(client, make_sentence(0.0)))
+        await wait_until(lambda: resources.sockets.open == 0)
+        gc.collect()
+        assert [each for each in gc.get_objects() if isinstance(each, WyomingConnection)] == []
+    assert {
+        "info",
+        "pong",
+        "transcript",
+        "invalid_message",
+        "message_too_big",
+        "already_started",
+    } <= set(codes)
+    assert not {"internal_error", "engine_failed"} & set(codes)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 # -- who

@@ -260,6 +260,8 @@ async def test_a_sentence_waits_for_a_lost_line_and_ends_for_a_silent_client(
 # -- large messages: few at once, and no client gets an error for the others
 
 LARGE_BYTES = 600_000
+READ_BYTES = 256 << 10
+"""What asyncio reads at once."""
 SMALL_MESSAGES = {"message_bytes": 64_000, "realtime_message_bytes": 1_000_000}
 
 
@@ -338,3 +340,28 @@ async def test_the_other_socket_keeps_its_frame_limit() -> None:
         async with connect_speech_client(url) as client:
             client.connection.transport.write(large_append())
             assert await client.until_closed() == 1009
+
+
+async def test_what_is_unfinished_is_bounded_for_each_socket_and_in_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each holds a part, and one of them a whole message: the others are not read on, and all end as they should."""
+    monkeypatch.setattr(uvicorn_server, "USUAL_BYTES", 16_000)
+    count, frame = 12, large_append()
+    with serve_through_gate() as (url, gate):
+        async with contextlib.AsyncExitStack() as stack:
+            clients = [  # whose answers to pings do not get into the middle of a frame
+                await stack.enter_async_context(
+                    connect_realtime_client(url, create_connection=MuteConnection)
+                )
+                for _ in range(count)
+            ]
+            for client in clients:
+                client.connection.transport.write(frame[:-1])
+            await wait_until(lambda: gate.waiting == count - 1)
+            held = [protocol._incomplete_bytes for protocol in gate._waiting]
+            assert max(held) <= 16_000 + READ_BYTES
+            for client in clients:
+                client.connection.transport.write(frame[-1:])
+                await clear(client)
+            await wait_until(lambda: (gate.free, gate.waiting) == (1, 0))

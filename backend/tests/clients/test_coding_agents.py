@@ -68,6 +68,18 @@ def test_the_requests_of_codex(url: str, coder: BackgroundUpstream) -> None:
     assert told["messages"][2]["reasoning_content"] == "I read the note."
 
 
+def test_codex_offers_the_tools_of_mcp_servers(url: str, coder: BackgroundUpstream) -> None:
+    """It sends them as a namespace, and the call that it ran with both names."""
+    before = len(coder.fake.bodies)
+    first, second = replay(url, "/v1/responses", "codex-0.171-mcp")
+    assert first[0].headers["x-prompter-omitted-tools"] == "web_search"
+    assert SAID in second[1][-1]["response"]["output"][0]["content"][0]["text"]
+    asked, told = coder.fake.bodies[before:]
+    assert [tool["function"]["name"] for tool in asked["tools"]] == ["exec_command", "mcp__notes__read_note"]
+    [call] = told["messages"][2]["tool_calls"]
+    assert call["function"] == {"name": "mcp__notes__read_note", "arguments": "{}"}
+
+
 def test_the_requests_of_claude_code(url: str, coder: BackgroundUpstream) -> None:
     before = len(coder.fake.bodies)
     title, first, second = replay(url, "/v1/messages?beta=true", "claude-code-2.1.197")

@@ -9,8 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from app.core.config import Settings
 from tests.clients.conftest import JAVASCRIPT
 from tests.conftest import ROOT
+from tests.support.checkpoints import SAMPLES_CHECKPOINT
+from tests.support.command import run_prompter
+from tests.support.server import run_server
 
 pytestmark = pytest.mark.once
 
@@ -66,14 +70,38 @@ def test_live_speech_in_python(prompter: str, recording: Path) -> None:
     assert said == f"{SAID}\n"
 
 
-def test_javascript(setups: str, javascript: str) -> None:
-    """Written beside the packages, as an import finds them from the file that names them."""
-    script = JAVASCRIPT / "node_modules" / f".example-{os.getpid()}.mjs"
-    script.write_text(block(setups, "js"))
+def test_live_speech_in_javascript(javascript: str, recording: Path, tmp_path: Path) -> None:
+    """openai for JavaScript speaks to `wss` addresses alone: with a certificate as `prompter tls` makes it."""
+    live = (ROOT / ENGLISH).read_text(encoding="utf-8").partition("\n## Live speech\n")[2]
+    [script] = re.findall(r"^```js\n(.*?)^```$", live, re.S | re.M)
+    assert recording.name in script
+    assert run_prompter("tls", "--folder", str(tmp_path)).returncode == 0
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    stt = {"provider": "whisper_local", "whisper_local": {"model": str(SAMPLES_CHECKPOINT)}}
+    settings = Settings(
+        _env_file=None, stt=stt, llm={"discover": False}, tls_cert=str(cert), tls_key=str(key)
+    )
+    with run_server(settings) as server:
+        url = server.url.replace("http", "https", 1)
+        said = run_module(
+            javascript, script.replace("https://127.0.0.1:8000", url), NODE_EXTRA_CA_CERTS=str(cert)
+        )
+    assert said == f"{SAID}\n"
+
+
+def run_module(javascript: str, script: str, **environment: str) -> str:
+    """What a script prints, written beside the packages: an import finds them from the file that names them."""
+    path = JAVASCRIPT / "node_modules" / f".example-{os.getpid()}.mjs"
+    path.write_text(script)
     try:
-        assert printed(javascript, str(script)).splitlines() == ["Hello world", SAID, "Hello world"]
+        return printed(javascript, str(path), **environment)
     finally:
-        script.unlink()
+        path.unlink()
+
+
+def test_javascript(setups: str, javascript: str) -> None:
+    said = run_module(javascript, block(setups, "js"))
+    assert said.splitlines() == ["Hello world", SAID, "Hello world"]
 
 
 def test_llm_with_its_file(setups: str, tmp_path: Path) -> None:

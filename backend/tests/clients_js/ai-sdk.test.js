@@ -1,10 +1,11 @@
-// The AI SDK's openai-compatible provider, set up as Cline sets it up.
+// The AI SDK: its openai-compatible provider, set up as Cline sets it up, and its provider of OpenAI, which asks Responses.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
+import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
-import { APICallError, generateText, jsonSchema, stepCountIs, streamText, tool } from "ai";
+import { APICallError, embed, generateText, jsonSchema, stepCountIs, streamText, tool } from "ai";
 
 import { PLACES, PROMPTER, RECORDINGS, about, all, closesUpstream, words } from "./support.js";
 
@@ -169,4 +170,39 @@ test("a recording, as Cline's voice input sends it", async () => {
   assert.equal(told.text, "What is the weather like in Madrid today?");
   assert.equal(told.language, "english");
   assert.ok(told.duration > 1);
+});
+
+const openai = createOpenAI({ baseURL: PROMPTER, apiKey: "sk-any" });
+
+test("createOpenAI asks Responses, whole and as a stream", async () => {
+  const whole = await generateText({ model: openai("fake/tiny"), prompt: "Hi" });
+  assert.deepEqual([whole.text, whole.finishReason, whole.usage.totalTokens], ["Hello world", "stop", 13]);
+  const streamed = streamText({ model: openai("fake/tiny"), prompt: "Hi", onError: () => {} });
+  assert.equal(await streamed.text, "Hello world");
+});
+
+test("createOpenAI: tools go round, and what came goes back whole", async () => {
+  const say = words();
+  const result = streamText({
+    model: openai("fake/clock"),
+    prompt: say,
+    tools: { get_time: clock },
+    stopWhen: stepCountIs(3),
+    providerOptions: { openai: { store: false } },
+    onError: () => {},
+  });
+  assert.equal(await result.text, "noon in UTC. noon in Europe/Madrid. ");
+  const [, again] = await about(say);
+  assert.deepEqual(
+    again.messages.map((message) => message.role),
+    ["user", "assistant", "tool", "tool"],
+  );
+});
+
+test("createOpenAI: chat, completion and embedding models", async () => {
+  for (const model of [openai.chat("fake/tiny"), openai.completion("fake/tiny")]) {
+    assert.equal((await generateText({ model, prompt: "Hi" })).text, "Hello world");
+  }
+  const { embedding } = await embed({ model: openai.embedding("fake/tiny"), value: "one" });
+  assert.deepEqual(embedding, [0, 0.5]);
 });

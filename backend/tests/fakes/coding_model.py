@@ -8,7 +8,7 @@ from tests.fakes.upstream import Reply, Request
 
 MODEL = "coder"
 SAID = "The note says: "
-_COMMAND_FIELDS = ("command", "cmd")
+_COMMAND_FIELDS = ("command", "cmd", "commands")
 
 
 class CodingModel(FakeChatUpstream):
@@ -45,7 +45,8 @@ def _make_call(body: Delta, command: str) -> Delta | None:
         if name is None:
             continue
         is_list = fields[name].get("type") == "array"
-        arguments = {name: ["bash", "-lc", command] if is_list else command}
+        listed = [command] if name == "commands" else ["bash", "-lc", command]
+        arguments = {name: listed if is_list else command}
         arguments |= {
             each: "reads the note" for each in function["parameters"].get("required", ()) if each != name
         }
