@@ -135,7 +135,7 @@ class RealtimeHandler(SocketHandler):
             case Finalise():
                 await self._session.flush(step.number)
             case Discard():
-                self._session.discard()
+                self._session.discard(step.utterance_ids)
             case End():
                 self._session.stop()
 

@@ -107,7 +107,9 @@ class DictationBatch:
     dictations: Sequence[NewDictation] = ()
     finals: Sequence[PendingFinal] = ()
     ended: Sequence[tuple[UUID, datetime]] = ()
-    """Dictations that have ended, and when."""
+    """Dictations that have ended, and when. One that has no final any more is deleted."""
+    withdrawn: Sequence[tuple[UUID, frozenset[str]]] = ()
+    """Dictations, and utterances whose finals are deleted: those that were stored before."""
     is_retry: bool = False
     """Whether an earlier attempt may have been stored: a connection can break during a commit."""
 
@@ -244,6 +246,7 @@ async def store_batch(database: Database, batch: DictationBatch) -> BatchResult:
     except DBAPIError as error:
         # A bad value, or a row that was deleted at this moment. The error's text may quote what was said.
         ids = {final.dictation_id for final in batch.finals} | {new.id for new in batch.dictations}
+        ids |= {dictation_id for dictation_id, _ in batch.withdrawn}
         if len(ids) < 2:
             logger.error("the finals of a dictation cannot be stored: %s", type(error.orig).__name__)
             return BatchResult(refused_finals=len(batch.finals))
@@ -267,6 +270,7 @@ def _only(batch: DictationBatch, dictation_id: UUID) -> DictationBatch:
         dictations=[new for new in batch.dictations if new.id == dictation_id],
         finals=[final for final in batch.finals if final.dictation_id == dictation_id],
         ended=[end for end in batch.ended if end[0] == dictation_id],
+        withdrawn=[each for each in batch.withdrawn if each[0] == dictation_id],
     )
 
 
@@ -277,6 +281,10 @@ async def _store(session: AsyncSession, batch: DictationBatch) -> BatchResult:
     await _insert_dictations(session, batch.dictations)
     statement = select(DictationRow.id, DictationRow.user_id).where(DictationRow.id.in_(ids))
     owners = {row.id: row.user_id for row in await session.execute(statement)} if ids else {}
+    for dictation_id, utterance_ids in batch.withdrawn:
+        final = DictationFinalRow
+        of_these = (final.dictation_id == dictation_id, final.utterance_id.in_(utterance_ids))
+        await execute_and_count(session, delete(final).where(*of_these))
     finals = [final for final in batch.finals if final.dictation_id in owners]
     await insert_rows(session, DictationFinalRow, [_final_values(final) for final in finals])
     texts = [(owners[final.dictation_id], final.id, final.final.text) for final in finals]
@@ -284,6 +292,9 @@ async def _store(session: AsyncSession, batch: DictationBatch) -> BatchResult:
     for dictation_id, ended_at in batch.ended:
         end = update(DictationRow).where(DictationRow.id == dictation_id).values(ended_at=ended_at)
         await session.execute(end, execution_options={"synchronize_session": False})
+        kept = select(DictationFinalRow.id).where(DictationFinalRow.dictation_id == dictation_id)
+        empty = delete(DictationRow).where(DictationRow.id == dictation_id, ~kept.exists())
+        await execute_and_count(session, empty)
     return BatchResult(
         stored_dictations=frozenset(owners),
         missing_dictations=frozenset(ids - owners.keys()),

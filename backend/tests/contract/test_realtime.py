@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx2
@@ -20,6 +20,7 @@ from tests.support.realtime_client import (
 )
 from tests.support.server import RunningServer, serve_engine
 from tests.support.speech_client import (
+    PATIENCE_S,
     connect_speech_client,
     load_speech,
     make_silence,
@@ -118,6 +119,38 @@ async def test_cleared_audio_gets_no_text_and_is_not_stored(served: RunningServe
         await client.until("input_audio_buffer.cleared")
         await client.append(bytes(RATE_HZ))
         assert (await client.commit())["transcript"] == ""
+
+
+async def test_cleared_audio_leaves_nothing_where_it_was_stored(served: RunningServer) -> None:
+    """Of 40 s without a pause the first utterances are complete and stored before the client takes all of it back."""
+    before = await list_stored(served)
+    said, talk = speech(0, 16_000), make_speech_without_pauses(40).tobytes()
+    async with connect_realtime_client(served.url) as client:
+        await client.update(turn_detection=None, format={"type": "audio/pcm", "rate": 16_000})
+        await client.append(said)
+        kept = (await client.commit())["transcript"]
+        await client.append(talk, 64_000)
+        await wait_for(served, lambda stored: sum(map(len, stored)) > sum(map(len, before)) + 1)
+        await client.send("input_audio_buffer.clear")
+        await client.until("input_audio_buffer.cleared")
+        await client.append(said)
+        assert (await client.commit())["transcript"] == kept
+    await wait_for(served, lambda stored: [each for each in stored if each not in before] == [[kept, kept]])
+
+
+async def list_stored(served: RunningServer) -> list[list[str]]:
+    """The texts of each stored dictation."""
+    async with httpx2.AsyncClient(base_url=served.url, trust_env=False) as http:
+        items = (await http.get("/api/dictations?limit=100")).json()
+        found = [(await http.get(f"/api/dictations/{item['id']}")).json() for item in items]
+    return [[final["text"] for final in each["items"]] for each in found]
+
+
+async def wait_for(served: RunningServer, holds: Callable[[list[list[str]]], bool]) -> None:
+    """Wait until the stored texts are as they should be."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not holds(await list_stored(served)):  # noqa: ASYNC110  # the server runs in another thread
+            await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize("chunk_bytes", [241, 4800, 1 << 20])

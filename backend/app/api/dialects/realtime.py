@@ -78,7 +78,9 @@ class Finalise:
 
 @dataclass(frozen=True, slots=True)
 class Discard:
-    """Drop what was said since the last final."""
+    """Drop what is being said, and these utterances of the dictation, which may have ended."""
+
+    utterance_ids: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +288,8 @@ class RealtimeTranslator:
             if item is self._open:
                 self._items[key] = None
         if self._plan is not None:
-            yield Discard()
+            keys = self._open.utterances if self._open is not None else ()
+            yield Discard(frozenset(each for dictation, each in keys if dictation == self._dictation))
         self._is_dropping = False
         self._close_buffer()
         self._emit("input_audio_buffer.cleared")
@@ -340,6 +343,7 @@ class RealtimeTranslator:
         is_new = self._open is None
         item = self._open = self._open or self._new_item(start_ms)
         item.waits_for.add(key)
+        item.utterances.add(key)
         self._items[key] = item
         if is_new and not self._is_manual:
             self._emit("input_audio_buffer.speech_started", audio_start_ms=round(start_ms), item_id=item.id)

@@ -39,6 +39,8 @@ class Item:
     """The flush that finalises it, where the client has committed it."""
     waits_for: set[tuple[int, int]] = field(default_factory=set)
     """Utterances that have not ended."""
+    utterances: set[tuple[int, int]] = field(default_factory=set)
+    """All that it has."""
     error: dict[str, Any] | None = None
     """Why audio of it could not be transcribed."""
     languages: dict[str, None] = field(default_factory=dict)
@@ -58,6 +60,7 @@ class Item:
     def add_final(self, key: tuple[int, int], event: FinalEvent, base_ms: float) -> str:
         """Take the text of an utterance; the next delta."""
         self.waits_for.discard(key)
+        self.utterances.add(key)
         lang = event["lang"]
         piece = self._joiner.push(TextPart(event["text"], joined=event.get("joined", False), lang=lang))
         shown = self._shown.pop(key, None)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
@@ -97,6 +97,8 @@ class SpeechSession:
         self._issue_token = issue_token
         self._dictation: SegmentedDictation | PassthroughDictation | None = None
         self._draining: SegmentedDictation | PassthroughDictation | None = None
+        self._recorder: DictationRecorder | None = None
+        """Of the dictation that was started last."""
         self._config = StartConfig()
         self._carry = OddByteCarry()
         self._rate_hz: int | None = None
@@ -195,6 +197,7 @@ class SpeechSession:
             claim = await self._claim(session_id, continued, config) if continued is not None else None
             stack.pop_all()
         recorder = claim.recorder if claim else self._store.begin(self.owner, session_id, store=config.store)
+        self._recorder = recorder
         spooled: SpooledAudio | None = None
         meter = Meter(self._observer, engine.name, self.totals)
         builder = EventBuilder(
@@ -273,13 +276,17 @@ class SpeechSession:
         """
         await self._require_dictation().flush(flush_id)
 
-    def discard(self) -> None:
-        """Drop what has been said since the last final: it gets no text, and none is stored.
+    def discard(self, utterance_ids: Collection[int] = ()) -> None:
+        """Drop what is being said: it gets no text, and none is stored.
+
+        Of `utterance_ids`, which may have ended, nothing is stored either, nor stays where it was stored.
 
         Raises:
             NotStarted
         """
         self._require_dictation().discard_utterance()
+        if self._recorder is not None:
+            self._recorder.withdraw(utterance_ids)
 
     def stop(self) -> None:
         """End the dictation; its finals and `stopped` follow.

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -36,8 +36,16 @@ MAX_WAIT_S = 2.0
 """How long a reader waits for entries in the queue."""
 MIN_END_S = 2.0
 
-QueueEntry = tuple["DictationRecorder", PendingFinal | datetime]
-"""A final of a dictation, or the time at which the dictation has ended."""
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """The finals of these utterances are not kept: whoever said them has taken them back."""
+
+    utterance_ids: frozenset[str]
+
+
+QueueEntry = tuple["DictationRecorder", PendingFinal | datetime | Withdrawal]
+"""A final of a dictation, the time at which the dictation has ended, or finals that are taken back."""
 
 
 class DictationWriter:
@@ -79,8 +87,8 @@ class DictationWriter:
         if self._queue:
             logger.error("%d finals could not be stored before the server ended", len(self._queue))
 
-    def put(self, recorder: "DictationRecorder", item: PendingFinal | datetime) -> bool:
-        """Queue a final, or the time at which a dictation has ended. A final beyond the limit is dropped: false."""
+    def put(self, recorder: "DictationRecorder", item: PendingFinal | datetime | Withdrawal) -> bool:
+        """Queue an entry. A final beyond the limit is dropped: false."""
         if isinstance(item, PendingFinal):
             if self._finals >= self._limit:
                 self._observer.count_lost_finals(1)
@@ -163,15 +171,27 @@ class DictationWriter:
 
 
 def _make_batch(entries: Iterable[QueueEntry], *, is_retry: bool) -> DictationBatch:
-    rows, finals, ended = {}, [], []
+    rows: dict[UUID, NewDictation] = {}
+    finals: list[PendingFinal] = []
+    ended: list[tuple[UUID, datetime]] = []
+    withdrawn: list[tuple[UUID, frozenset[str]]] = []
     for recorder, item in entries:
-        if not isinstance(item, PendingFinal):
+        if isinstance(item, datetime):
             ended.append((recorder.id, item))
+        elif isinstance(item, Withdrawal):
+            withdrawn.append((recorder.id, item.utterance_ids))
+            finals = [
+                each
+                for each in finals
+                if each.dictation_id != recorder.id or each.final.utterance_id not in item.utterance_ids
+            ]
         elif not recorder.is_deleted:
             finals.append(item)
             if not recorder.is_stored and recorder.row is not None:
                 rows[recorder.id] = recorder.row
-    return DictationBatch(dictations=tuple(rows.values()), finals=finals, ended=ended, is_retry=is_retry)
+    return DictationBatch(
+        dictations=tuple(rows.values()), finals=finals, ended=ended, withdrawn=withdrawn, is_retry=is_retry
+    )
 
 
 def _move_words(words: list[dict[str, Any]], by_ms: int) -> list[dict[str, Any]]:
@@ -234,6 +254,10 @@ class DictationRecorder:
         self._base_ms = 0
         self._is_recovered = is_recovered
         self._unstored_ms: deque[int] = deque()
+        self._recorded: set[int] = set()
+        """Utterances that have a final, stored or on its way."""
+        self._withdrawn: set[int] = set()
+        """Utterances of which nothing is stored."""
         if beginning is not None:
             self._finals, self._base_ms = beginning.finals, beginning.base_ms
             self.is_stored, self.started_at = beginning.is_stored, beginning.started_at
@@ -252,6 +276,8 @@ class DictationRecorder:
         if self._transcript is not None:
             self._transcript.append(event["text"], joined=event.get("joined", False), lang=event["lang"])
         if self._writer is None or self.is_deleted or not event["text"].strip():
+            return
+        if event["utterance_id"] in self._withdrawn:
             return
         if self.row is None:
             self.row = NewDictation(
@@ -277,7 +303,16 @@ class DictationRecorder:
         pending = PendingFinal(id=new_id(), dictation_id=self.id, final=final, created_at=self._now())
         if self._writer.put(self, pending):
             self._finals += 1
+            self._recorded.add(event["utterance_id"])
             self._unstored_ms.append(event["start_ms"])
+
+    def withdraw(self, utterance_ids: Collection[int]) -> None:
+        """Store nothing of these utterances, and remove what is stored of them. Text in memory is not changed."""
+        self._withdrawn |= set(utterance_ids)
+        found = self._recorded & self._withdrawn
+        self._recorded -= found
+        if found and self._writer is not None and not self.is_deleted:
+            self._writer.put(self, Withdrawal(frozenset(map(str, found))))
 
     def end(self) -> None:
         """Store the time of the end. A dictation without a final has no row and needs none."""

@@ -286,11 +286,27 @@ def test_commits_wait_for_each_other() -> None:
     assert done[0]["item_id"] != done[1]["item_id"]
 
 
+def test_what_is_cleared_and_has_ended_is_named() -> None:
+    """An utterance of 28 s is complete before its item is: whoever clears takes it back, and not what was committed."""
+    replay = Replay(turn_detection=None)
+    replay.say(audio(300))
+    committed = replay.begin()
+    replay.final(committed, "One.")
+    [flush] = [step for step in replay.say(COMMIT) if isinstance(step, Finalise)]
+    replay.hear("flushed", id=flush.number)
+    replay.say(audio(300))
+    ended, open_ = replay.begin(300), replay.begin(400)
+    replay.final(ended, "Two.")
+    assert replay.say(CLEAR) == [Discard(frozenset({ended, open_}))]
+    replay.say(audio(300))
+    assert replay.say(CLEAR) == [Discard(frozenset())]
+
+
 def test_what_is_cleared_is_never_told() -> None:
     replay = Replay(turn_detection=None)
     replay.say(audio(30))
     first, second = replay.begin(), replay.begin()
-    assert [type(step) for step in replay.say(CLEAR)] == [Discard]
+    assert replay.say(CLEAR) == [Discard(frozenset({first, second}))]
     replay.final(first, "Secret.")
     replay.hear("utterance_discarded", utterance_id=second, start_ms=0, end_ms=0, reason="cleared")
     assert replay.kinds() == ["input_audio_buffer.cleared"]

@@ -387,3 +387,41 @@ async def test_a_dictation_without_a_row_goes_on_too(room: Room) -> None:
     after = await room.store.go_on(room.user_id, None, before.id, before.started_at, base_ms=0)
     after.add_final(said("uno"))
     assert await room.texts(before.id) == ["uno"]
+
+
+@pytest.mark.parametrize("is_stored", [True, False])
+async def test_what_is_taken_back_is_not_kept(room: Room, is_stored: bool) -> None:
+    """Stored, on its way, or still being decoded; the search does not find it either."""
+    recording = room.recording()
+    recording.add_final(said("Kept.", 1))
+    recording.add_final(said(SECRET, 2))
+    if is_stored:
+        assert await room.texts(recording.id) == ["Kept.", SECRET]
+    recording.withdraw({2, 3})
+    recording.add_final(said(SECRET, 3))
+    recording.add_final(said("After.", 4))
+    recording.end()
+    assert await room.texts(recording.id) == ["Kept.", "After."]
+    assert not (await room.dictations.list_page(room.user_id, limit=50, q="submarine")).items
+    assert recording.unstored_from_ms is None
+
+
+async def test_a_dictation_that_is_taken_back_whole_leaves_nothing(room: Room) -> None:
+    recording = room.recording()
+    recording.add_final(said(SECRET, 1))
+    assert await room.texts(recording.id) == [SECRET]
+    recording.withdraw({1})
+    recording.add_final(said("And on.", 2))
+    assert await room.texts(recording.id) == ["And on."]
+    recording.withdraw({2})
+    recording.end()
+    assert (await room.page()).items == ()
+
+
+async def test_what_is_taken_back_is_not_kept_by_a_database_that_is_back(room: Room) -> None:
+    recording = room.recording()
+    room.database.breaks_after_commit = True
+    recording.add_final(said(SECRET, 1))
+    recording.add_final(said("Kept.", 2))
+    recording.withdraw({1})
+    assert await room.texts(recording.id) == ["Kept."]
