@@ -194,7 +194,7 @@ async def test_a_lost_connection_loses_no_word(open_page: OpenPage, web_server: 
         async with app.page.expect_websocket(lambda _: next(tries) == TRIES):
             line.cut()
             await app.in_state("reconnecting")
-            await expect(app.state).to_contain_text("Reconnecting")
+            await expect(app.state).to_contain_text("Not connected: recording here")
         line.down = False
         await app.in_state("listening")
         await expect(app.composer).to_have_value(said(LONG))

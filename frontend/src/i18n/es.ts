@@ -137,9 +137,32 @@ export const es: Texts = {
     doubtedWords_other: "{{count}} palabras dudosas: {{words}}. Seleccionar la siguiente",
     degraded: "El servidor está ocupado: tus palabras aparecen con retraso",
     unanswered: "El servidor no responde. Intentándolo otra vez…",
-    reconnecting: "Conexión perdida. Reconectando; lo que dices espera aquí un minuto como mucho",
-    reconnectingLast:
-      "Conexión perdida. Reconectando; tus últimas palabras esperan aquí un minuto como mucho",
+    recordingHere: "Sin conexión: grabando aquí, {{time}}",
+    keptHere: "Sin conexión: {{time}} esperan aquí al servidor",
+    waiting: {
+      browser:
+        "Lo que dices se guarda en este navegador y será texto cuando vuelva el servidor, aunque reinicies. Una ventana privada lo pierde al cerrarse, y un navegador puede borrarlo si el disco está lleno.",
+      full: "El almacenamiento del navegador está lleno: lo que dices está solo en esta pestaña. Déjala abierta hasta que vuelva el servidor.",
+      page: "Este navegador no guarda nada aquí: lo que dices está solo en esta pestaña. Déjala abierta hasta que vuelva el servidor.",
+      private:
+        "Este dictado no deja rastro: lo que dices está solo en esta pestaña y se pierde con ella. Déjala abierta hasta que vuelva el servidor.",
+      unknownEngine: "Aún no se sabe si el servidor puede escribirlo.",
+      hour: "La grabación para al cabo de una hora.",
+    },
+    unsent: {
+      name: "Voz sin enviar",
+      text: "Voz sin enviar de {{length}}, grabada: {{when}}",
+      hint: "Está solo en este navegador. Envíala y su texto llegará al campo.",
+      minutes: "{{minutes}} min {{seconds}} s",
+      listen: "Escuchar",
+      stop: "Parar",
+      send: "Enviar",
+      sending: "Enviando {{length}} de voz. Su texto llegará al campo…",
+      discard: "Descartar",
+      sure: "¿Borrar {{length}} de voz para siempre?",
+      discardAnyway: "Borrar",
+      keep: "Conservar",
+    },
     finishing: "Terminando las últimas palabras…",
     heardLast: "Lo último que se oyó",
     heardKey: "Que el lector de pantalla lea lo último que se oyó",
@@ -182,7 +205,8 @@ export const es: Texts = {
       insecure:
         "Los navegadores solo permiten el micrófono en páginas https y en el propio ordenador del servidor. Abre la página con https o como localhost.",
       unsupported: "Este navegador no puede grabar aquí. Usa uno más nuevo.",
-      no_server: "El servidor no responde. Se guarda lo que está en el campo; repite lo que falte.",
+      no_server:
+        "El servidor no responde. Se guarda lo que está en el campo; inténtalo dentro de un momento.",
       new_version:
         "El servidor tiene una versión más nueva de esta página. Cárgala de nuevo; se guarda lo que está en el campo.",
       not_ready: "El servidor todavía no puede oírte.",
@@ -192,8 +216,7 @@ export const es: Texts = {
       unauthorized: "Tu sesión ha terminado. Inicia sesión otra vez.",
       not_allowed: "El servidor no permite dictar a esta página o cuenta.",
       taken_over: "Este dictado sigue en otra pestaña.",
-      engine_failed:
-        "El reconocimiento de voz ha fallado. Se guarda lo que está en el campo; repite lo que falte.",
+      engine_failed: "El reconocimiento de voz ha fallado. Se guarda lo que está en el campo.",
       refused:
         "El servidor no ha podido usar lo que ha recibido. Inténtalo otra vez o vuelve a cargar la página.",
     },
@@ -682,6 +705,7 @@ export const es: Texts = {
     lossTextElsewhere: "En otra pestaña hay texto que no has enviado.",
     lossDictationHere: "En esta pestaña hay un dictado en marcha.",
     lossDictationElsewhere: "En otra pestaña hay un dictado en marcha.",
+    lossSpeech: "En este navegador hay voz que no has enviado.",
     logOutLoses: "Al cerrar sesión se borra en todas las pestañas, para que nadie lo encuentre aquí.",
     stay: "No cerrar sesión",
     logOutAnyway: "Cerrar sesión y borrarlo",

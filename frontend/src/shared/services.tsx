@@ -25,6 +25,8 @@ export interface Services {
   settings: SettingsStore;
   /** Opens texts of this tab that a log-out asks about, by their key in its storage. */
   openTabTexts: (name: string) => TabTexts;
+  /** The id of the user of this page; empty before it is known. */
+  readOwner: () => string;
   /** Half-written edits of messages. */
   edits: TabTexts;
   /** What a log-out would lose, here and in the other tabs. */
@@ -55,6 +57,7 @@ export function createServices(
     api: new ApiClient(session),
     queryClient,
     openTabTexts,
+    readOwner,
     edits: openTabTexts("prompter.edits"),
     unsent,
     tabs: new TabChannel("prompter.conversations"),

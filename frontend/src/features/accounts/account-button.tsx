@@ -61,8 +61,16 @@ export function AccountButton() {
 }
 
 const LOSSES = {
-  here: { text: "accounts.lossTextHere", dictation: "accounts.lossDictationHere" },
-  elsewhere: { text: "accounts.lossTextElsewhere", dictation: "accounts.lossDictationElsewhere" },
+  here: {
+    text: "accounts.lossTextHere",
+    dictation: "accounts.lossDictationHere",
+    speech: "accounts.lossSpeech",
+  },
+  elsewhere: {
+    text: "accounts.lossTextElsewhere",
+    dictation: "accounts.lossDictationElsewhere",
+    speech: "accounts.lossSpeech",
+  },
 } as const;
 
 interface QuestionProps {
@@ -73,9 +81,10 @@ interface QuestionProps {
 
 function LogOutQuestion({ losses, onStay, onLogOut }: QuestionProps) {
   const { t } = useTranslation();
-  const told = (["here", "elsewhere"] as const).flatMap((place) =>
+  const kinds = (["here", "elsewhere"] as const).flatMap((place) =>
     losses[place].map((kind) => LOSSES[place][kind]),
   );
+  const told = [...new Set(kinds)];
   return (
     <Modal title={t("accounts.logOutSure")} onClose={onStay} className="max-w-md">
       {told.map((text) => (

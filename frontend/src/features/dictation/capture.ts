@@ -1,9 +1,13 @@
-/** One period with the microphone on: its audio goes to one dictation session, and both end together. */
+/**
+ * One period with the microphone on: its audio goes to one dictation session, and both end together. And
+ * speech that an earlier page left behind, which goes to a session of its own.
+ */
 import { MicrophoneError, type MicrophoneOptions, type OpenMicrophone } from "./audio/microphone";
 import type { Sound } from "./audio/sound-watch";
 import type { Failure } from "./client/failure";
 import type { SessionEvent, StartConfig } from "./client/messages";
 import { DictationSession, type SessionOptions } from "./client/session";
+import type { LeftSpeech } from "./unsent/unsent-speech";
 
 /** What the settings ask of a dictation. */
 export interface DictationOptions {
@@ -13,7 +17,18 @@ export interface DictationOptions {
   endsUtterances: boolean;
 }
 
-export interface CaptureOptions extends Pick<SessionOptions, "id" | "connect" | "credentials"> {
+/** What becomes text in a dictation of its own. */
+export interface Recording {
+  id: string;
+  /** Resolves when no final follows, to whether all that was said has become final. */
+  ended: Promise<boolean>;
+  stop: () => Promise<boolean>;
+  /** Record no last moment. */
+  hurry: () => void;
+  flush: () => Promise<boolean>;
+}
+
+export interface CaptureOptions extends Pick<SessionOptions, "id" | "connect" | "credentials" | "keeper"> {
   settings: DictationOptions;
   openMicrophone: OpenMicrophone;
   onEvent: (event: SessionEvent) => void;
@@ -25,10 +40,9 @@ export interface CaptureOptions extends Pick<SessionOptions, "id" | "connect" | 
   onMicrophoneFailed: (failure: Failure) => void;
 }
 
-export class Capture {
+export class Capture implements Recording {
   readonly id: string;
   readonly endsUtterances: boolean;
-  /** Resolves when no final follows, to whether all that was said has become final. */
   readonly ended: Promise<boolean>;
   readonly #options: CaptureOptions;
   readonly #session: DictationSession;
@@ -44,12 +58,12 @@ export class Capture {
     this.endsUtterances = options.settings.endsUtterances;
     let end: (isComplete: boolean) => void = () => undefined;
     this.ended = new Promise((resolve) => (end = resolve));
+    const { id, connect, credentials, keeper = null } = options;
     this.#session = new DictationSession({
-      connect: options.connect,
-      credentials: options.credentials,
-      id: options.id,
+      ...{ id, connect, credentials, keeper },
       config: options.settings.config,
       onEvent: (event) => {
+        if (event.type === "full") void this.stop();
         if (isFinished(event)) this.#closeMicrophone();
         if (event.type === "state" && event.state.kind === "failed") this.#isComplete = false;
         options.onEvent(event);
@@ -136,6 +150,44 @@ export class Capture {
     this.#isOff = true;
     void this.#microphone?.close();
     this.#options.onLevel(0);
+  }
+}
+
+interface ResendOptions extends Pick<SessionOptions, "id" | "connect" | "credentials" | "onEvent"> {
+  left: LeftSpeech;
+}
+
+/** Sends speech that an earlier page left behind. */
+export class Resend implements Recording {
+  readonly id: string;
+  readonly ended: Promise<boolean>;
+  readonly #session: DictationSession;
+
+  constructor({ onEvent, ...options }: ResendOptions) {
+    this.id = options.id;
+    let end: (isComplete: boolean) => void = () => undefined;
+    this.ended = new Promise((resolve) => (end = resolve));
+    this.#session = new DictationSession({
+      ...options,
+      config: options.left.record.config,
+      onEvent: (event) => {
+        onEvent(event);
+        if (isFinished(event)) end(event.type === "state" && event.state.kind === "ended");
+      },
+    });
+    this.#session.stop();
+  }
+
+  stop(): Promise<boolean> {
+    return this.ended;
+  }
+
+  hurry(): void {
+    // Nothing is recorded here.
+  }
+
+  flush(): Promise<boolean> {
+    return this.ended;
   }
 }
 

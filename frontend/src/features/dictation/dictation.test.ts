@@ -337,7 +337,7 @@ describe("sending", () => {
     expect(text()).toBe("");
   });
 
-  it("takes what is on the screen where the line stays lost, and says so", async () => {
+  it("waits for a line that stays lost for as long as it takes: no half of a sentence is sent", async () => {
     const { server, microphones, dictation, text } = made();
     dictation.start();
     await settle();
@@ -346,9 +346,15 @@ describe("sending", () => {
     await settle();
     server.isDown = true;
     server.socket.drop(1006);
-    const taken = takeText(dictation);
+    let taken: unknown = null;
+    void takeText(dictation).then((found) => (taken = found));
     await settle(150_000);
-    expect(await taken).toEqual({ text: "half a sen", isWhole: false });
+    expect([taken, text()]).toEqual([null, "half a sen"]);
+    const { dictation: heard } = server;
+    server.say("final", 1, "Half a sentence.", 100, {}, heard);
+    server.isDown = false;
+    await settle(6000);
+    expect(taken).toEqual({ text: "Half a sentence.", isWhole: true });
     expect(text()).toBe("");
   });
 

@@ -1,7 +1,8 @@
 /** Dictation: microphone, speech socket and composed text, switched on and off together. Without React. */
 
 import { Microphone, type OpenMicrophone } from "./audio/microphone";
-import { Capture, type DictationOptions, isFinished } from "./capture";
+import { Capture, type DictationOptions, isFinished, type Recording, Resend } from "./capture";
+import type { Failure } from "./client/failure";
 import type { Awaited, Latency, NearLimit, ServerHint, SessionEvent } from "./client/messages";
 import type { SessionOptions } from "./client/session";
 import type { ComposerPage, ComposerStore } from "./composer/composer-store";
@@ -12,6 +13,8 @@ import {
   IDLE,
   isRecording,
 } from "./dictation-state";
+import type { SpeechKeeper } from "./unsent/speech-keeper";
+import type { LeftSpeech, UnsentSpeech } from "./unsent/unsent-speech";
 
 /**
  * What came of all that was said: `cut` where the dictation failed before its finals were there, `cancelled`
@@ -21,15 +24,26 @@ export type Settled = "whole" | "cut" | "cancelled";
 
 /** Zeros alone: this page knows better whether it is muted. */
 const NO_SIGNAL = "no_signal";
+/** How much of the text before the caret tells where that was. */
+const PLACE_CHARS = 40;
 /** How often one dictation says that it hears too little. */
 const MAX_QUIET = 3;
 
 export interface DictationSetup extends Pick<SessionOptions, "connect" | "credentials"> {
   composer: ComposerStore;
+  /** Keeps speech beyond the page; without it speech lasts as long as the page. */
+  unsent?: UnsentSpeech;
+  /** The conversation whose text is shown. */
+  readDraft?: () => string;
   /** Read at each start. */
   readOptions: (isHandsFree: boolean) => DictationOptions;
   openMicrophone?: OpenMicrophone;
 }
+
+export type Waiting = Omit<Extract<SessionEvent, { type: "waiting" }>, "type">;
+
+/** Speech that an earlier page left behind, while it is sent. `null`: it is text now. */
+export type Resent = Promise<Failure | null>;
 
 /** What the page shows of a dictation. */
 export interface DictationView {
@@ -38,6 +52,8 @@ export interface DictationView {
   lastFinal: { text: string; latency: Latency } | null;
   /** What the server says is awaited. */
   awaited: Awaited | null;
+  /** How much of what was said waits here for the server; null where nothing does, or none is away. */
+  waiting: Waiting | null;
   /** What was said last was too quiet to be understood. */
   isTooQuiet: boolean;
   /** What the server said about the sound of this dictation, until the user has read it. */
@@ -50,6 +66,7 @@ const EMPTY_VIEW: DictationView = {
   state: IDLE,
   lastFinal: null,
   awaited: null,
+  waiting: null,
   isTooQuiet: false,
   hint: null,
   limit: null,
@@ -71,9 +88,10 @@ export class Dictation {
   #capture: Capture | null = null;
   /** The capture that the user cancelled last. */
   #cancelled: Capture | null = null;
-  /** The captures that may still get a final: the current one, and one before it. */
-  readonly #unfinished = new Set<Capture>();
+  /** What may still get a final: the current capture, those before it, and what earlier pages left. */
+  readonly #unfinished = new Set<Recording>();
   #count = 0;
+  #resent = 0;
   readonly #listeners = new Set<() => void>();
   readonly #levelListeners = new Set<() => void>();
   readonly #eventListeners = new Set<(event: SessionEvent) => void>();
@@ -145,13 +163,12 @@ export class Dictation {
     this.#shownHints.clear();
     this.#limit = null;
     this.composer.begin(id);
-    this.#update({ awaited: null, isTooQuiet: false, hint: null, limit: null });
+    this.#update({ awaited: null, waiting: null, isTooQuiet: false, hint: null, limit: null });
     this.#apply({ type: "opened" });
+    const settings = readOptions(isHandsFree);
     const capture = new Capture({
-      id,
-      connect,
-      credentials,
-      settings: readOptions(isHandsFree),
+      ...{ id, connect, credentials, settings },
+      keeper: this.#keep(settings),
       openMicrophone: openMicrophone ?? ((...args) => Microphone.open(...args)),
       onEvent: (event) => this.#handleEvent(id, event, isCurrent()),
       onLevel: (level) => isCurrent() && this.#setLevel(level),
@@ -207,6 +224,43 @@ export class Dictation {
     return isWhole ? "whole" : "cut";
   };
 
+  /**
+   * Send what an earlier page left behind. Its words come to where they were spoken, where that text stands
+   * still, and to the caret otherwise. Resolves when they are there, or to why they cannot be.
+   */
+  async resend(left: LeftSpeech): Resent {
+    const { connect, credentials } = this.#setup;
+    this.#resent += 1;
+    const id = `r${this.#resent}`;
+    const { draft, at, before } = left.record.place;
+    const isThere =
+      draft === this.#setup.readDraft?.() && this.composer.get().text.slice(0, at).endsWith(before);
+    this.composer.begin(id);
+    this.composer.dispatch({ type: "held", dictation: id, ...(isThere ? { at } : {}) });
+    let failure: Failure | null = null;
+    const resend = new Resend({
+      ...{ id, connect, credentials, left },
+      onEvent: (event) => {
+        if (event.type === "state" && event.state.kind === "failed") ({ failure } = event.state);
+        this.#handleEvent(id, event, false);
+      },
+    });
+    this.#unfinished.add(resend);
+    await resend.ended;
+    this.#unfinished.delete(resend);
+    return failure;
+  }
+
+  #keep({ config }: DictationOptions): SpeechKeeper | null {
+    if (config.store === false) return null;
+    const { text, caret } = this.composer.get();
+    const before = text.slice(Math.max(0, caret.end - PLACE_CHARS), caret.end);
+    return (
+      this.#setup.unsent?.keep(config, { draft: this.#setup.readDraft?.() ?? "", at: caret.end, before }) ??
+      null
+    );
+  }
+
   /** A muted microphone stays on and gives silence. */
   readonly mute = (isMuted: boolean): void => {
     this.#capture?.mute(isMuted);
@@ -231,6 +285,9 @@ export class Dictation {
     const isShown = (this.composer.pageOf(id) ?? this.composer.shown) === this.composer.shown;
     if (event.type === "partial") this.composer.dispatch(event);
     if (event.type === "restarted") this.composer.dispatch({ ...event, dictation: id });
+    if (event.type === "state" && event.state.kind === "reconnecting")
+      this.composer.dispatch({ type: "held", dictation: id });
+    if (event.type === "caught_up") this.composer.dispatch({ type: "released", dictation: id });
     if (event.type === "final") {
       if (isShown) event = { ...event, text: this.reviewFinal?.(event.text) ?? event.text };
       const { text, latency } = event;
@@ -240,6 +297,7 @@ export class Dictation {
     if (isCurrent) this.#handleSound(event);
     if (isCurrent) this.#handleAwaited(event);
     if (isCurrent) this.#handleLimit(event);
+    if (isCurrent) this.#handleWaiting(event);
     if (isFinished(event)) this.composer.dispatch({ type: "ended", dictation: id });
     if (isCurrent) this.#apply(event);
     if (isCurrent || (event.type === "final" && isShown)) this.#eventListeners.forEach((tell) => tell(event));
@@ -278,6 +336,16 @@ export class Dictation {
     this.#update({ limit });
   }
 
+  #handleWaiting(event: SessionEvent): void {
+    if (event.type === "waiting") {
+      if (this.#view.waiting === null) void askForStorage();
+      const { seconds, keeping, isEngineKnown } = event;
+      this.#update({ waiting: { seconds, keeping, isEngineKnown } });
+    }
+    const isOver = event.type === "state" && event.state.kind !== "reconnecting";
+    if (isOver && this.#view.waiting !== null) this.#update({ waiting: null });
+  }
+
   #apply(event: DictationEvent): void {
     const state = dictationReducer(this.#view.state, event);
     if (state !== this.#view.state) this.#update({ state });
@@ -292,4 +360,13 @@ export class Dictation {
     this.#level = level;
     this.#levelListeners.forEach((listener) => listener());
   }
+}
+
+/**
+ * Ask the browser not to delete what is stored when the disk is full. Only now: some ask their users, whose
+ * first question is for the microphone.
+ */
+async function askForStorage(): Promise<void> {
+  const storage = navigator.storage as StorageManager | undefined;
+  await storage?.persist?.().catch(() => false); // a browser that cannot say is told about in the texts
 }

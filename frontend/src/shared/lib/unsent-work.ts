@@ -1,6 +1,9 @@
-/** What is lost with a tab: unsent text and a running dictation. Tabs of one browser ask each other. */
+/**
+ * What is lost with a log-out: unsent text, a running dictation, and recorded speech without a text. Tabs of
+ * one browser ask each other.
+ */
 
-export type UnsentKind = "text" | "dictation";
+export type UnsentKind = "text" | "dictation" | "speech";
 
 type Message = { ask: string } | { answer: string; kinds: UnsentKind[] };
 

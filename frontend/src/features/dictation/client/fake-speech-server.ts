@@ -1,9 +1,16 @@
 /** For tests: a speech server that follows the documented protocol, and whose connections can be cut. */
-import type { OutgoingMessage } from "./messages";
+import type { OutgoingMessage, StartConfig } from "./messages";
 
 interface Wire {
   type: string;
   [field: string]: unknown;
+}
+
+interface Kept {
+  safe_ms: number;
+  from_ms: number;
+  /** By default that of a dictation that did not go on with another. */
+  base_ms?: number;
 }
 
 /** What one dictation has received, over all its sockets. */
@@ -25,8 +32,12 @@ export class FakeSpeechServer {
   /** New sockets get no connection. */
   isDown = false;
   forgets = false;
+  /** These cannot be resumed. */
+  readonly forgotten = new Set<FakeDictation>();
   /** What a server that died has of the dictation before, as `ready` tells it. */
-  kept: { safe_ms: number; from_ms: number } | null = null;
+  kept: Kept | null = null;
+  /** The same of one dictation. */
+  findKept: (dictationId: string, toldMs: number) => Kept | null = () => this.kept;
   /** Its engine takes its time: no `start` is answered. */
   isLoading = false;
   /** Its engine takes its time: no `stop` is answered, and pings are. */
@@ -61,10 +72,25 @@ export class FakeSpeechServer {
     if (this.socket.dictation === dictation && !this.socket.isMute) this.socket.give(numbered);
   }
 
-  say(type: "partial" | "final", utterance: number, text: string, endMs = 0, more: object = {}): void {
+  /** Acknowledge all that came, as once a second; 100 ms of each frame. */
+  acknowledge(frames = this.dictation.frames, more: object = {}, dictation = this.dictation): void {
+    this.emit(
+      { type: "ack", audio_seq: frames, received_ms: 100 * frames, backlog_ms: 0, ...more },
+      dictation,
+    );
+  }
+
+  say(
+    type: "partial" | "final",
+    utterance: number,
+    text: string,
+    endMs = 0,
+    more: object = {},
+    dictation = this.dictation,
+  ): void {
     const times = { speech_end_ms: endMs, endpoint_ms: 300, queue_ms: 10, decode_ms: 20 };
     const body = { utterance_id: utterance, text, stable: "", end_ms: endMs, provider: "fake", model: null };
-    this.emit({ type, ...body, ...(type === "final" ? { timing: times } : {}), ...more });
+    this.emit({ type, ...body, ...(type === "final" ? { timing: times } : {}), ...more }, dictation);
   }
 
   handle(socket: FakeSocket, message: Wire): void {
@@ -74,34 +100,37 @@ export class FakeSpeechServer {
         if (this.isLoading) return;
         const refusal = this.refusals.shift();
         if (refusal !== undefined) return socket.give({ seq: 1, ...refusal });
+        const config = message["config"] as StartConfig | undefined;
+        const before = config?.continues_dictation;
+        const kept = before ? this.findKept(before, config.told_ms ?? 0) : null;
         socket.dictation = new FakeDictation(`t${this.dictations.length}`, message as OutgoingMessage);
         this.dictations.push(socket.dictation);
         const engine = { provider: "fake", model: null, lang: "en", reason: null };
         const id = `d${this.dictations.length}`;
-        const kept = this.kept ?? { safe_ms: null, from_ms: null };
-        const keeping = { dictation_id: id, spooled: true, ...kept };
+        const times = kept ?? { safe_ms: null, from_ms: null };
+        const keeping = { dictation_id: id, spooled: true, base_ms: times.from_ms ?? 0, ...times };
         return this.emit({ type: "ready", resume_token: socket.dictation.token, ...engine, ...keeping });
       }
       case "resume":
         return this.#resume(socket, message);
       case "flush":
         if (socket.dictation === null) return; // its engine loads
-        return this.emit({ type: "flushed", id: message["id"] });
+        return this.emit({ type: "flushed", id: message["id"] }, socket.dictation);
       case "ping":
         if (socket.dictation === null) return; // its engine loads
-        return this.emit({ type: "pong", id: null });
+        return this.emit({ type: "pong", id: null }, socket.dictation);
       case "stop":
         if (socket.dictation === null) return; // its engine loads
         socket.dictation.isStopping = true;
         if (this.isSlow) return;
-        return this.emit({ type: "stopped", stats: {} });
+        return this.emit({ type: "stopped", stats: {} }, socket.dictation);
     }
   }
 
   #resume(socket: FakeSocket, message: Wire): void {
     const dictation = this.dictations.find((one) => one.token === message["resume_token"]);
     const seq = message["last_event_seq"] as number;
-    if (dictation === undefined || this.forgets) {
+    if (dictation === undefined || this.forgets || this.forgotten.has(dictation)) {
       return socket.give({ type: "error", code: "resume_refused", message: "no", fatal: false, seq: 1 });
     }
     socket.dictation = dictation;

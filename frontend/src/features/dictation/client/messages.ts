@@ -4,6 +4,7 @@ import type { components } from "@/shared/api/schema";
 import type { ClientMessage } from "@/shared/api/types";
 
 import type { Mark } from "../composer/model";
+import type { Keeping } from "../unsent/speech-keeper";
 import type { Failure } from "./failure";
 
 /** A message of the wire with every field but `type` optional: the server has the defaults. */
@@ -96,6 +97,18 @@ export type SessionEvent =
   | { type: "too_quiet" }
   /** The server says what is wrong with the sound. The code is stable; the message is English. */
   | { type: "hint"; hint: ServerHint }
+  /** The server is away: so much of what was said is recorded here, and waits for it. Told at each second. */
+  | {
+      type: "waiting";
+      seconds: number;
+      keeping: Keeping;
+      /** Whether the server has ever been ready: else nobody knows whether it can make text of it. */
+      isEngineKnown: boolean;
+    }
+  /** No more can wait: the microphone is to be switched off. */
+  | { type: "full" }
+  /** All that was said while the server was away has its text. */
+  | { type: "caught_up" }
   /** Another dictation starts: utterances that were not final come again, under other keys. */
   | { type: "restarted" };
 

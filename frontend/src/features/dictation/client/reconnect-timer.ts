@@ -1,14 +1,13 @@
-/** Decides when to reconnect: soon, after growing pauses, and when the network or the user come back. */
+/**
+ * Decides when to reconnect: soon, after growing pauses, and when the network or the user come back. It never
+ * gives up: what is said meanwhile is recorded.
+ */
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2000;
-/** How long a lost server is tried: as long as the audio of that time can be kept. */
-const RETRY_LIMIT_MS = 120_000;
-/**
- * How long a server is tried that was never ready: users who start to speak must learn soon that it is
- * missing.
- */
-const FIRST_RETRY_LIMIT_MS = 5000;
+/** Of a server that has been away for this long the pauses grow further. */
+const LONG_LOST_MS = 120_000;
+const LONG_LOST_PAUSE_MS = 5000;
 
 export class ReconnectTimer {
   #lostAtMs: number | null = null;
@@ -31,15 +30,14 @@ export class ReconnectTimer {
     return this.#lostAtMs !== null;
   }
 
-  /** Try again after a pause; false where the server has been lost for too long. */
-  schedule(): boolean {
+  /** Try again after a pause. */
+  schedule(): void {
     const nowMs = performance.now();
     this.#lostAtMs ??= nowMs;
-    if (nowMs - this.#lostAtMs > (this.#wasConnected ? RETRY_LIMIT_MS : FIRST_RETRY_LIMIT_MS)) return false;
+    const isLongLost = nowMs - this.#lostAtMs > LONG_LOST_MS;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(this.#retryNow, this.#pauseMs);
+    this.#timer = setTimeout(this.#retryNow, isLongLost ? LONG_LOST_PAUSE_MS : this.#pauseMs);
     this.#pauseMs = Math.min(2 * this.#pauseMs, LONGEST_PAUSE_MS);
-    return true;
   }
 
   /** The server is ready. */

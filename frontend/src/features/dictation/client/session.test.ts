@@ -190,7 +190,7 @@ describe("a dictation", () => {
     [1, 2, 3].forEach((mark) => session.sendAudio(frame(mark)));
     await settle();
     server.say("final", 1, "one", 100);
-    server.emit({ type: "ack", audio_seq: 3 });
+    server.acknowledge(3);
     server.say("partial", 2, "two thr");
     await settle();
     server.forgets = true;
@@ -217,18 +217,18 @@ describe("a dictation", () => {
     for (const mark of [1, 2, 3, 4]) session.sendAudio(frame(mark));
     await settle();
     server.say("final", 1, "One.", 100);
-    server.emit({ type: "ack", audio_seq: 4 });
+    server.acknowledge(4);
     await settle();
     server.forgets = true;
     server.kept = { safe_ms: 250, from_ms: 100 };
     server.socket.drop(1006);
     session.sendAudio(frame(5));
     await settle(500);
-    expect(server.dictation.start).toMatchObject({ config: { continues_dictation: "d1" } });
+    expect(server.dictation.start).toMatchObject({ config: { continues_dictation: "d1", told_ms: 100 } });
     const heard = server.dictation.received;
     expect(heard.length).toBe(1600 + 2 * 3200);
     expect([heard[0], heard[1600], heard[1600 + 3200]]).toEqual([3, 4, 5]);
-    server.emit({ type: "ack", audio_seq: 3 });
+    server.acknowledge(3);
     server.say("final", 1, "Two three.", 200); // 300 ms of the dictation that broke off
     await settle();
     server.kept = null;
@@ -312,7 +312,7 @@ describe("a dictation", () => {
           if (one === "flush") void session.flush();
           if (server.dictations.length === 0) continue;
           if (one === "drop") server.socket.drop(1006);
-          if (one === "acknowledge") server.emit({ type: "ack", audio_seq: server.dictation.frames });
+          if (one === "acknowledge") server.acknowledge();
           if (one === "forget") {
             server.socket.drop(1012);
             isForgotten = true;
@@ -332,19 +332,6 @@ describe("a dictation", () => {
 });
 
 describe("what cannot go on", () => {
-  it("is a server that was not there at the first try, nor in the seconds after it", async () => {
-    const server = new FakeSpeechServer();
-    server.isDown = true;
-    const { events, states } = begin(server);
-    await settle(4000);
-    expect(states().at(-1)).toBe("reconnecting");
-    await settle(3000);
-    expect(events.at(-1)).toEqual({
-      type: "state",
-      state: { kind: "failed", failure: { kind: "no_server", detail: "" } },
-    });
-  });
-
   it.each([
     ["provider_not_ready", "not_ready"],
     ["language_not_supported", "language"],
@@ -392,29 +379,89 @@ describe("what cannot go on", () => {
     expect(states().at(-1)).toBe("failed");
     expect(events.at(-1)).toMatchObject({ state: { failure: { kind: "taken_over" } } });
   });
+});
 
-  it("is a server that stays away for two minutes; flushes do not hang on it", async () => {
+describe("a server that is away", () => {
+  it.each(["at the first press", "in the middle"])("is waited for as long as it takes: %s", async (when) => {
     const server = new FakeSpeechServer();
-    const { session, states } = begin(server);
+    server.isDown = when === "at the first press";
+    const { session, events, states } = begin(server);
     await settle();
     server.isDown = true;
-    server.socket.drop(1006);
-    const flushed = session.flush();
-    await settle(119_000);
+    if (when === "in the middle") server.socket.drop(1006);
+    for (let second = 0; second < 600; second += 1) {
+      session.sendAudio(frame(second));
+      await settle(1000);
+    }
     expect(states().at(-1)).toBe("reconnecting");
-    await settle(4000);
-    expect(states().at(-1)).toBe("failed");
-    await flushed;
+    const waits = events.filter((event) => event.type === "waiting");
+    expect(waits.at(-1)).toEqual({
+      type: "waiting",
+      seconds: 60,
+      keeping: "page",
+      isEngineKnown: when === "in the middle",
+    });
+    server.isDown = false;
+    server.forgets = true;
+    await settle(5000);
+    expect(states().at(-1)).toBe("ready");
+    session.stop();
+    for (let second = 0; second < 5; second += 1) {
+      server.acknowledge(undefined, { backlog_ms: 0 });
+      await settle(1000);
+    }
+    expect(marksOf(server.dictation.received)).toEqual(
+      Array.from({ length: 600 }, (_, index) => index % 251),
+    );
+    expect(states().at(-1)).toBe("ended");
   });
 
-  it("is a server that stays away while more is said than can wait: it is gone, not full", async () => {
+  it("is sent no more than it can take: half a minute that is not acknowledged, nor behind a long backlog", async () => {
     const server = new FakeSpeechServer();
+    server.isDown = true;
+    const { session } = begin(server);
+    for (let mark = 0; mark < 1000; mark += 1) session.sendAudio(frame(mark));
+    await settle();
+    server.isDown = false;
+    await settle(3000);
+    expect(server.dictation.frames).toBe(300);
+    server.acknowledge(200, { backlog_ms: 90_000 });
+    await settle();
+    expect(server.dictation.frames).toBe(300);
+    server.acknowledge(200);
+    await settle();
+    expect(server.dictation.frames).toBe(500);
+    session.cancel();
+  });
+
+  it("is waited for with an hour at most", async () => {
+    const server = new FakeSpeechServer();
+    server.isDown = true;
     const { session, events } = begin(server);
     await settle();
-    server.isDown = true;
+    for (let seconds = 0; seconds < 3599; seconds += 1) session.sendAudio(new ArrayBuffer(32_000));
+    expect(events.some(({ type }) => type === "full")).toBe(false);
+    session.sendAudio(new ArrayBuffer(32_000));
+    expect(events.at(-1)).toEqual({ type: "full" });
+    session.cancel();
+  });
+
+  it("is not sent again what it heard no speech in", async () => {
+    const server = new FakeSpeechServer();
+    const { session } = begin(server);
+    for (let mark = 1; mark <= 50; mark += 1) session.sendAudio(frame(mark));
+    await settle();
+    server.acknowledge();
+    server.emit({ type: "speech_started", utterance_id: 1, start_ms: 4000 });
+    for (let mark = 51; mark <= 100; mark += 1) session.sendAudio(frame(mark));
+    await settle();
+    server.acknowledge();
+    await settle();
+    server.forgets = true;
     server.socket.drop(1006);
-    for (let seconds = 0; seconds < 140; seconds += 1) session.sendAudio(new ArrayBuffer(32_000));
-    expect(events.at(-1)).toMatchObject({ state: { failure: { kind: "no_server" } } });
+    await settle(500);
+    expect(marksOf(server.dictation.received)).toEqual(Array.from({ length: 70 }, (_, index) => index + 31));
+    session.cancel();
   });
 });
 

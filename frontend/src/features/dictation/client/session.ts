@@ -1,7 +1,12 @@
-/** One dictation over as many sockets as needed: every chunk of audio and every text goes over once. */
+/**
+ * One dictation over as many sockets as needed, and as many pages: every chunk of audio and every text goes
+ * over once.
+ */
 
 import type { ServerEvent } from "@/shared/api/types";
 
+import type { SpeechKeeper } from "../unsent/speech-keeper";
+import type { LeftSpeech } from "../unsent/unsent-speech";
 import { AudioQueue, SAMPLE_RATE_HZ } from "./audio-queue";
 import { chooseRecovery, explainEnd, isFault, type SocketEnd, toFailure } from "./failure";
 import type { ActiveEngine, OutgoingMessage, SessionEvent, SessionState, StartConfig } from "./messages";
@@ -18,7 +23,12 @@ import {
 } from "./transcript-events";
 
 const CONGESTED_PAUSE_MS = 50;
-
+/** The server stops reading at 120 s that wait for its engine: so much is not asked of it. */
+const MAX_BACKLOG_MS = 60_000;
+/** An utterance is told about 100 ms after it began, and reaches back by half a second. */
+const UNTOLD_MS = 2000;
+/** What is cancelled while the server is away is kept, where it is longer: nobody has seen its text. */
+const MAX_CANCELLED_MS = 5000;
 export interface SessionOptions {
   connect: () => WebSocket;
   credentials: Credentials;
@@ -26,11 +36,16 @@ export interface SessionOptions {
   id: string;
   config: StartConfig;
   onEvent: (event: SessionEvent) => void;
+  /** Keeps the audio beyond the page; null where it is to leave no trace there, or cannot. */
+  keeper?: SpeechKeeper | null;
+  /** What a page that is gone left behind: it is sent first. */
+  left?: LeftSpeech;
 }
 
 export class DictationSession {
   readonly #options: SessionOptions;
-  readonly #audio = new AudioQueue();
+  readonly #audio: AudioQueue;
+  readonly #keeper: SpeechKeeper | null;
   readonly #flushes = new PendingFlushes();
   readonly #retry = new ReconnectTimer(() => void this.#connect());
   readonly #tokens: TokenRefresher;
@@ -40,7 +55,7 @@ export class DictationSession {
   #state: SessionState = { kind: "connecting" };
   #engine: ActiveEngine = { provider: "", model: null, lang: "", reason: null };
   #resumeToken = "";
-  /** Of a dictation whose audio a crash of the server does not lose. */
+  /** Null where nothing is stored. */
   #dictationId: string | null = null;
   #lastSeq = 0;
   /** How often `start` was sent. */
@@ -50,9 +65,19 @@ export class DictationSession {
   /** Whether a fault of the server was resumed and no utterance has ended since. */
   #isAfterFault = false;
   #congestionTimer: ReturnType<typeof setTimeout> | undefined;
+  /** The utterances that have begun and have no last event. */
+  readonly #open = new Set<number>();
+  #backlogMs = 0;
+  #heardSample = 0;
+  /** What was said before this sample was recorded while the server was away; null where nothing was. */
+  #awayUntilSample: number | null = null;
+  #toldSeconds = -1;
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    this.#keeper = options.left?.keeper ?? options.keeper ?? null;
+    this.#audio = options.left === undefined ? new AudioQueue() : this.#restore(options.left);
+    addEventListener("pagehide", this.#save);
     this.#tokens = new TokenRefresher(options.credentials, (token) =>
       this.#socket?.send({ type: "auth", token }),
     );
@@ -63,7 +88,9 @@ export class DictationSession {
   sendAudio(frame: ArrayBuffer): void {
     if (this.#isOver || this.#isStopping || frame.byteLength === 0) return;
     this.#audio.push(frame, performance.now());
-    if (this.#audio.isFull) this.#fail({ code: this.#retry.isLost ? 1006 : 1013, reason: "", error: null });
+    this.#keeper?.add(frame, this.#audio);
+    this.#tellWaiting();
+    if (this.#audio.isFull) this.#options.onEvent({ type: "full" });
     this.#pump();
   }
 
@@ -83,13 +110,45 @@ export class DictationSession {
     this.#pump();
   }
 
-  /** End at once; no final follows. */
+  /** End at once; no final follows. What was said while the server is away stays to be sent. */
   cancel(): void {
-    if (!this.#isOver) this.#finish({ kind: "ended" });
+    if (this.#isOver) return;
+    if (this.#retry.isLost && this.#audio.waitingMs > MAX_CANCELLED_MS) this.#leave();
+    this.#finish({ kind: "ended" });
   }
 
   get #isOver(): boolean {
     return this.#state.kind === "ended" || this.#state.kind === "failed";
+  }
+
+  // -- what is kept
+
+  #restore({ record, frames, forgotten }: LeftSpeech): AudioQueue {
+    const { dictationId, marks, heardSample } = record;
+    this.#dictationId = dictationId;
+    this.#heardSample = heardSample;
+    return AudioQueue.restore(frames, forgotten, marks, performance.now());
+  }
+
+  readonly #save = (): void => {
+    const [dictationId, heardSample] = [this.#dictationId, this.#heardSample];
+    this.#keeper?.save(this.#audio, { dictationId, heardSample, isAway: this.#retry.isLost });
+  };
+
+  /** Others may send it: this session does not. */
+  #leave(): void {
+    this.#save();
+    void this.#keeper?.leave(this.#audio);
+  }
+
+  #tellWaiting(): void {
+    const seconds = Math.floor(this.#audio.waitingMs / 1000);
+    if (!this.#retry.isLost || seconds === this.#toldSeconds) return;
+    this.#toldSeconds = seconds;
+    const isPrivate = this.#options.config.store === false;
+    const keeping = isPrivate ? "private" : (this.#keeper?.keeping ?? "page");
+    const isEngineKnown = this.#retry.wasConnected;
+    this.#options.onEvent({ type: "waiting", seconds, keeping, isEngineKnown });
   }
 
   // -- sockets
@@ -111,13 +170,17 @@ export class DictationSession {
     this.#startCount += 1;
     this.#lastSeq = 0;
     this.#isStopSent = false;
+    this.#open.clear();
+    this.#backlogMs = 0;
     this.#audio.restart();
     this.#flushes.resend();
     const config = {
       ...this.#options.config,
       sample_rate: SAMPLE_RATE_HZ,
       events: [...WANTED_EVENTS],
-      ...(this.#dictationId === null ? {} : { continues_dictation: this.#dictationId }),
+      ...(this.#dictationId === null
+        ? {}
+        : { continues_dictation: this.#dictationId, told_ms: this.#audio.toldMs }),
     };
     return { type: "start", session_id: this.#options.id, config };
   }
@@ -137,12 +200,16 @@ export class DictationSession {
     const recovery = chooseRecovery(end, this.#resumeToken !== "" || !this.#retry.wasConnected);
     if (end.error?.code === "unauthorized") {
       if (!(await this.#tokens.renewOnce())) return this.#fail(end);
-    } else if (recovery === "fail" && !this.#retry.isLost) return this.#fail(end);
+    } else if (recovery === "fail" && (!this.#retry.isLost || explainEnd(end).kind === "not_allowed"))
+      return this.#fail(end);
     this.#socket = null;
     if (this.#isOver) return;
     if (recovery === "restart") this.#resumeToken = "";
-    if (!this.#retry.schedule()) return this.#fail(end);
+    this.#retry.schedule();
     this.#setState({ kind: "reconnecting" });
+    this.#toldSeconds = -1;
+    this.#tellWaiting();
+    this.#save();
   }
 
   // -- incoming
@@ -152,9 +219,9 @@ export class DictationSession {
     switch (event.type) {
       case "ready":
         this.#resumeToken = event.resume_token;
-        this.#dictationId = event.spooled ? event.dictation_id : null;
+        this.#dictationId = event.dictation_id;
         if (event.safe_ms == null) this.#audio.confirm();
-        else this.#audio.goOn(event.safe_ms, event.from_ms ?? 0);
+        else this.#audio.goOn(event.base_ms, event.safe_ms - (event.from_ms ?? 0));
         this.#engine = {
           provider: event.provider,
           model: event.model,
@@ -168,7 +235,7 @@ export class DictationSession {
         this.#flushes.resend();
         return this.#handleReady();
       case "ack":
-        return this.#audio.acknowledge(event.audio_seq);
+        return this.#handleAck(event);
       case "flushed":
         return this.#flushes.handleAnswer(event.id);
       case "stopped":
@@ -176,24 +243,53 @@ export class DictationSession {
       case "error":
         return this.#handleError(event);
     }
-    const prefix = `${this.#options.id}.${this.#startCount}`;
+    if ("start_ms" in event) this.#followUtterance(event);
     const transcriptEvent = toTranscriptEvent(
       event,
-      prefix,
+      this.#prefix,
       (ms) => performance.now() - this.#audio.spokenAtMs(ms),
     );
     if (event.type === "final" || event.type === "utterance_discarded") {
       this.#audio.settle(event.end_ms);
       this.#isAfterFault = false;
+      this.#save();
     }
     for (const told of [transcriptEvent, toSoundEvent(event), toAwaitedEvent(event), toLimitEvent(event)])
       if (told !== null) this.#options.onEvent(told);
   }
 
+  /** The keys of utterances begin with it. */
+  get #prefix(): string {
+    return `${this.#options.id}.${this.#startCount}`;
+  }
+
+  #handleAck({ audio_seq, received_ms, backlog_ms }: Extract<ServerEvent, { type: "ack" }>): void {
+    this.#audio.acknowledge(audio_seq);
+    this.#backlogMs = backlog_ms;
+    if (this.#open.size === 0) {
+      // Nothing was said there: it need not be sent again.
+      this.#audio.settle(received_ms - UNTOLD_MS);
+      this.#heardSample = Math.max(this.#heardSample, this.#audio.sampleAt(received_ms));
+    }
+    this.#pump();
+  }
+
+  #followUtterance(event: ServerEvent & { utterance_id: number; start_ms: number }): void {
+    const isOver = event.type === "final" || event.type === "utterance_discarded";
+    if (isOver) this.#open.delete(event.utterance_id);
+    else this.#open.add(event.utterance_id);
+    const until = this.#awayUntilSample;
+    if (until === null || this.#audio.sampleAt(event.start_ms) < until) return;
+    this.#awayUntilSample = null;
+    this.#options.onEvent({ type: "caught_up" });
+  }
+
   #handleReady(): void {
     this.#isLive = true;
+    if (this.#retry.isLost) this.#awayUntilSample = this.#audio.samples;
     this.#tokens.confirm();
     this.#retry.reset();
+    this.#save();
     this.#setState(this.#isStopping ? { kind: "finishing" } : { kind: "ready", engine: this.#engine });
     this.#pump();
   }
@@ -231,6 +327,7 @@ export class DictationSession {
         this.#congestionTimer = setTimeout(() => this.#pump(), CONGESTED_PAUSE_MS);
         return;
       }
+      if (this.#audio.isAhead || this.#backlogMs > MAX_BACKLOG_MS) return; // until the next `ack`
       const frame = this.#audio.takeNext();
       if (frame === undefined) break;
       socket.sendAudio(frame);
@@ -248,6 +345,9 @@ export class DictationSession {
   }
 
   #finish(state: SessionState): void {
+    if (state.kind === "failed") this.#leave();
+    else void this.#keeper?.remove();
+    removeEventListener("pagehide", this.#save);
     this.#tokens.dispose();
     this.#retry.dispose();
     clearTimeout(this.#congestionTimer);

@@ -9,16 +9,18 @@ import { useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 
+import { formatCountdown } from "@/shared/lib/formats";
 import { isComposing, nameKey } from "@/shared/lib/keyboard";
 import { wordNote } from "@/shared/lib/notes";
 import { useServices, useSettings } from "@/shared/services";
 import { TechnicalDetails } from "@/shared/ui/notice";
 import { nameQueued } from "@/shared/ui/queued";
 
+import { MAX_KEPT_MS } from "../client/audio-queue";
 import type { Failure } from "../client/failure";
 import type { Awaited } from "../client/messages";
 import { listMarks } from "../composer/model";
-import type { Dictation } from "../dictation";
+import type { Dictation, Waiting } from "../dictation";
 import { useDictationView } from "../dictation-context";
 import type { DictationState } from "../dictation-state";
 import type { HandsFree } from "../hands-free/hands-free";
@@ -35,10 +37,11 @@ interface Props {
 export function DictationStatus({ dictation, handsFree }: Props) {
   const { t } = useTranslation();
   const isHandsFree = useHandsFreeState(handsFree).kind === "on";
-  const { state, lastFinal, awaited, isTooQuiet, hint, limit } = useDictationView(dictation);
+  const { state, lastFinal, awaited, waiting, isTooQuiet, hint, limit } = useDictationView(dictation);
   const [{ pushToTalkKey, showsTiming }] = useSettings();
-  const name = (key: StateText): string => t(key, { key: nameKey(pushToTalkKey, t) });
-  const announced = getStateText(state, isTooQuiet);
+  const time = formatCountdown(waiting?.seconds ?? 0);
+  const name = (key: StateText): string => t(key, { key: nameKey(pushToTalkKey, t), time });
+  const announced = getStateText(state, isTooQuiet, waiting);
   // The line of hands-free says whose turn it is.
   const isMutedByVoice = announced === "dictation.muted" && handsFree.isMuting;
   const isSaidAbove = isMutedByVoice || (isHandsFree && TURNS.has(announced));
@@ -66,6 +69,7 @@ export function DictationStatus({ dictation, handsFree }: Props) {
         </span>
         {showsTiming && lastFinal !== null && <LatencyReceipt latency={lastFinal.latency} />}
       </div>
+      {waiting !== null && WAITING_HERE.has(announced) && <WaitingNote waiting={waiting} />}
       <div role="group" aria-label={t("dictation.heardLast")} aria-keyshortcuts="Alt+L" className="sr-only">
         <p data-testid="heard">{lastFinal?.text}</p>
       </div>
@@ -82,6 +86,10 @@ export const SOUND_TEXTS = {
   suspended: "dictation.sound.suspended",
   stalled: "dictation.sound.stalled",
 } as const;
+
+const WAITING_HERE: ReadonlySet<StateText> = new Set(["dictation.recordingHere", "dictation.keptHere"]);
+/** How long before an hour is full that is said. */
+const WARN_S = 300;
 
 type StateText = ReturnType<typeof getStateText>;
 
@@ -119,6 +127,19 @@ function useReadOut(dictation: Dictation, line: string): void {
     addEventListener("keydown", handleKey);
     return () => removeEventListener("keydown", handleKey);
   }, [announcements]);
+}
+
+/** What becomes of the speech that waits for the server: no more than is known. */
+function WaitingNote({ waiting }: { waiting: Waiting }) {
+  const { t } = useTranslation();
+  const isNearlyFull = waiting.seconds >= MAX_KEPT_MS / 1000 - WARN_S;
+  return (
+    <p className="px-2 pb-1 text-center text-xs text-muted">
+      {t(`dictation.waiting.${waiting.keeping}`)}
+      {!waiting.isEngineKnown && ` ${t("dictation.waiting.unknownEngine")}`}
+      {isNearlyFull && ` ${t("dictation.waiting.hour")}`}
+    </p>
+  );
 }
 
 /** What is awaited, where it says more than the text of the state: none of them is a reason to act. */
@@ -159,7 +180,7 @@ function getPace(text: StateText): Pace {
   return text === "dictation.hearing" ? "turn" : "plain";
 }
 
-function getStateText(state: DictationState, isTooQuiet: boolean) {
+function getStateText(state: DictationState, isTooQuiet: boolean, waiting: Waiting | null) {
   if ("sound" in state) {
     if (state.isMuted && state.sound !== "opening" && state.sound !== "asked") return "dictation.muted";
     if (state.sound !== "live" && state.sound !== "recovered") return SOUND_TEXTS[state.sound];
@@ -171,9 +192,10 @@ function getStateText(state: DictationState, isTooQuiet: boolean) {
     case "opening":
       return "dictation.opening";
     case "reconnecting":
-      return state.engine === null ? "dictation.unanswered" : "dictation.reconnecting";
+      return waiting === null ? "dictation.unanswered" : "dictation.recordingHere";
     case "finishing":
-      return state.isLost ? "dictation.reconnectingLast" : "dictation.finishing";
+      if (!state.isLost) return "dictation.finishing";
+      return waiting === null ? "dictation.unanswered" : "dictation.keptHere";
     case "listening":
       if (state.sound === "recovered") return "dictation.sound.recovered";
       if (isTooQuiet) return "dictation.tooQuiet";

@@ -17,6 +17,7 @@ import { Drafts } from "../drafts";
 import { FakeSpeechEngine, FakeUtterance } from "../hands-free/fake-speech-engine";
 import type { AnswerProgress } from "../hands-free/read-aloud";
 import { toDictationOptions } from "../options";
+import { UnsentSpeech } from "../unsent/unsent-speech";
 import { HOLD_MS } from "./push-to-talk";
 import { useDictationComposer } from "./use-dictation-composer";
 
@@ -77,7 +78,7 @@ function shown() {
       </form>
     );
   }
-  const parts = { dictation, drafts };
+  const parts = { dictation, drafts, unsent: new UnsentSpeech(() => "") };
   const page = renderWith(
     services,
     <DictationContext value={parts}>
@@ -502,7 +503,7 @@ it("says one thing at a time: whose turn it is, or what keeps it from hearing", 
   expect(lines()).toEqual([turn, ""]);
   server.isDown = true;
   await told(() => server.socket.drop(1006));
-  expect(lines()).toEqual(["", expect.stringMatching(/^Connection lost/)]);
+  expect(lines()).toEqual(["", expect.stringMatching(/^Not connected/)]);
   dictation.cancel();
 });
 
@@ -722,14 +723,16 @@ it("promises of what is said only what holds, while no server has answered and w
   const status = screen.getByTestId("dictation-state");
   await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
   await told(() => undefined);
-  expect(status).toHaveTextContent(/^The server does not answer\. Trying again…$/);
+  expect(status).toHaveTextContent("Not connected: recording here, 0:00");
+  expect(screen.getByText(/in this tab alone/)).toHaveTextContent("is not known yet");
   server.isDown = false;
   await waitFor(() => expect(status).toHaveTextContent("Listening"));
   server.isDown = true;
   await told(() => server.socket.drop(1006));
-  expect(status).toHaveTextContent("what you say waits here for up to a minute");
+  expect(status).toHaveTextContent("Not connected: recording here, 0:00");
+  expect(screen.getByText(/in this tab alone/)).not.toHaveTextContent("is not known yet");
   await userEvent.click(screen.getByRole("button", { name: "Stop dictating" }));
-  expect(status).toHaveTextContent("your last words wait here for up to a minute");
+  expect(status).toHaveTextContent("Not connected: 0:00 waits here for the server");
   server.isDown = false;
   await waitFor(() => expect(status).toHaveTextContent("Hold Space"));
 });

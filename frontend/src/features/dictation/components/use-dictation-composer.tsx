@@ -24,6 +24,7 @@ import { DictationStatus } from "./dictation-status";
 import { HandsFreeStatus } from "./hands-free-status";
 import { MarkedPlaces } from "./marked-places";
 import { useDictationKeys } from "./push-to-talk";
+import { UnsentSpeechList } from "./unsent-speech";
 import { useAutoSend } from "./use-auto-send";
 import { useHandsFree, useReadingState } from "./use-hands-free";
 import { useWakeLock } from "./use-wake-lock";
@@ -48,7 +49,7 @@ interface DictationComposer {
 
 /** @param conversationId the conversation whose draft is composed; null for a new one */
 export function useDictationComposer(conversationId: string | null): DictationComposer {
-  const { dictation, drafts } = useDictation();
+  const { dictation, drafts, unsent } = useDictation();
   const { t } = useTranslation();
   const [{ marksDoubt }] = useSettings();
   const field = useRef<HTMLTextAreaElement>(null);
@@ -121,6 +122,7 @@ export function useDictationComposer(conversationId: string | null): DictationCo
     microphone: <DictationControls dictation={dictation} handsFree={handsFree} onMouse={focus} />,
     below: (
       <>
+        <UnsentSpeechList dictation={dictation} unsent={unsent} />
         <MarkedPlaces dictation={dictation} onGo={focus} />
         <HandsFreeStatus dictation={dictation} handsFree={handsFree} />
         {elsewhere !== null && <DictationElsewhere conversation={elsewhere} />}

@@ -14,6 +14,8 @@ const ENGINE_ACTIONS: ReadonlySet<ComposerAction["type"]> = new Set([
   "partial",
   "final",
   "restarted",
+  "held",
+  "released",
   "ended",
   "cancelled",
 ]);
@@ -44,8 +46,8 @@ export class ComposerStore {
   }
 
   /** A dictation begins: its words belong to the text that is shown now. */
-  begin(dictation: string): void {
-    this.#dictations.set(dictation, this.#shown);
+  begin(dictation: string, page = this.#shown): void {
+    this.#dictations.set(dictation, page);
   }
 
   /** Whether words of a dictation may still come into this text. */

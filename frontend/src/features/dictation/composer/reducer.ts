@@ -1,12 +1,15 @@
 /** All changes to the composed text, by the user and by the engine, as actions. Pure. */
 import { applyTyping } from "./edit";
-import type { Caret, ComposerModel, Mark, UndoStep } from "./model";
+import type { Caret, ComposerModel, Mark, Span, UndoStep } from "./model";
 import {
   applyUpdate,
   clearAfterSending,
   finishUtterances,
+  holdPlace,
+  isHold,
   orphanUtterances,
   refreshSpans,
+  releasePlace,
   withdrawUtterances,
 } from "./utterance";
 
@@ -23,6 +26,10 @@ export type ComposerAction =
    * The dictation starts again with its open utterances. The keys of its utterances start with `dictation`.
    */
   | { type: "restarted"; dictation: string }
+  /** What is said from now on is heard later: its words belong at the caret, or at `at`. */
+  | { type: "held"; dictation: string; at?: number }
+  /** All that was held has its words. */
+  | { type: "released"; dictation: string }
   /** The dictation is over: its utterances do not change any more. */
   | { type: "ended"; dictation: string }
   /** The dictation is over, and what was not final is removed, until that is undone. */
@@ -47,8 +54,12 @@ export function composerReducer(model: ComposerModel, action: ComposerAction): C
       return applyUpdate(model, { ...action, stable: action.text }, true);
     case "restarted":
       return orphanUtterances(model, action.dictation);
+    case "held":
+      return holdPlace(model, action.dictation, action.at);
+    case "released":
+      return releasePlace(model, action.dictation);
     case "ended":
-      return finishUtterances(model, action.dictation);
+      return releasePlace(finishUtterances(model, action.dictation), action.dictation);
     case "cancelled":
       return withdrawUtterances(model, action.dictation);
     case "sent":
@@ -98,5 +109,6 @@ function takeSnapshot({ text, caret, spans }: ComposerModel, key: string | null)
 }
 
 function restoreSnapshot(model: ComposerModel, { text, caret, spans }: UndoStep): ComposerModel {
-  return { ...model, text, caret, spans, typingAt: null };
+  const isOver = (span: Span): boolean => isHold(span) && !model.spans.some((one) => one.key === span.key);
+  return { ...model, text, caret, spans: spans.filter((span) => !isOver(span)), typingAt: null };
 }

@@ -58,6 +58,29 @@ export function withdrawUtterances(model: ComposerModel, dictation: string): Com
   return { ...withdrawn, hypotheses, undo: pushUndoStep(shown, WITHDRAWAL), redo: [] };
 }
 
+/**
+ * What is said is heard later: its words come to this place, by default the caret, and those after them
+ * behind them, wherever the caret is by then.
+ */
+export function holdPlace(model: ComposerModel, dictation: string, place?: number): ComposerModel {
+  const key = nameHold(dictation);
+  if (model.spans.some((span) => span.key === key)) return model;
+  const at = Math.min(place ?? findInsertionPoint(model), model.text.length);
+  return { ...model, spans: sortSpans([...model.spans, makeSpan(key, "orphan", at)]) };
+}
+
+/** All that was said meanwhile has its words: further ones come to the caret again. */
+export function releasePlace(model: ComposerModel, dictation: string): ComposerModel {
+  const key = nameHold(dictation);
+  const spans = model.spans.filter((span) => span.key !== key);
+  return spans.length === model.spans.length ? model : { ...model, spans };
+}
+
+/** The span without text that holds the place of a dictation. */
+export function isHold({ key }: Span): boolean {
+  return key.endsWith(HOLD);
+}
+
 /** The text was sent: an empty model that ignores later updates of its utterances. */
 export function clearAfterSending(model: ComposerModel): ComposerModel {
   const open = Object.keys(model.hypotheses).filter((key) => model.hypotheses[key]?.state !== "final");
@@ -80,6 +103,21 @@ export function refreshSpans(model: ComposerModel, only?: string): ComposerModel
   }, model);
 }
 
+const HOLD = ".held";
+
+function nameHold(dictation: string): string {
+  return `${dictation}${HOLD}`;
+}
+
+function makeSpan(key: string, state: Span["state"], at: number): Span {
+  return { key, state, start: at, live: at, end: at, stable: at, fullText: "", skippedWords: 0, marks: [] };
+}
+
+/** In the order of the text; those at one place stay in their order. */
+function sortSpans(spans: readonly Span[]): Span[] {
+  return [...spans].sort((one, other) => one.start - other.start || one.end - other.end);
+}
+
 /** Keys are `dictation.number:utterance`. */
 function parseDictation(key: string): string {
   return key.slice(0, Math.max(0, key.indexOf(".")));
@@ -98,7 +136,7 @@ function setStates(
   return refreshSpans({ ...model, hypotheses: Object.fromEntries(entries) });
 }
 
-/** Give the utterance a place: the one it has, that of the orphan it replaces, or the caret. */
+/** Give the utterance a place: the one it has, that of the orphan it replaces, the held one, or the caret. */
 function placeUtterance(model: ComposerModel, update: UtteranceUpdate): ComposerModel {
   if (update.key in model.hypotheses) return model;
   const orphan = Object.keys(model.hypotheses).find(
@@ -106,19 +144,11 @@ function placeUtterance(model: ComposerModel, update: UtteranceUpdate): Composer
   );
   if (orphan !== undefined) return renameUtterance(model, orphan, update.key);
   if (update.text.trim() === "") return model;
-  const at = findInsertionPoint(model);
-  const span: Span = {
-    key: update.key,
-    state: "live",
-    start: at,
-    live: at,
-    end: at,
-    stable: at,
-    fullText: "",
-    skippedWords: 0,
-    marks: [],
-  };
-  const spans = [...model.spans, span].sort((one, other) => one.start - other.start || one.end - other.end);
+  const hold = model.spans.find(({ key }) => key === nameHold(parseDictation(update.key)));
+  const at = hold?.start ?? findInsertionPoint(model);
+  const span = makeSpan(update.key, "live", at);
+  const index = hold === undefined ? model.spans.length : model.spans.indexOf(hold);
+  const spans = sortSpans([...model.spans.slice(0, index), span, ...model.spans.slice(index)]);
   return { ...model, spans, undo: pushUndoStep(model, update.key), redo: [], typingAt: null };
 }
 
@@ -192,9 +222,11 @@ function fitToPlace(model: ComposerModel, span: Span, text: string, isBegun: boo
 /** Replace a span and shift everything after it. */
 function replaceSpanText(model: ComposerModel, old: Span, next: Span, text: string): ComposerModel {
   const shift = next.end - old.end;
-  const spans = model.spans.map((span) => {
+  const index = model.spans.findIndex(({ key }) => key === old.key);
+  const spans = model.spans.map((span, other) => {
     if (span.key === old.key) return next;
-    if (span.end <= old.start) return span;
+    // Spans without text may lie at one place: their order says which come behind.
+    if (span.end <= old.start && (other < index || span.start < old.end)) return span;
     const edit = {
       start: old.start,
       removed: old.end - old.start,
