@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import os
 import random
-import socket
 import sys
 import tempfile
 import time
@@ -26,6 +25,7 @@ import numpy as np  # noqa: E402  # the path above comes first
 from numpy.typing import NDArray  # noqa: E402
 
 from app.bench.clips import Clip, find_clips, load_samples  # noqa: E402
+from app.bench.target import find_free_port  # noqa: E402
 from tests.support.dictation_faults import (  # noqa: E402
     FAULTS,
     DictationCampaign,
@@ -48,9 +48,6 @@ def main() -> None:
     options = parse_arguments()
     dice = random.Random(options.seed)  # a plan, not a secret
     clips = load_clips(options.folder)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     began_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="prompter-faults-") as folder:
         settings = {"PROMPTER_STT__PROVIDER": "whisper_local", "PROMPTER_STT__WHISPER_LOCAL__MODEL": "base"}
@@ -58,7 +55,7 @@ def main() -> None:
         settings |= {name: value for name, value in os.environ.items() if name.startswith("PROMPTER_")}
         settings["PROMPTER_DATA_DIR"] = str(Path(folder) / "data")
         campaign = DictationCampaign(
-            MortalServer(Path(folder), port, **settings),
+            MortalServer(Path(folder), find_free_port(), **settings),
             Path(folder),
             seed=options.seed,
             speed=options.speed,

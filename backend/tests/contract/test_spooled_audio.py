@@ -1,6 +1,5 @@
 """`kill -9` in the middle of a sentence: what had arrived becomes text, once, with its client or without."""
 
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ import anyio
 import httpx2
 import pytest
 
+from app.bench.target import find_free_port
 from app.client.events import Event as ClientEvent
 from app.client.prompt_client import PromptClient
 from tests.conftest import SAMPLES, read_wav
@@ -213,9 +213,7 @@ async def test_a_client_that_crashed_goes_on_with_a_server_that_did_not(tmp_path
 
 async def test_our_own_client_goes_on_by_itself(tmp_path: Path) -> None:
     """The server is killed in mid-sentence and another one answers at the same address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = find_free_port()
     audio = pcm() + SILENCE
     kills: list[ServerProcess] = []
 
