@@ -30,6 +30,7 @@ from tests.support.dictation_faults import (  # noqa: E402
     FAULTS,
     DictationCampaign,
     MortalServer,
+    Outcome,
     Scene,
     format_outcome,
     make_scene,
@@ -49,6 +50,12 @@ def main() -> None:
     dice = random.Random(options.seed)  # a plan, not a secret
     clips = load_clips(options.folder)
     began_s = time.monotonic()
+
+    def report(line: str, outcome: Outcome) -> None:
+        print(f"{time.monotonic() - began_s:.0f} s: {line}", file=sys.stderr, flush=True)
+        if options.out is not None:
+            options.out.write_text(to_json(outcome), encoding="utf-8")
+
     with tempfile.TemporaryDirectory(prefix="prompter-faults-") as folder:
         settings = {"PROMPTER_STT__PROVIDER": "whisper_local", "PROMPTER_STT__WHISPER_LOCAL__MODEL": "base"}
         settings["PROMPTER_SCHEDULER__ADMIT_LOAD"] = "0"  # a busy machine refuses whoever begins
@@ -60,17 +67,13 @@ def main() -> None:
             seed=options.seed,
             speed=options.speed,
             pause_s=options.pause_s,
-            gap_s=(0.3, 4.0),
+            gap_s=(0.5, 6.0),
             most_a_wave=-(-options.faults * len(AT_ONCE) // options.dictations),
-            report=lambda line: print(
-                f"{time.monotonic() - began_s:.0f} s: {line}", file=sys.stderr, flush=True
-            ),
+            report=report,
         )
         kinds = [kind for kind in FAULTS if not options.kinds or kind in options.kinds]
         faults = spread_faults(options.faults, dice, kinds)
         outcome = asyncio.run(campaign.run(make_waves(clips, dice), faults))
-    if options.out is not None:
-        options.out.write_text(to_json(outcome), encoding="utf-8")
     print(format_outcome(outcome))
     print(f"\nfailed: {outcome.failures}\nleft on disk: {outcome.left_on_disk}\nerrors: {outcome.troubles}")
     print(f"{(time.monotonic() - began_s) / 60:.0f} minutes")

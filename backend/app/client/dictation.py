@@ -28,8 +28,8 @@ KEEP_ALIVE_S = 5.0
 """A ping is sent when the source gives no audio for this long; without one the server would close the socket."""
 SILENCE_S = 15.0
 """A server that acknowledges audio every second and is silent for this long is taken for lost."""
-RESUME_S = 30.0
-"""How long a server waits for a lost client, unless its operator sets another time."""
+RESUME_S = 120.0
+"""How long a server is looked for. It waits for a lost client for 30 s, and goes on with its dictation also later."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
 ENDED_EARLY_S = 5.0
 """Longest wait for the close of a server that stopped by itself; the close code says why it stopped."""

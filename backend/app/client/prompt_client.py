@@ -106,9 +106,9 @@ class PromptClient:
 
         An option that is left out is the server's default. A busy server takes audio more slowly, and the source is
         then read more slowly (back-pressure). Leaving the loop early ends the dictation without its last finals. After
-        a broken connection a new one is made within 30 s, and the dictation continues with an event `resumed`; no event
-        is lost or repeated. With `resume=False` ConnectionLost is raised instead. With `store=False` the server stores
-        nothing of it.
+        a broken connection a new one is made within two minutes, and the dictation continues with an event `resumed`;
+        no event is lost or repeated. With `resume=False` ConnectionLost is raised instead. With `store=False` the
+        server stores nothing of it.
 
         Raises:
             Unreachable, Refused, ServerFailed, ConnectionLost

@@ -41,7 +41,7 @@ CHUNK = RATE_HZ * CHUNK_MS // 1000 * 2
 TAIL_S = 1.5
 AWAY_S = (0.2, 3.0)
 """How long a client that crashed is away."""
-ENDS_S = 180.0
+ENDS_S = 300.0
 """A dictation that has not ended so long after its audio is lost."""
 SETTLES_S = 100.0
 """The audio of a dictation is on disk for at most so long after its end: `limits.resume_s`, and the decode."""
@@ -411,7 +411,7 @@ class DictationCampaign:
         pause_s: float,
         gap_s: tuple[float, float],
         most_a_wave: int,
-        report: Callable[[str], None] = lambda _: None,
+        report: Callable[[str, Outcome], None] = lambda _, __: None,
     ) -> None:
         self._server, self._folder = server, folder
         self._dice = random.Random(seed)
@@ -435,7 +435,8 @@ class DictationCampaign:
                 self._report(
                     f"wave {number}: {sum(self.outcome.faults.values())} faults,"
                     f" {self.outcome.count('lost')} lost, {self.outcome.count('twice')} twice,"
-                    f" {len(self.outcome.failures)} failed"
+                    f" {len(self.outcome.failures)} failed {self.outcome.failures[-len(scenes) :]}",
+                    self.outcome,
                 )
         finally:
             await self._server.aclose()

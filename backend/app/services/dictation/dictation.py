@@ -73,6 +73,8 @@ class SegmentedDictation:
         self._checks: InputChecks | None = None
         self._pace: PaceCheck | None = None
         self._is_feeding = False
+        self._is_leading = False
+        """Whether the audio has its text: it is heard for the sake of what follows."""
         self.done = anyio.Event()
 
     async def run(self) -> None:
@@ -127,7 +129,8 @@ class SegmentedDictation:
         try:
             with anyio.CancelScope(shield=True):  # whoever leaves: a chunk is taken as a whole or not at all
                 for at in range(0, len(samples), step):
-                    self._enqueue(self._segmenter.push(samples[at : at + step]))
+                    events = self._segmenter.push(samples[at : at + step])
+                    self._enqueue(_clear(events) if self._is_leading else events)
                     self._meter.count_audio(self._segmenter.total_samples)
                     if at + step < len(samples):
                         await anyio.lowlevel.checkpoint()
@@ -147,15 +150,23 @@ class SegmentedDictation:
         Finals that the client has are stored, and not emitted. Raises as `feed` does.
         """
         if self._spooled is not None:
-            self._spooled.replace(claim.replaces, claim.audio, claim.rate_hz)
-        if claim.told_bytes:
-            self._builder.told_before = sys.maxsize
-            try:
-                await self._hear(claim.audio[: claim.told_bytes], claim.rate_hz)
+            self._spooled.replace(claim.replaces, claim.audio, claim.rate_hz, claim.lead_bytes)
+        if not claim.audio:
+            return
+        until = claim.lead_bytes + claim.told_bytes
+        self._builder.told_before = sys.maxsize
+        try:
+            self._is_leading = True
+            await self._hear(claim.audio[: claim.lead_bytes], claim.rate_hz)
+            if self._segmenter is not None and self._segmenter.is_speaking:
+                self.discard_utterance()
+            self._is_leading = False
+            await self._hear(claim.audio[claim.lead_bytes : until], claim.rate_hz)
+            if self._segmenter is not None and self._segmenter.is_speaking:
                 self.finish_utterance()
-            finally:
-                self._builder.told_before = self._utterances
-        await self._hear(claim.audio[claim.told_bytes :], claim.rate_hz)
+        finally:
+            self._builder.told_before = self._utterances
+        await self._hear(claim.audio[until:], claim.rate_hz)
 
     def finish_utterance(self) -> None:
         """Finalise what has been said so far, as if the audio had ended here."""
@@ -165,14 +176,7 @@ class SegmentedDictation:
     def discard_utterance(self) -> None:
         """Discard what has been said so far of an utterance that is going on."""
         if self._segmenter is not None:
-            self._enqueue(
-                [
-                    replace(event, discard_reason=DiscardReason.CLEARED)
-                    if isinstance(event, UtteranceEnded)
-                    else event
-                    for event in self._segmenter.finish()
-                ]
-            )
+            self._enqueue(_clear(self._segmenter.finish()))
 
     async def flush(self, flush_id: str | int | None) -> None:
         """Finalise what has been said, then emit `flushed`; waits while too many answers are pending."""
@@ -259,3 +263,11 @@ class SegmentedDictation:
                 self._builder.speech_started(event.utterance_id, event.start, self.received_samples)
             elif isinstance(event, UtteranceEnded):
                 self._builder.speech_stopped(event)
+
+
+def _clear(events: list[SegmentEvent]) -> list[SegmentEvent]:
+    """The same events; utterances that end among them get no text."""
+    return [
+        replace(event, discard_reason=DiscardReason.CLEARED) if isinstance(event, UtteranceEnded) else event
+        for event in events
+    ]

@@ -13,13 +13,15 @@ from anyio.to_thread import run_sync
 from app.core.config import Settings
 from app.core.errors import NotFound, PrompterError
 from app.core.supervision import Supervisor
+from app.providers.base import SAMPLE_RATE_HZ
+from app.services.audio.endpointing import FRAME_SAMPLES
 from app.services.dictation.spool import AudioSpool
 from app.services.history.dictation_writer import DictationRecorder, DictationStore, DictationWriter
 from app.services.transcription.job import TranscriptionService
 from app.services.transcription.request import TranscriptionRequest
 from app.services.transcription.result import RecordingTranscript, TranscribedUtterance
 from app.storage import dictations
-from app.storage.audio_spool import SpoolEntry
+from app.storage.audio_spool import FRAME_BYTES, SpoolEntry
 from app.storage.database import Database
 from app.storage.dictations import StoredFinal
 from app.utils.chunked_audio import make_wav
@@ -35,6 +37,8 @@ STORE_CHECK_S = 0.5
 Spoken = TranscribedUtterance | StoredFinal
 
 
+LEAD_SAMPLES = 2 * SAMPLE_RATE_HZ
+"""An utterance reaches back into the silence before it, and the speech gate knows what it has heard last."""
 TOLD_MS = 250
 """A final that ends so much later than what its client has was told to it: made again, it ends a little elsewhere."""
 
@@ -54,8 +58,10 @@ class Claim:
     audio: bytes = b""
     """What has no stored text yet, PCM16."""
     rate_hz: int = 16_000
+    lead_bytes: int = 0
+    """The beginning of `audio` whose text is stored: what follows is heard as in an unbroken dictation."""
     told_bytes: int = 0
-    """The beginning of `audio` whose finals the client has."""
+    """The audio behind it whose finals the client has."""
     finals: Sequence[TextPart] = ()
     """What is stored, and has not come to the client."""
     replaces: SpoolEntry | None = None
@@ -142,13 +148,15 @@ class Recovery:
         try:
             await self._writer.wait_until_stored()
             unheard = await self._skip_stored(entry)
-            audio = await self._spool.read(unheard)
-            from_ms = about.to_ms(unheard.settled)
+            first = _find_lead(unheard)
+            audio = await self._spool.read(replace(unheard, settled=first))
+            from_ms = about.to_ms(first)
             told_bytes = 0
             finals: Sequence[StoredFinal] = ()
             if told_ms is not None:
                 told_bytes = about.to_bytes(max(told_ms - about.base_ms, 0) * 16) - unheard.settled
                 finals = await self._list_missed(about.user_id, about.dictation_id, told_ms)
+            lead_bytes = min(unheard.settled - first, len(audio))
             claim = Claim(
                 recorder=await self._go_on(entry, from_ms, session_id),
                 base_ms=about.base_ms + from_ms,
@@ -156,7 +164,8 @@ class Recovery:
                 safe_ms=about.to_ms(entry.end),
                 audio=audio,
                 rate_hz=about.rate_hz,
-                told_bytes=min(max(told_bytes, 0), len(audio)),
+                lead_bytes=lead_bytes,
+                told_bytes=min(max(told_bytes, 0), len(audio) - lead_bytes),
                 finals=[final.part for final in finals],
                 replaces=unheard,
             )
@@ -274,6 +283,14 @@ class Recovery:
 
 async def _has_none(owner: UUID, dictation_id: UUID) -> None:
     """No session is live."""
+
+
+def _find_lead(entry: SpoolEntry) -> int:
+    """The byte with which to begin: a frame of the speech gate begins there, as it did in the session before."""
+    sample = entry.settled // FRAME_BYTES * SAMPLE_RATE_HZ // entry.about.rate_hz
+    return min(
+        entry.about.to_bytes(max(sample - LEAD_SAMPLES, 0) // FRAME_SAMPLES * FRAME_SAMPLES), entry.settled
+    )
 
 
 def _is_missed(final: StoredFinal, told_ms: int) -> bool:

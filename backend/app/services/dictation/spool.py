@@ -116,9 +116,12 @@ class SpooledAudio:
         self._waiting.append(pcm)
         self._arrived += len(pcm)
 
-    def replace(self, earlier: SpoolEntry | None, audio: bytes, rate_hz: int) -> None:
-        """Begin with the audio of the session that broke off, which is deleted once it is written here."""
-        self.replaces = earlier
+    def replace(self, earlier: SpoolEntry | None, audio: bytes, rate_hz: int, settled: int = 0) -> None:
+        """Begin with the audio of the session that broke off, which is deleted once it is written here.
+
+        Its first `settled` bytes need no text.
+        """
+        self.replaces, self.settled = earlier, settled
         if audio:
             self.append(audio, rate_hz)
 
