@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from app.cli.unsent import format_length
 from app.client.unsent import UnsentSpeech
 from tests.conftest import SAMPLES
 from tests.fakes import sounddevice as fake_sounddevice
-from tests.fakes.engine import FakeEngine, Script
+from tests.fakes.engine import FakeEngine, Gate, Script
+from tests.support.accounts import ACCOUNTS, Team, make_bearer
 from tests.support.checkpoints import SAMPLES_CHECKPOINT
 from tests.support.command import BACKEND, COMMAND, make_environment, run_server_process_at
 from tests.support.server import RunningServer, serve_engine
@@ -63,6 +65,12 @@ class Speaker:
             sum(item.left_ms for item in UnsentSpeech(self.folder / "prompter" / "unsent").list_items())
             / 1000
         )
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it records no more, and waits for its text."""
+        items = UnsentSpeech(self.folder / "prompter" / "unsent").list_items()
+        return all(item.progress.is_over for item in items)
 
     def until(self, holds: Any) -> None:
         deadline_s = time.monotonic() + PATIENCE_S
@@ -281,6 +289,61 @@ def test_it_belongs_to_its_server_and_is_sent_to_no_other(served: RunningServer,
     assert speaker.run("burn").returncode == 2
     assert speaker.run("discard", id_[:-1]).returncode == 0
     assert json.loads(speaker.run("--json").stdout) == []
+
+
+def test_the_longest_dictation_of_the_server_is_followed_by_another(
+    clean_environment: None, tmp_path: Path
+) -> None:
+    with serve_engine(FakeEngine(), limits={"session_s": 6}) as server:
+        with speak(tmp_path, server.url) as speaker:
+            speaker.until(lambda it: len(it.texts) >= 3)
+            assert speaker.finish() == 0
+        stored = list_stored(server.url)
+        assert len(stored) > 1
+        assert [text for finals in stored for text in finals] == speaker.texts
+    assert "the dictation reaches the longest that the server allows" in speaker.told
+    assert json.loads(speaker.run("--json").stdout) == []
+
+
+def test_a_second_ctrl_c_leaves_what_has_no_text(clean_environment: None, tmp_path: Path) -> None:
+    gate = Gate()
+    with serve_engine(FakeEngine(Script(gates={"finish": gate}))) as server:
+        with speak(tmp_path, server.url) as speaker:
+            speaker.until(lambda it: it.unsent_s > 9)
+            speaker.process.send_signal(signal.SIGINT)
+            speaker.until(lambda it: it.has_ended)
+            assert speaker.finish() == 130
+        assert "of speech are kept here" in speaker.told
+        gate.open()
+        sent = speaker.run("send")
+        assert (sent.returncode, len(sent.stdout.splitlines())) == (0, 2)
+        assert [text for finals in list_stored(server.url) for text in finals] == sent.stdout.splitlines()
+
+
+def test_a_token_that_expires_in_mid_dictation_is_told_and_costs_nothing(
+    clean_environment: None, tmp_path: Path
+) -> None:
+    with serve_engine(FakeEngine(), accounts=ACCOUNTS) as server:
+        team = Team(server.resources.settings)
+        ana, bob = team.add("ana"), team.add("bob")
+        later, family = team.session(ana)
+        expires_at = datetime.now(UTC) + timedelta(seconds=8)
+        soon = team.tokens.sign(ana.id, family, 0, expires_at - team.tokens.life)[0]
+        with speak(tmp_path, server.url, "--token", soon, speed=1.0) as speaker:
+            assert speaker.process.wait(PATIENCE_S) == 4
+        assert "the token expires in less than a minute" in speaker.told
+        assert json.loads(speaker.run("--json").stdout)[0]["user"] == "ana"
+        assert speaker.run("send", "--token", team.token(bob)).stdout == ""
+        sent = speaker.run("send", "--token", later)
+        assert sent.returncode == 0
+        with httpx2.Client(base_url=server.url, trust_env=False, headers=make_bearer(later)) as http:
+            stored = [
+                http.get(f"/api/dictations/{item['id']}").json()
+                for item in http.get("/api/dictations").json()
+            ]
+        finals = [item["text"] for each in stored for item in each["items"]]
+        assert finals == speaker.texts + sent.stdout.splitlines()
+        assert finals
 
 
 @pytest.mark.once

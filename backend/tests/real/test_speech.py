@@ -1,10 +1,13 @@
 """Speech on real weights: how many words of people and of synthetic voices are written, and what is no speech."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from app.providers.base import Samples
+from app.utils.chunked_audio import make_wav
 from tests.conftest import SPEECH
 from tests.real.recall import (
     RATE_HZ,
@@ -137,3 +140,40 @@ async def test_sounds_are_no_words(real_server: str) -> None:
         audio = np.concatenate((load_audio(path), make_silence(1)))
         assert await dictate(real_server, audio, "auto") == [], path.stem
         assert await upload(real_server, path.read_bytes(), "auto") == "", path.stem
+
+
+def end_on_last_sound(audio: Samples) -> Samples:
+    """The recording up to the last sample of its last word, without the silence after it."""
+    loud = np.flatnonzero(np.abs(audio.astype(np.int32)) > 0.1 * np.abs(audio.astype(np.int32)).max())
+    return audio[: int(loud[-1]) + 1]
+
+
+WAYS_TO_BEGIN_AND_END = {
+    "after a second of zeros": lambda audio: np.concatenate((make_silence(1), audio)),
+    "on the last sample of a word": end_on_last_sound,
+}
+"""As a headset that wakes up begins, and a dictation that is stopped in time ends."""
+
+
+@pytest.mark.parametrize("lang", ["en", "es"])
+@pytest.mark.parametrize("way", ["socket", "upload"])
+async def test_first_and_last_words_are_written(real_server: str, way: str, lang: str) -> None:
+    """Paired with the same recordings as they are: no word more is missing, but for one here and there."""
+
+    async def count_lost(change: Callable[[Samples], Samples]) -> list[tuple[int, str]]:
+        heard = []
+        for clip in list_human_clips(lang)[::6]:
+            audio = change(load_audio(clip.path))
+            if way == "upload":
+                text = await upload(real_server, make_wav(audio.tobytes(), RATE_HZ), lang)
+            else:
+                text = join_finals(await dictate(real_server, audio, lang))
+            heard.append((Heard(clip, text).lost, text))
+        return heard
+
+    plain = await count_lost(lambda audio: audio)
+    for name, change in WAYS_TO_BEGIN_AND_END.items():
+        changed = await count_lost(change)
+        lost, before = (sum(lost for lost, _ in each) for each in (changed, plain))
+        differences = [pair for pair in zip(plain, changed, strict=True) if pair[0][1] != pair[1][1]]
+        assert lost <= before + 1, (name, differences)
