@@ -96,3 +96,26 @@ async def test_a_recorded_session(prompter: str, recording: Path, recorded: dict
     kinds = client.kinds
     assert "error" not in kinds
     assert ("input_audio_buffer.speech_started" in kinds) is not commits
+
+
+def test_the_request_of_a_phone_s_keyboard(prompter: str, recording: Path) -> None:
+    """Whisper To Input, by its source: the recording twice, options of another service in the address, text back."""
+    options = {
+        "encode": "true",
+        "task": "transcribe",
+        "language": "",
+        "word_timestamps": "false",
+        "output": "txt",
+    }
+    data = recording.read_bytes()
+    parts = [(name, ("@audio.m4a", data, "audio/mp4")) for name in ("audio_file", "file")]
+    with httpx2.Client(
+        headers={"Authorization": f"Bearer {CLIENT_KEY}"}, trust_env=False, timeout=20
+    ) as client:
+        response = client.post(
+            f"{prompter}/audio/transcriptions",
+            params=options,
+            data={"model": "whisper-1", "response_format": "text"},
+            files=parts,
+        )
+    assert (response.status_code, response.text.strip()) == (200, "What is the weather like in Madrid today?")

@@ -24,6 +24,8 @@ from app.utils.validation import explain_validation
 FIELDS_BYTES = 1 << 20
 """Most bytes of all fields of a form together, without the file."""
 MAX_FIELDS = 1000
+MAX_FILES = 4
+"""Some clients send the recording once more under the name that another service gives it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +77,14 @@ async def _form(request: Request) -> FormData:
     parser = _Form(
         request.headers,
         _body(request),
-        max_files=1,
+        max_files=MAX_FILES,
         max_fields=MAX_FIELDS,
         max_part_size=FIELDS_BYTES,
     )
     try:
         return await parser.parse()
     except MultiPartException as error:
-        # The framework's words; a form has one file, and fields of at most a megabyte.
+        # The framework's words; a form has few files, and fields of at most a megabyte.
         raise BadRequest(
             f"the form cannot be read ({error.message.rstrip('.').lower()}); send one `file`, and fields of"
             f" at most {FIELDS_BYTES} bytes"
@@ -103,10 +105,12 @@ async def _body(request: Request) -> AsyncGenerator[bytes, None]:
 
 
 def _file_of(form: FormData) -> BinaryIO:
-    found = form.get("file")
-    if not isinstance(found, UploadFile):
+    files = [each for each in form.getlist("file") if isinstance(each, UploadFile)]
+    if not files:
         raise BadRequest("`file`: field required, a recording with a file name", param="file")
-    return found.file
+    if len(files) > 1:
+        raise BadRequest("`file`: one recording is expected; send one request for each", param="file")
+    return files[0].file
 
 
 def _fields_of(form: FormData) -> TranscriptionIn:
