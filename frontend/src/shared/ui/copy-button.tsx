@@ -1,20 +1,24 @@
 /** A button that copies a text and says so. */
+import type { TFunction } from "i18next";
 import { Check, Copy } from "lucide-react";
 import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 const FEEDBACK_MS = 1500;
 
-export function CopyButton({
-  text,
-  label,
-  showLabel = false,
-}: {
+interface CopyButtonProps {
   text: string;
   label: string;
   showLabel?: boolean;
-}) {
+}
+
+export function CopyButton(props: CopyButtonProps) {
   const { t } = useTranslation();
+  return <WordedCopyButton {...props} t={t} />;
+}
+
+/** The same with the words of whoever shows many of them, and words them anew when there is time. */
+export function WordedCopyButton({ text, label, showLabel = false, t }: CopyButtonProps & { t: TFunction }) {
   const [state, setState] = useState<"idle" | "copied" | "failed">("idle");
   useEffect(() => {
     if (state === "idle") return;

@@ -1,20 +1,21 @@
 /** A block of code with its language, its colours, and a button that copies it. The code may still grow. */
-import { memo, type ReactNode, useEffect, useRef, useState } from "react";
-import { useTranslation } from "react-i18next";
+import { memo, type ReactNode, useContext, useEffect, useRef, useState } from "react";
 
-import { CopyButton } from "@/shared/ui/copy-button";
+import { WordedCopyButton } from "@/shared/ui/copy-button";
 
 import { type ColouredText, isSamePiece, splitColoured, splitLines } from "./coloured-lines";
 import type { highlight as Highlight } from "./highlight";
+import { waitForTurn } from "./turns";
+import { WordsContext } from "./words-context";
 
 export const CodeBlock = memo(function CodeBlock({ code, language }: { code: string; language: string }) {
-  const { t } = useTranslation();
+  const t = useContext(WordsContext);
   const colours = useHighlight(code, language);
   return (
     <figure className="code-block" aria-label={t("chat.code", { language: language || t("chat.plainText") })}>
       <figcaption>
         <span>{language || t("chat.plainText")}</span>
-        <CopyButton text={code} label={t("chat.copyCode")} />
+        <WordedCopyButton text={code} label={t("chat.copyCode")} t={t} />
       </figcaption>
       {/* Focusable, so that it can be scrolled by keyboard. */}
       <pre tabIndex={0} dir="ltr">
@@ -27,7 +28,7 @@ export const CodeBlock = memo(function CodeBlock({ code, language }: { code: str
 });
 
 /** The coloured pieces, and after them what has come since. */
-function Lines({ code, colours }: { code: string; colours: Colours | null }) {
+const Lines = memo(function Lines({ code, colours }: { code: string; colours: Colours | null }) {
   const rest = code.slice(colours?.code.length ?? 0);
   const isWithinLine = colours !== null && !colours.code.endsWith("\n");
   const lineEnd = isWithinLine ? rest.indexOf("\n") + 1 || rest.length : 0;
@@ -46,7 +47,7 @@ function Lines({ code, colours }: { code: string; colours: Colours | null }) {
       ))}
     </>
   );
-}
+});
 
 /** A block of its own: the browser lays out only the one that grows. */
 const PlainPiece = memo(function PlainPiece({ text }: { text: string }) {
@@ -100,28 +101,32 @@ function cutToTime(code: string, language: string): string {
 function useHighlight(code: string, language: string): Colours | null {
   const [colours, setColours] = useState<Colours | null>(null);
   const latest = useRef({ code, language });
-  const timer = useRef<ReturnType<typeof setTimeout> | null>(null);
+  /** Gives up what is planned; null where nothing is. */
+  const giveUp = useRef<(() => void) | null>(null);
   const pauseMs = useRef(MIN_PAUSE_MS);
   const coloured = colours?.code ?? "";
   useEffect(() => {
     latest.current = { code, language };
-    if (!language || timer.current !== null || cutToTime(code, language) === coloured) return;
+    if (!language || giveUp.current !== null || cutToTime(code, language) === coloured) return;
     const colourLatest = async (): Promise<void> => {
       const wanted = latest.current;
       const part = cutToTime(wanted.code, wanted.language);
       const found = await colour(part, wanted.language);
-      timer.current = null;
+      giveUp.current = null;
       if (!found) return;
       pauseMs.current = Math.max(MIN_PAUSE_MS, found.tookMs * PAUSE_FACTOR);
       if (part.length >= 1000) msPerChar.set(wanted.language, found.tookMs / part.length);
       setColours({ code: part, pieces: splitColoured(found.tree) });
     };
-    timer.current = setTimeout(() => void colourLatest(), pauseMs.current);
+    const timer = setTimeout(() => {
+      giveUp.current = waitForTurn(() => void colourLatest());
+    }, pauseMs.current);
+    giveUp.current = () => clearTimeout(timer);
   }, [code, language, coloured]);
   useEffect(
     () => () => {
-      if (timer.current !== null) clearTimeout(timer.current);
-      timer.current = null;
+      giveUp.current?.();
+      giveUp.current = null;
     },
     [],
   );

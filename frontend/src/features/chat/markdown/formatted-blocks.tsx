@@ -8,6 +8,9 @@ import {
   type JSX,
   memo,
   type ReactNode,
+  useDeferredValue,
+  useEffect,
+  useReducer,
   useState,
 } from "react";
 import { jsx, jsxs } from "react/jsx-runtime";
@@ -15,6 +18,8 @@ import { useTranslation } from "react-i18next";
 
 import { CodeBlock } from "./code-block";
 import { GrowingMarkdown, type Grown, type Piece } from "./growing-markdown";
+import { waitForTurn } from "./turns";
+import { WordsContext } from "./words-context";
 
 type Shown<Tag extends keyof JSX.IntrinsicElements> = (
   props: ComponentProps<Tag> & { node?: Element },
@@ -58,12 +63,62 @@ const TO_REACT = {
 /** @param isLive more of the text is to come: only its end is parsed and rendered again */
 export function FormattedBlocks({ text, isLive = false }: { text: string; isLive?: boolean }) {
   const [markdown] = useState(() => new GrowingMarkdown());
-  return <Pieces pieces={markdown.read(text, isLive)} />;
+  const [, readOn] = useReducer((turns: number) => turns + 1, 0);
+  const pieces = markdown.read(text, isLive);
+  const { isBehind } = markdown;
+  useEffect(() => (isBehind ? waitForTurn(readOn) : undefined));
+  const { t } = useTranslation();
+  const words = useDeferredValue(t); // a thousand blocks of code have labels
+  const groups = splitPieces(pieces);
+  return (
+    <WordsContext value={words}>
+      {groups.map((group, index) => (
+        <div key={index} className={index < groups.length - OPEN_GROUPS ? namePart(group[0]) : "contents"}>
+          <PieceGroup pieces={group} isTight={false} />
+        </div>
+      ))}
+    </WordsContext>
+  );
 }
 
-export function Pieces({ pieces, isTight = false }: { pieces: readonly Piece[]; isTight?: boolean }) {
-  return pieces.map((piece, index) => <PieceView key={index} piece={piece} isTight={isTight} />);
+/** Of a thousand pieces only the group that has changed is looked through. */
+const GROUP_PIECES = 50;
+/** The last groups stay as they are: they are on the screen while an answer grows. */
+const OPEN_GROUPS = 2;
+
+function splitPieces(pieces: readonly Piece[]): (readonly Piece[])[] {
+  const groups = Math.ceil(pieces.length / GROUP_PIECES);
+  return Array.from({ length: groups }, (_, index) =>
+    pieces.slice(index * GROUP_PIECES, (index + 1) * GROUP_PIECES),
+  );
 }
+
+/** A part of a long text: the browser leaves it alone while it is far from the screen. */
+function namePart(first: Piece | undefined): string {
+  const isHeading = first?.type === "element" && /^h[1-6r]$/.test(first.tagName);
+  return isHeading ? "markdown-part markdown-part-headed" : "markdown-part";
+}
+
+interface PiecesProps {
+  pieces: readonly Piece[];
+  isTight?: boolean;
+}
+
+export function Pieces({ pieces, isTight = false }: PiecesProps) {
+  return splitPieces(pieces).map((group, index) => (
+    <PieceGroup key={index} pieces={group} isTight={isTight} />
+  ));
+}
+
+const PieceGroup = memo(
+  function PieceGroup({ pieces, isTight = false }: PiecesProps) {
+    return pieces.map((piece, index) => <PieceView key={index} piece={piece} isTight={isTight} />);
+  },
+  (before, now) =>
+    before.isTight === now.isTight &&
+    before.pieces.length === now.pieces.length &&
+    before.pieces.every((piece, index) => piece === now.pieces[index]),
+);
 
 /** A piece that does not change is not rendered again. */
 const PieceView = memo(function PieceView({ piece, isTight }: { piece: Piece; isTight: boolean }) {

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { renderToStaticMarkup } from "react-dom/server";
 import { describe, expect, it } from "vitest";
 
-import { FormattedBlocks, Pieces } from "./formatted-blocks";
+import { Pieces } from "./formatted-blocks";
 import { GrowingMarkdown, type Piece } from "./growing-markdown";
 
 const PIECES = [
@@ -54,9 +54,10 @@ const DEFINITIONS = [
   "- [x]\n- [y]: /url",
 ];
 
-const show = (text: string) => renderToStaticMarkup(<FormattedBlocks text={text} />);
-
 const showPieces = (pieces: readonly Piece[]): string => renderToStaticMarkup(<Pieces pieces={pieces} />);
+
+/** What the parser makes of the whole text at once. */
+const show = (text: string) => showPieces(new GrowingMarkdown(0, Infinity).read(text, false));
 
 /** Line ends beside tags are nobody's. */
 const withoutGaps = (page: string) => page.replace(/\n*(<[^>]+>)\n*/g, "$1").trim();
@@ -131,6 +132,42 @@ it("reads nothing again that is closed where a render with an earlier text comes
   markdown.read(text.slice(0, -10), false);
   markdown.read(text, false);
   expect(markdown.parsedChars - before).toBeLessThan(8000);
+});
+
+/** Read a text to its end, as turns come. Gives what each turn gave to the parser. */
+function readInTurns(markdown: GrowingMarkdown, text: string): { pieces: readonly Piece[]; turns: number[] } {
+  const turns: number[] = [];
+  for (;;) {
+    const before = markdown.parsedChars;
+    const pieces = markdown.read(text, false);
+    turns.push(markdown.parsedChars - before);
+    if (!markdown.isBehind) return { pieces, turns };
+  }
+}
+
+it.each(Object.entries(LARGE))(
+  "reads a stored text of %s in turns, and shows what it is as a whole",
+  (_, text) => {
+    const { pieces, turns } = readInTurns(new GrowingMarkdown(), text);
+    expect(turns.length).toBeGreaterThan(5);
+    expect(Math.max(...turns)).toBeLessThan(12_000);
+    expect(withoutGaps(showPieces(pieces))).toBe(withoutGaps(show(text)));
+  },
+  60_000,
+);
+
+it("reads what has piled up in turns too, and gives every turn something new", () => {
+  const text = LARGE.paragraphs ?? "";
+  const markdown = new GrowingMarkdown();
+  markdown.read(text.slice(0, 1000), true);
+  const sizes: number[] = [];
+  do {
+    const before = markdown.parsedChars;
+    sizes.push(showPieces(markdown.read(text, true)).length);
+    expect(markdown.parsedChars - before).toBeLessThan(12_000);
+  } while (markdown.isBehind);
+  expect(sizes).toEqual([...new Set(sizes)].sort((one, other) => one - other));
+  expect(withoutGaps(showPieces(markdown.read(text, false)))).toBe(withoutGaps(show(text)));
 });
 
 describe("a long answer", () => {

@@ -69,6 +69,10 @@ const STAND_IN = "x";
 const SHORT_END = 800;
 /** An end that cannot be shortened is parsed less often from this size on. */
 const LONG_END = 8000;
+/** A quarter more than there was: all parsing together costs a few times the last. */
+const WORTH = 1.25;
+/** So much more of a text is read at a time: what that takes does not hold up a key. */
+const SLICE_CHARS = 2000;
 /** A definition serves links anywhere in the text: it is applied when the text is complete. */
 const DEFINITION = /^[ \t>*+\-\d.)]*\[(?:[^\]\\]|\\.){1,999}\]:/m;
 
@@ -92,11 +96,40 @@ export class GrowingMarkdown {
   /** Characters given to the parser so far. */
   parsedChars = 0;
 
-  constructor(private readonly shortEnd = SHORT_END) {}
+  /** There is more of the last text than was read of it: the next call reads on. */
+  isBehind = false;
 
-  /** @param isLive more text is to come */
+  /** @param sliceChars how much more of a text is read in one call */
+  constructor(
+    private readonly shortEnd = SHORT_END,
+    private readonly sliceChars = SLICE_CHARS,
+  ) {}
+
+  /**
+   * What is shown of a text, or of its beginning: see `isBehind`.
+   *
+   * @param isLive more of the text is to come
+   */
   read(text: string, isLive: boolean): readonly Piece[] {
-    if (!isLive) return this.#readWhole(text);
+    const limit = this.#findLimit(text);
+    this.isBehind = limit < text.length;
+    if (this.isBehind) return this.#readOn(cutBetweenLetters(text, limit));
+    return isLive ? this.#readOn(text) : this.#readWhole(text);
+  }
+
+  /** How far it is read now. */
+  #findLimit(text: string): number {
+    if (text.length <= this.sliceChars || this.#whole?.text === text) return text.length;
+    const known = this.#findKnown(text);
+    if (known === undefined) return this.sliceChars;
+    const isGoingOn = text.startsWith(known.text);
+    const from = isGoingOn ? known.text.length : Math.min(known.at, text.length);
+    // An end that cannot be shortened must grow until it is worth parsing.
+    const grown = isGoingOn && from - known.at > LONG_END ? (from - known.at) * (WORTH - 1) + 1 : 0;
+    return Math.ceil(from + Math.max(this.sliceChars, grown));
+  }
+
+  #readOn(text: string): readonly Piece[] {
     const known = this.#findKnown(text);
     if (known?.text === text) return known.pieces;
     const endChars = text.length - (known?.at ?? 0);
@@ -205,10 +238,13 @@ export class GrowingMarkdown {
   }
 }
 
-/** A quarter more than there was: all parsing together costs a few times the last. */
 function isWorthParsing({ text: before, at }: State, text: string): boolean {
-  return text.length - at > (before.length - at) * 1.25;
+  return text.length - at > (before.length - at) * WORTH;
 }
+
+/** The text up to there, without half a letter at its end. */
+const cutBetweenLetters = (text: string, end: number): string =>
+  text.slice(0, /[\ud800-\udbff]/.test(text[end - 1] ?? "") ? end + 1 : end);
 
 function showPlain(value: string): Element {
   const properties = { className: ["whitespace-pre-wrap"] };

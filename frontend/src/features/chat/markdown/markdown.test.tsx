@@ -1,5 +1,5 @@
 /** Markdown of strangers: readable, and harmless. */
-import { render, screen } from "@testing-library/react";
+import { render, screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { beforeAll, describe, expect, it } from "vitest";
 
@@ -88,5 +88,38 @@ describe("Markdown", () => {
     expect(screen.getByRole("table")).toBeInTheDocument();
     expect(screen.getByRole("checkbox", { name: "Done" })).toBeDisabled();
     expect(page).toHaveTextContent("qapla'");
+  });
+});
+
+describe("a long text", { timeout: 60_000 }, () => {
+  /** Turns take their time on a busy machine. */
+  const PATIENCE = { timeout: 30_000 };
+  const paragraphs = Array.from({ length: 400 }, (_, index) => `Paragraph ${index} of **many**.`);
+  const text = paragraphs.join("\n\n");
+
+  it("is shown in turns, each of some dozens of blocks, and whole in the end", async () => {
+    const page = html(text);
+    const counts = [page.querySelectorAll("p").length];
+    const observer = new MutationObserver(() => counts.push(page.querySelectorAll("p").length));
+    observer.observe(page, { childList: true, subtree: true });
+    await waitFor(() => expect(page.querySelectorAll("p")).toHaveLength(400), PATIENCE);
+    await waitFor(() => expect(counts.at(-1)).toBe(400), PATIENCE);
+    observer.disconnect();
+    const added = counts.map((count, index) => count - (counts[index - 1] ?? 0));
+    expect(Math.max(...added)).toBeLessThan(100);
+    const shown = [...page.querySelectorAll("p")].map(({ textContent }) => textContent);
+    expect(shown).toEqual(paragraphs.map((paragraph) => paragraph.replaceAll("*", "")));
+  });
+
+  it("stands in parts, of which the last are laid out always", async () => {
+    const page = html(text);
+    await waitFor(() => expect(page.querySelectorAll("p")).toHaveLength(400), PATIENCE);
+    const groups = [...page.querySelectorAll(".markdown > div")];
+    expect(groups.map(({ className }) => className)).toEqual([
+      ...Array<string>(6).fill("markdown-part"),
+      "contents",
+      "contents",
+    ]);
+    expect(page.querySelectorAll(".markdown > div > p")).toHaveLength(400);
   });
 });
