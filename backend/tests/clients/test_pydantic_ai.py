@@ -10,6 +10,8 @@ from pydantic_ai import Agent
 from pydantic_ai.messages import ThinkingPart
 from pydantic_ai.models.openai import OpenAIResponsesModel
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(autouse=True)
 def settings(monkeypatch: pytest.MonkeyPatch, prompter: str) -> None:
