@@ -107,7 +107,9 @@ class DictationBatch:
     dictations: Sequence[NewDictation] = ()
     finals: Sequence[PendingFinal] = ()
     ended: Sequence[tuple[UUID, datetime]] = ()
-    """Dictations that have ended, and when. One that has no final any more is deleted."""
+    """Dictations that have ended, and when."""
+    emptied: Sequence[UUID] = ()
+    """Dictations of those that have ended, to be deleted if they have no final any more."""
     withdrawn: Sequence[tuple[UUID, frozenset[str]]] = ()
     """Dictations, and utterances whose finals are deleted: those that were stored before."""
     is_retry: bool = False
@@ -270,6 +272,7 @@ def _only(batch: DictationBatch, dictation_id: UUID) -> DictationBatch:
         dictations=[new for new in batch.dictations if new.id == dictation_id],
         finals=[final for final in batch.finals if final.dictation_id == dictation_id],
         ended=[end for end in batch.ended if end[0] == dictation_id],
+        emptied=[each for each in batch.emptied if each == dictation_id],
         withdrawn=[each for each in batch.withdrawn if each[0] == dictation_id],
     )
 
@@ -292,6 +295,7 @@ async def _store(session: AsyncSession, batch: DictationBatch) -> BatchResult:
     for dictation_id, ended_at in batch.ended:
         end = update(DictationRow).where(DictationRow.id == dictation_id).values(ended_at=ended_at)
         await session.execute(end, execution_options={"synchronize_session": False})
+    for dictation_id in batch.emptied:
         kept = select(DictationFinalRow.id).where(DictationFinalRow.dictation_id == dictation_id)
         empty = delete(DictationRow).where(DictationRow.id == dictation_id, ~kept.exists())
         await execute_and_count(session, empty)

@@ -175,9 +175,12 @@ def _make_batch(entries: Iterable[QueueEntry], *, is_retry: bool) -> DictationBa
     finals: list[PendingFinal] = []
     ended: list[tuple[UUID, datetime]] = []
     withdrawn: list[tuple[UUID, frozenset[str]]] = []
+    emptied: list[UUID] = []
     for recorder, item in entries:
         if isinstance(item, datetime):
             ended.append((recorder.id, item))
+            if recorder.has_withdrawn:
+                emptied.append(recorder.id)
         elif isinstance(item, Withdrawal):
             withdrawn.append((recorder.id, item.utterance_ids))
             finals = [
@@ -190,7 +193,12 @@ def _make_batch(entries: Iterable[QueueEntry], *, is_retry: bool) -> DictationBa
             if not recorder.is_stored and recorder.row is not None:
                 rows[recorder.id] = recorder.row
     return DictationBatch(
-        dictations=tuple(rows.values()), finals=finals, ended=ended, withdrawn=withdrawn, is_retry=is_retry
+        dictations=tuple(rows.values()),
+        finals=finals,
+        ended=ended,
+        emptied=emptied,
+        withdrawn=withdrawn,
+        is_retry=is_retry,
     )
 
 
@@ -258,6 +266,8 @@ class DictationRecorder:
         """Utterances that have a final, stored or on its way."""
         self._withdrawn: set[int] = set()
         """Utterances of which nothing is stored."""
+        self.has_withdrawn = False
+        """Whether a final was taken back."""
         if beginning is not None:
             self._finals, self._base_ms = beginning.finals, beginning.base_ms
             self.is_stored, self.started_at = beginning.is_stored, beginning.started_at
@@ -311,6 +321,7 @@ class DictationRecorder:
         self._withdrawn |= set(utterance_ids)
         found = self._recorded & self._withdrawn
         self._recorded -= found
+        self.has_withdrawn |= bool(found)
         if found and self._writer is not None and not self.is_deleted:
             self._writer.put(self, Withdrawal(frozenset(map(str, found))))
 
