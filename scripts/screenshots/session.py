@@ -143,6 +143,7 @@ class ScreenshotSession:
         if self._axe:
             themes = [look.theme, "light" if look.theme == "dark" else "dark"]
             found = page.evaluate(_FINDINGS, themes)
+            print(f"{name}-{look}", *found, sep="\n  ", flush=True)  # it takes minutes
             self._complaints.extend(f"{name}-{look}: axe: {one}" for one in found)
             return
         page.screenshot(path=self._out / f"{name}-{look}.png")

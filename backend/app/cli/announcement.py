@@ -12,7 +12,9 @@ from app.weights.gguf import GgufFile, find_default_gguf
 
 _COMPAT = "openai_compat"
 
-_CONNECT = "set OPENAI_BASE_URL, OPENAI_API_KEY and OPENAI_MODEL, here or in .env"
+_CONNECT = (
+    'press "Connect a model" in the page, or set OPENAI_BASE_URL, OPENAI_API_KEY and OPENAI_MODEL in .env'
+)
 
 
 def describe_access(settings: Settings) -> list[str]:

@@ -98,7 +98,9 @@ def test_it_says_that_a_small_model_answers(clean_environment: None, tmp_path: P
     served = FakeTerminal(PROMPTER_STT__PROVIDER="cloud_stub", PROMPTER_MODELS_DIR=str(tmp_path))
     with served.process:
         served.wait_for("prompts are answered by: tiny, in llama.cpp on this machine")
-        served.wait_for("very small: fine for trying out.*; connect a better one: set OPENAI_BASE_URL")
+        served.wait_for(
+            "very small: fine for trying out.*; connect a better one: press .Connect a model. in the page"
+        )
         served.wait_for(f"larger GGUF file into {tmp_path}")
         assert served.end(signal.SIGTERM)[0] == 0
 

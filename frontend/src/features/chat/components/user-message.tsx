@@ -41,7 +41,7 @@ export function UserMessage({ editing, onEdit, ...props }: Props) {
       <div
         dir="auto"
         data-bubble
-        className={`max-w-[88%] whitespace-pre-wrap break-words rounded-2xl rounded-br-md bg-raised px-4 py-2.5 leading-7 sm:max-w-[80%] ${isSending ? "opacity-60" : ""}`}
+        className={`max-w-[88%] whitespace-pre-wrap break-words rounded-2xl rounded-br-md bg-raised px-4 py-2.5 leading-7 sm:max-w-[80%] ${isSending ? "text-muted" : ""}`}
       >
         {message.content}
       </div>

@@ -34,7 +34,7 @@ export interface ComposerFieldProps {
 const STYLES: Record<TextPiece["kind"], string> = {
   typed: "",
   stable: "underline decoration-accent/60 decoration-2 underline-offset-4",
-  unstable: "text-muted opacity-80",
+  unstable: "text-muted",
   doubt: "underline decoration-warn decoration-dotted decoration-2 underline-offset-4",
   // Without width, and out of the line: the words stay where the textarea has them.
   gap: "relative after:absolute after:-left-[3px] after:top-0.5 after:h-5 after:border-l-2 after:border-dotted after:border-warn",
