@@ -1,13 +1,16 @@
 """What the page says of the microphone in a real browser: it listens only while sound comes in."""
 
 import re
+from pathlib import Path
 
 from playwright.async_api import Page, expect
 
+from app.utils.chunked_audio import make_wav
 from tests.browser.browsers import get_microphone_switches
 from tests.browser.conftest import BROWSER, IN_BOTH, IN_FIREFOX, OpenPage
 from tests.browser.test_dictating import ENGLISH, LONG, said
 from tests.browser.web_app import WebApp
+from tests.conftest import read_wav
 from tests.support.proxy import run_proxy
 
 pytestmark = BROWSER
@@ -82,6 +85,26 @@ async def test_the_browsers_question_is_told_until_it_is_answered(open_page: Ope
     await app.page.evaluate("allow()")
     await app.in_state("listening")
     await expect(app.composer).to_have_value(said(ENGLISH))
+
+
+async def test_a_microphone_that_wakes_up_is_waited_for_and_heard_from_its_first_word(
+    open_page: OpenPage, tmp_path: Path
+) -> None:
+    """A wireless headset gives zeros until it is awake."""
+    samples, rate_hz = read_wav(ENGLISH)
+    waking = tmp_path / "waking.wav"
+    waking.write_bytes(make_wav(bytes(4 * rate_hz) + samples.tobytes(), rate_hz))
+    app = await open_page(says=waking, settings={"noiseSuppression": False}, script=SHOWN)
+    async with app.page.expect_websocket() as opened:
+        await app.button("Dictate").click()
+    socket = await opened.value
+    for _ in range(8):  # most of a second of what it gives
+        await socket.wait_for_event("framesent", lambda payload: isinstance(payload, bytes))
+    await expect(app.state).to_have_text("Waiting for the microphone…")
+    await app.in_state("listening")
+    await expect(app.composer).to_have_value(said(ENGLISH))
+    shown = await app.page.evaluate("shown")
+    assert shown.index("Waiting for the microphone…") < shown.index("Listening")
 
 
 @IN_BOTH
