@@ -140,18 +140,18 @@ export const en = {
     keptHere: "Not connected: {{time}} waits here for the server",
     waiting: {
       browser:
-        "Your speech is stored in this browser and becomes text when the server is back, even after a restart. A private window loses it when it closes, and a browser may delete it when the disk is full.",
+        "Stored in this browser, also over a restart, and sent when the server is back. A private window or a full disk can lose it.",
       full: "The browser’s storage is full: your speech is in this tab alone. Keep the tab open until the server is back.",
       page: "This browser stores nothing here: your speech is in this tab alone. Keep the tab open until the server is back.",
       private:
         "This dictation leaves no trace: your speech is in this tab alone, and lost with it. Keep the tab open until the server is back.",
-      unknownEngine: "Whether the server can write it down is not known yet.",
+      unknownEngine: "Whether the server can make text of it is not known yet.",
       hour: "Recording stops after an hour.",
     },
     unsent: {
       name: "Unsent speech",
       text: "Unsent speech of {{length}}, spoken {{when}}",
-      hint: "It is in this browser alone. Send it, and its text comes into the field.",
+      hint: "It is kept in this browser. Send it, and its text comes into the field.",
       minutes: "{{minutes}} min {{seconds}} s",
       listen: "Listen",
       stop: "Stop",

@@ -141,18 +141,18 @@ export const es: Texts = {
     keptHere: "Sin conexión: {{time}} esperan aquí al servidor",
     waiting: {
       browser:
-        "Lo que dices se guarda en este navegador y será texto cuando vuelva el servidor, aunque reinicies. Una ventana privada lo pierde al cerrarse, y un navegador puede borrarlo si el disco está lleno.",
+        "Se guarda en este navegador, también si reinicias, y se envía cuando vuelva el servidor. Una ventana privada o un disco lleno pueden perderlo.",
       full: "El almacenamiento del navegador está lleno: lo que dices está solo en esta pestaña. Déjala abierta hasta que vuelva el servidor.",
       page: "Este navegador no guarda nada aquí: lo que dices está solo en esta pestaña. Déjala abierta hasta que vuelva el servidor.",
       private:
         "Este dictado no deja rastro: lo que dices está solo en esta pestaña y se pierde con ella. Déjala abierta hasta que vuelva el servidor.",
-      unknownEngine: "Aún no se sabe si el servidor puede escribirlo.",
+      unknownEngine: "Aún no se sabe si el servidor podrá convertirlo en texto.",
       hour: "La grabación para al cabo de una hora.",
     },
     unsent: {
       name: "Voz sin enviar",
       text: "Voz sin enviar de {{length}}, grabada: {{when}}",
-      hint: "Está solo en este navegador. Envíala y su texto llegará al campo.",
+      hint: "Se guarda en este navegador. Envíala y su texto llegará al campo.",
       minutes: "{{minutes}} min {{seconds}} s",
       listen: "Escuchar",
       stop: "Parar",

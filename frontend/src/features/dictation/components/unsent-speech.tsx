@@ -13,9 +13,11 @@ import type { UnsentItem, UnsentSpeech } from "../unsent/unsent-speech";
 interface Props {
   dictation: Dictation;
   unsent: UnsentSpeech;
+  /** Called when the buttons go: the focus belongs to the field. */
+  onGo: () => void;
 }
 
-export function UnsentSpeechList({ dictation, unsent }: Props) {
+export function UnsentSpeechList({ dictation, unsent, onGo }: Props) {
   const items = useSyncExternalStore(unsent.subscribe, unsent.get);
   const [sending, setSending] = useState<UnsentItem | null>(null);
   const [failure, setFailure] = useState<Failure | null>(null);
@@ -32,6 +34,7 @@ export function UnsentSpeechList({ dictation, unsent }: Props) {
     const left = await unsent.claim(item.id);
     if (left === null) return void unsent.refresh();
     setSending(item);
+    onGo();
     setFailure(await dictation.resend(left));
     setSending(null);
   };
@@ -47,6 +50,7 @@ export function UnsentSpeechList({ dictation, unsent }: Props) {
           // One after another: their texts come in the order in which they were spoken.
           canSend={sending === null}
           onSend={() => void send(item)}
+          onDiscarded={onGo}
         />
       ))}
     </>
@@ -72,9 +76,10 @@ interface OfferProps {
   failure: Failure | null;
   canSend: boolean;
   onSend: () => void;
+  onDiscarded: () => void;
 }
 
-function Offer({ item, unsent, failure, canSend, onSend }: OfferProps) {
+function Offer({ item, unsent, failure, canSend, onSend, onDiscarded }: OfferProps) {
   const { t, i18n } = useTranslation();
   const [isAsking, setAsking] = useState(false);
   const length = useLength(item.seconds);
@@ -82,7 +87,7 @@ function Offer({ item, unsent, failure, canSend, onSend }: OfferProps) {
   const player = usePlayer(() => unsent.listen(item.id));
   const discard = (): void => {
     player.stop();
-    void unsent.discard(item.id);
+    void unsent.discard(item.id).then(onDiscarded);
   };
   return (
     <section
@@ -95,9 +100,11 @@ function Offer({ item, unsent, failure, canSend, onSend }: OfferProps) {
         <p role={isAsking ? "alert" : undefined}>
           {isAsking ? t("dictation.unsent.sure", { length }) : t("dictation.unsent.text", { length, when })}
         </p>
-        <p className="text-xs text-muted">
-          {failure === null ? t("dictation.unsent.hint") : t(`dictation.failures.${failure.kind}`)}
-        </p>
+        {!isAsking && (
+          <p className="text-xs text-muted">
+            {failure === null ? t("dictation.unsent.hint") : t(`dictation.failures.${failure.kind}`)}
+          </p>
+        )}
       </div>
       <div className="flex flex-wrap items-center gap-1">
         {isAsking ? (

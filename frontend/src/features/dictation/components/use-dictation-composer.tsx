@@ -122,7 +122,7 @@ export function useDictationComposer(conversationId: string | null): DictationCo
     microphone: <DictationControls dictation={dictation} handsFree={handsFree} onMouse={focus} />,
     below: (
       <>
-        <UnsentSpeechList dictation={dictation} unsent={unsent} />
+        <UnsentSpeechList dictation={dictation} unsent={unsent} onGo={focus} />
         <MarkedPlaces dictation={dictation} onGo={focus} />
         <HandsFreeStatus dictation={dictation} handsFree={handsFree} />
         {elsewhere !== null && <DictationElsewhere conversation={elsewhere} />}
