@@ -1,4 +1,4 @@
-"""Large and long in the browser: a list of hundreds of conversations is scrolled, and by keyboard nothing is lost."""
+"""Large and long in the browser: hundreds of conversations, and answers that are found in the middle of long ones."""
 
 from pathlib import Path
 
@@ -43,3 +43,31 @@ async def test_a_long_list_scrolls_on(open_page: OpenPage, built_page: None, tmp
         await expect(oldest).to_be_attached()
         await expect(app.page.get_by_role("button", name="Show more")).to_have_count(0)
         await expect(focused).to_be_focused()
+
+
+async def test_a_jump_to_a_found_answer_moves_the_messages_and_not_the_page(
+    open_page: OpenPage, built_page: None, tmp_path: Path
+) -> None:
+    """What is hidden from the eye within the messages counts for their height, and not for that of the page."""
+    settings = Settings(
+        _env_file=None,
+        data_dir=tmp_path,
+        stt={"provider": "cloud_stub"},
+        llm={"provider": "echo", "discover": False},
+    )
+    with run_server(settings) as server:
+        async with httpx2.AsyncClient(base_url=server.url) as client:
+            id_ = (await client.post("/api/conversations", json={"title": "Long"})).json()["id"]
+            long = "".join(f"Paragraph {n} of it.\n\n- [x] done\n\n" for n in range(300))
+            for text in (long, "And then?"):
+                asked = {"conversation_id": id_, "message": text}
+                assert (await client.post("/api/chat/stream", json=asked)).status_code == 200
+            found = (await client.get(f"/api/conversations/{id_}/messages")).json()[1]["id"]
+        app = await open_page(server.url)
+        await app.page.goto(f"{server.url}/#/c/{id_}/{found}")
+        jumped = app.page.locator(f"#m-{found}")
+        await expect(jumped).to_be_focused()
+        await expect(jumped.get_by_text("Paragraph 299 of it.")).to_be_attached()
+        measured = "(({ scrollTop, scrollHeight, clientHeight }) => [scrollTop, scrollHeight - clientHeight])"
+        assert await app.page.evaluate(f"{measured}(document.scrollingElement)") == [0, 0]
+        await expect(jumped.get_by_text("Paragraph 0 of it.")).to_be_in_viewport()

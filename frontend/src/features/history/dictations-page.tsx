@@ -31,7 +31,7 @@ export function DictationsPage({ dictationId, onBegin }: DictationsPageProps) {
         )}
         <h1 className="px-1 text-sm font-semibold">{t("history.dictations.title")}</h1>
       </PageHeader>
-      <div className="min-h-0 flex-1 overflow-y-auto">
+      <div className="relative min-h-0 flex-1 overflow-y-auto">
         <div className="mx-auto w-full max-w-3xl px-3 py-6 sm:px-4">
           {dictationId === null ? <DictationList onBegin={onBegin} /> : <DictationDetail id={dictationId} />}
         </div>

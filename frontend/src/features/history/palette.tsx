@@ -80,7 +80,7 @@ export function Palette({ actions, onClose }: PaletteProps) {
         id={listId}
         role="listbox"
         aria-label={t("history.results")}
-        className="min-h-0 overflow-y-auto p-2"
+        className="relative min-h-0 overflow-y-auto p-2"
       >
         {groups.map(({ kind, options }) => (
           <div key={kind} role="group" aria-label={t(`history.palette.groups.${kind}`)}>

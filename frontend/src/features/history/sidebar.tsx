@@ -29,7 +29,7 @@ export function Sidebar({ onCollapse, onOpen, footer }: SidebarProps) {
   const remove = useRemove(open?.id ?? null);
   const list = useRovingFocus<HTMLElement>();
   return (
-    <div className="flex h-full flex-col low:overflow-y-auto">
+    <div className="relative flex h-full flex-col low:overflow-y-auto">
       <div className="flex items-center justify-between px-3 pb-2 pt-3">
         <Link
           href="/"
@@ -59,7 +59,7 @@ export function Sidebar({ onCollapse, onOpen, footer }: SidebarProps) {
       <nav
         ref={list}
         aria-label={t("history.region")}
-        className="min-h-0 flex-1 overflow-y-auto px-2 pb-2 low:shrink-0 low:overflow-visible"
+        className="relative min-h-0 flex-1 overflow-y-auto px-2 pb-2 low:shrink-0 low:overflow-visible"
       >
         {search.words !== "" && typed.trim() !== "" ? (
           search.data && (

@@ -27,7 +27,7 @@ export function SettingsPage({ microphone, connections = null, account }: Settin
       <PageHeader>
         <h1 className="px-1 text-sm font-semibold">{t("settings.title")}</h1>
       </PageHeader>
-      <div className="min-h-0 flex-1 overflow-y-auto">
+      <div className="relative min-h-0 flex-1 overflow-y-auto">
         <div className="mx-auto max-w-3xl space-y-5 p-4 pb-16 sm:p-6">
           <SpeechSection microphone={microphone} />
           <HearingSection />

@@ -43,7 +43,7 @@ export function ConversationView({ messageId, chat, onIdea, hasText, onNew, ...l
     <div className="relative min-h-0 flex-1">
       <div
         ref={box}
-        className="flex h-full flex-col overflow-y-auto overscroll-contain [scrollbar-gutter:stable_both-edges]"
+        className="relative flex h-full flex-col overflow-y-auto overscroll-contain [scrollbar-gutter:stable_both-edges]"
       >
         <div ref={content} className="mx-auto flex w-full max-w-3xl flex-1 flex-col px-3 py-6 sm:px-4">
           {status === "loading" && <Skeleton label={t("common.loading")} />}
