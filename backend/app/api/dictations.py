@@ -240,6 +240,19 @@ async def delete_version(
     return DictationDeletedOut(status="deleted")
 
 
+@router.delete(
+    "/{dictation_id}/audio",
+    summary="Delete the audio of a dictation",
+    responses={**describe_answer("The audio is deleted; the text stays"), 404: _GONE, **STORAGE},
+)
+async def delete_dictation_audio(
+    dictation_id: str, caller: CallerDep, resources: ResourcesDep
+) -> DictationDeletedOut:
+    """Also where none is kept. What hears it again already goes on."""
+    await resources.redo.delete_audio(caller.user_id, dictation_id)
+    return DictationDeletedOut(status="deleted")
+
+
 async def _find_version(
     resources: Resources, user_id: UUID, dictation_id: str, version_id: str
 ) -> tuple[dict[str, Any], Sequence[StoredFinal], datetime]:

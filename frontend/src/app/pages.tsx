@@ -6,6 +6,7 @@ import { ChatPage } from "@/features/chat/chat-page";
 import { ConnectCard } from "@/features/connections/connect-card";
 import { useDictationComposer } from "@/features/dictation/components/use-dictation-composer";
 import { useDictation } from "@/features/dictation/dictation-context";
+import type { RedoDialogProps } from "@/features/redo/redo-dialog";
 import { useSettings } from "@/shared/services";
 import { lazyPart, PartStandIn, type StandInProps } from "@/shared/ui/lazy-part";
 import { Modal } from "@/shared/ui/modal";
@@ -17,6 +18,7 @@ const DictationsPage = lazyPart(
   async () => (await import("@/features/history/dictations-page")).DictationsPage,
   DictationsFrame,
 );
+const RedoDialog = lazyPart(async () => (await import("@/features/redo/redo-dialog")).RedoDialog, RedoFrame);
 export const Palette = lazyPart(
   async () => (await import("@/features/history/palette")).Palette,
   PaletteFrame,
@@ -27,6 +29,8 @@ export const FirstVisit = lazyPart(async () => (await import("./first-visit")).F
 const connect = (model: string, onModel: (model: string) => void) => (
   <ConnectCard model={model} onModel={onModel} />
 );
+
+const renderRedo = (props: RedoDialogProps) => <RedoDialog {...props} />;
 
 export function Pages() {
   return (
@@ -57,7 +61,7 @@ function ChatRoute({
     <ChatPage
       conversationId={conversationId}
       messageId={messageId}
-      composer={useDictationComposer(conversationId)}
+      composer={useDictationComposer(conversationId, renderRedo)}
       connect={connect}
     />
   );
@@ -72,7 +76,7 @@ function DictationsRoute({ dictationId }: { dictationId: string | null }) {
     dictation.start();
     go("/");
   };
-  return <DictationsPage dictationId={dictationId} onBegin={begin} />;
+  return <DictationsPage dictationId={dictationId} onBegin={begin} renderRedo={renderRedo} />;
 }
 
 /** A page that is not loaded yet: its title, and the way to the sidebar. */
@@ -95,6 +99,14 @@ function SettingsFrame({ retry }: StandInProps) {
 
 function DictationsFrame({ retry }: StandInProps) {
   return <PageFrame title={useTranslation().t("history.dictations.title")} retry={retry} />;
+}
+
+function RedoFrame({ retry, onClose }: { onClose: () => void } & StandInProps) {
+  return (
+    <Modal title={useTranslation().t("redo.title")} onClose={onClose}>
+      <PartStandIn retry={retry} />
+    </Modal>
+  );
 }
 
 function PaletteFrame({ retry, onClose }: { onClose: () => void } & StandInProps) {

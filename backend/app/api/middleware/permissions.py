@@ -103,6 +103,7 @@ RULES: tuple[Rule, ...] = (
     _rule("POST /api/dictations/{dictation_id}/redo", "caller", "chat"),
     _rule("GET /api/dictations/{dictation_id}/versions", "caller", "chat"),
     _rule("GET,DELETE /api/dictations/{dictation_id}/versions/{version_id}", "caller", "chat"),
+    _rule("DELETE /api/dictations/{dictation_id}/audio", "caller", "chat"),
     # weights: what there is, for everybody; what changes the machine, for who runs it
     _rule("GET /api/checkpoints", "caller"),
     _rule("POST,DELETE /api/checkpoints/{name}/fetch", "admin"),

@@ -56,6 +56,10 @@ class AudioSource(Protocol):
         """What is kept of a dictation; None where nothing is. Does not wait."""
         ...
 
+    async def forget(self, dictation_id: UUID) -> None:
+        """Delete what is kept of a dictation."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedoRequest:
@@ -201,6 +205,13 @@ class RedoService:
             await dictation_versions.remove(session, user_id, id_, deleted)
         if (running := self._running.get(deleted)) is not None:
             running.scope.cancel()
+
+    async def delete_audio(self, user_id: UUID, dictation_id: str) -> None:
+        """Delete what is kept of the audio of a dictation. Raises NotFound where this user has no such dictation."""
+        id_ = _parse_dictation_id(dictation_id)
+        async with self._database.read() as session:
+            await dictations.require(session, user_id, id_)
+        await self._audio.forget(id_)
 
     def forget(self, dictation_id: UUID) -> None:
         """A dictation was deleted: what hears it again ends."""

@@ -47,6 +47,9 @@ class FakeAudio:
     def find(self, user_id: UUID, dictation_id: UUID) -> Any:
         return self.wavs.get(dictation_id)
 
+    async def forget(self, dictation_id: UUID) -> None:
+        self.wavs.pop(dictation_id, None)
+
     async def write_wav(self, user_id: UUID, dictation_id: str, file: BinaryIO) -> Any:
         if self.fault is not None:
             raise self.fault
@@ -172,6 +175,18 @@ async def test_without_its_audio_or_of_another_user_it_is_refused(bench: Bench, 
         with pytest.raises(AudioNotKept):
             await bench.begin()
         assert await bench.count() == 0
+
+
+async def test_the_audio_alone_is_deleted_by_its_user(bench: Bench, bob: UUID) -> None:
+    async with bench.redo.tasks.run():
+        for owner in (bob, bench.owner):
+            assert bench.audio.wavs
+            if owner == bob:
+                with pytest.raises(NotFound):
+                    await bench.redo.delete_audio(owner, str(bench.dictation))
+            else:
+                await bench.redo.delete_audio(owner, str(bench.dictation))
+        assert not bench.audio.wavs
 
 
 async def test_audio_that_goes_meanwhile_is_told(bench: Bench) -> None:

@@ -60,6 +60,15 @@ export interface DictationView {
   hint: ServerHint | null;
   /** The limit of the server that is near, until the user has read it. */
   limit: NearLimit | null;
+  /** The last dictation that has ended, if the server stores all of it under one id. */
+  ended: EndedDictation | null;
+}
+
+export interface EndedDictation {
+  /** The keys of its utterances begin with this. */
+  name: string;
+  /** On the server. */
+  id: string;
 }
 
 const EMPTY_VIEW: DictationView = {
@@ -70,6 +79,7 @@ const EMPTY_VIEW: DictationView = {
   isTooQuiet: false,
   hint: null,
   limit: null,
+  ended: null,
 };
 
 export class Dictation {
@@ -92,6 +102,8 @@ export class Dictation {
   readonly #unfinished = new Set<Recording>();
   #count = 0;
   #resent = 0;
+  /** The server's id of the current dictation; "" where it has none, or several. */
+  #storedId: string | null = null;
   readonly #listeners = new Set<() => void>();
   readonly #levelListeners = new Set<() => void>();
   readonly #eventListeners = new Set<(event: SessionEvent) => void>();
@@ -163,7 +175,8 @@ export class Dictation {
     this.#shownHints.clear();
     this.#limit = null;
     this.composer.begin(id);
-    this.#update({ awaited: null, waiting: null, isTooQuiet: false, hint: null, limit: null });
+    this.#storedId = null;
+    this.#update({ awaited: null, waiting: null, isTooQuiet: false, hint: null, limit: null, ended: null });
     this.#apply({ type: "opened" });
     const settings = readOptions(isHandsFree);
     const capture = new Capture({
@@ -298,9 +311,19 @@ export class Dictation {
     if (isCurrent) this.#handleAwaited(event);
     if (isCurrent) this.#handleLimit(event);
     if (isCurrent) this.#handleWaiting(event);
+    if (isCurrent) this.#handleStored(id, event);
     if (isFinished(event)) this.composer.dispatch({ type: "ended", dictation: id });
     if (isCurrent) this.#apply(event);
     if (isCurrent || (event.type === "final" && isShown)) this.#eventListeners.forEach((tell) => tell(event));
+  }
+
+  /** A dictation that had to start again without the first one is stored in two pieces. */
+  #handleStored(name: string, event: SessionEvent): void {
+    if (event.type === "stored") {
+      const isFirst = this.#storedId === null || this.#storedId === event.dictationId;
+      this.#storedId = isFirst ? event.dictationId : "";
+    }
+    if (isFinished(event) && this.#storedId) this.#update({ ended: { name, id: this.#storedId } });
   }
 
   /** The same is not said for ever: some microphones are as quiet as they can be. */

@@ -17,12 +17,17 @@ const DICTATION = {
   started_at: "2026-11-21T04:00:00Z",
   finals: 1,
   provider: null,
+  state: "final",
+  audio: null,
 };
 
 function show(dictations: object[]) {
   vi.stubGlobal("fetch", new FakeApi().on("GET /api/dictations", () => json(dictations)).fetch);
   const begin = vi.fn();
-  renderWith(createTestServices(), <DictationsPage dictationId={null} onBegin={begin} />);
+  renderWith(
+    createTestServices(),
+    <DictationsPage dictationId={null} onBegin={begin} renderRedo={() => null} />,
+  );
   return begin;
 }
 

@@ -9,7 +9,8 @@ import { EmptyState } from "@/shared/ui/empty-state";
 import { Notice } from "@/shared/ui/notice";
 import { PageHeader } from "@/shared/ui/page-header";
 
-import { DictationDetail } from "./dictation-detail";
+import { DictationDetail, type RenderRedo } from "./dictation-detail";
+import { DictationState } from "./dictation-state";
 import { useStoredDictations } from "./queries";
 
 interface DictationsPageProps {
@@ -17,9 +18,10 @@ interface DictationsPageProps {
   dictationId: string | null;
   /** Begin to dictate. */
   onBegin: () => void;
+  renderRedo: RenderRedo;
 }
 
-export function DictationsPage({ dictationId, onBegin }: DictationsPageProps) {
+export function DictationsPage({ dictationId, onBegin, renderRedo }: DictationsPageProps) {
   const { t } = useTranslation();
   return (
     <section aria-label={t("history.dictations.title")} className="flex min-h-0 flex-1 flex-col">
@@ -33,7 +35,11 @@ export function DictationsPage({ dictationId, onBegin }: DictationsPageProps) {
       </PageHeader>
       <div className="relative min-h-0 flex-1 overflow-y-auto">
         <div className="mx-auto w-full max-w-3xl px-3 py-6 sm:px-4">
-          {dictationId === null ? <DictationList onBegin={onBegin} /> : <DictationDetail id={dictationId} />}
+          {dictationId === null ? (
+            <DictationList onBegin={onBegin} />
+          ) : (
+            <DictationDetail id={dictationId} renderRedo={renderRedo} />
+          )}
         </div>
       </div>
     </section>
@@ -107,6 +113,7 @@ function DictationRow({ dictation }: { dictation: StoredDictation }) {
           })}
         </time>
         <span>{t("history.dictations.finals", { count: dictation.finals })}</span>
+        <DictationState dictation={dictation} />
       </span>
     </Link>
   );

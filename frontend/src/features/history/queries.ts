@@ -12,7 +12,13 @@ import { useTranslation } from "react-i18next";
 
 import type { ApiClient } from "@/shared/api/client";
 import { keys } from "@/shared/api/queries";
-import type { Conversation, SearchHit, StoredDictation, StoredDictationDetail } from "@/shared/api/types";
+import type {
+  Conversation,
+  DictationVersion,
+  SearchHit,
+  StoredDictation,
+  StoredDictationDetail,
+} from "@/shared/api/types";
 import { useServices } from "@/shared/services";
 
 import { appendPage, type KnownConversations, mergeFirstPage } from "./known-conversations";
@@ -147,6 +153,14 @@ function useDebounced<T>(value: T, delayMs: number): T {
   return debounced;
 }
 
+/** How often a dictation that goes on is read again. */
+const GOING_ON_MS = 2000;
+
+/** Whether its text or its sound may still change by itself. */
+export function isGoingOn({ state }: Pick<StoredDictation, "state">): boolean {
+  return state === "recording" || state === "heard";
+}
+
 export function useStoredDictations() {
   const { api } = useServices();
   return useInfiniteQuery({
@@ -154,6 +168,8 @@ export function useStoredDictations() {
     queryFn: ({ pageParam, signal }) => fetchPage<StoredDictation>(api, pageParam, signal),
     initialPageParam: FIRST_DICTATIONS,
     getNextPageParam: (last) => last.next,
+    refetchInterval: ({ state }) =>
+      state.data?.pages.some((page) => page.items.some(isGoingOn)) ? GOING_ON_MS : false,
   });
 }
 
@@ -162,5 +178,18 @@ export function useStoredDictation(id: string) {
   return useQuery({
     queryKey: keys.dictation(id),
     queryFn: () => api.json<StoredDictationDetail>(`/api/dictations/${encodeURIComponent(id)}`),
+    refetchInterval: ({ state }) => (state.data && isGoingOn(state.data) ? GOING_ON_MS : false),
+  });
+}
+
+/** What was heard live, then each time it was heard again. */
+export function useDictationVersions(id: string) {
+  const { api } = useServices();
+  return useQuery({
+    queryKey: keys.dictationVersions(id),
+    queryFn: ({ signal }) =>
+      api.json<DictationVersion[]>(`/api/dictations/${encodeURIComponent(id)}/versions`, { signal }),
+    refetchInterval: ({ state }) =>
+      state.data?.some(({ status }) => status === "working") ? GOING_ON_MS : false,
   });
 }

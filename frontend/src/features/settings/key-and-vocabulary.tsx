@@ -7,7 +7,7 @@ import { nameKey } from "@/shared/lib/keyboard";
 import { nameWhat } from "@/shared/lib/provider-names";
 import { useSettings } from "@/shared/services";
 
-import { parseVocabulary } from "./speech-lists";
+import { parseVocabulary } from "./vocabulary";
 
 /** Keys that a page does not get, or that a keyboard user needs for other things. */
 const RESERVED_KEYS = new Set([

@@ -12,6 +12,7 @@ import { ENDPOINTING_PROFILES, type EndpointingProfile } from "@/shared/lib/sett
 import { useSettings } from "@/shared/services";
 import { Choice, Section, Switch } from "@/shared/ui/fields";
 
+import { KeptAudioSwitch } from "./kept-audio-switch";
 import { PushToTalkField, VocabularyField } from "./key-and-vocabulary";
 import { SpokenLanguages } from "./spoken-languages";
 
@@ -75,6 +76,7 @@ export function SpeechSection({ microphone }: { microphone: ReactNode }) {
         checked={settings.marksDoubt}
         onChange={(marksDoubt) => change({ marksDoubt })}
       />
+      <KeptAudioSwitch />
     </Section>
   );
 }

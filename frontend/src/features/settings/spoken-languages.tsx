@@ -5,10 +5,9 @@ import { useTranslation } from "react-i18next";
 
 import { isComposing } from "@/shared/lib/keyboard";
 import { MAX_SPOKEN_LANGS } from "@/shared/lib/settings";
+import { listLanguages, searchLanguages, type SpokenLanguage } from "@/shared/lib/spoken-languages";
 import { useSettings } from "@/shared/services";
 import { enterList, useRovingFocus } from "@/shared/ui/roving-focus";
-
-import { listLanguages, searchLanguages, type SpokenLanguage } from "./speech-lists";
 
 /** @param supported primary tags that the engine understands; null for any */
 export function SpokenLanguages({ supported }: { supported: readonly string[] | null }) {

@@ -30,5 +30,8 @@ export const keys = {
   checkpoints: ["checkpoints"],
   dictations: ["dictations"],
   dictation: (id: string) => ["dictations", id],
+  dictationVersions: (id: string) => ["dictations", id, "versions"],
+  dictationVersion: (id: string, version: string) => ["dictations", id, "versions", version],
+  mySettings: ["my-settings"],
   apiKeys: ["api-keys"],
 } as const;

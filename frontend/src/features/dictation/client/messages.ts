@@ -69,6 +69,8 @@ export type SessionState =
 
 export type SessionEvent =
   | { type: "state"; state: SessionState }
+  /** The server stores the dictation under this id. */
+  | { type: "stored"; dictationId: string }
   | { type: "speech"; isSpeaking: boolean }
   /** Speech pauses. If the pause lasts, this text becomes final; it began `elapsedMs` ago. */
   | { type: "pause"; text: string; elapsedMs: number }

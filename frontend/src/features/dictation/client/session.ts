@@ -220,6 +220,7 @@ export class DictationSession {
       case "ready":
         this.#resumeToken = event.resume_token;
         this.#dictationId = event.dictation_id;
+        if (event.dictation_id) this.#options.onEvent({ type: "stored", dictationId: event.dictation_id });
         if (event.safe_ms == null) this.#audio.confirm();
         else this.#audio.goOn(event.base_ms, event.safe_ms - (event.from_ms ?? 0));
         this.#engine = {

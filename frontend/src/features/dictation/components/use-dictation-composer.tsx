@@ -24,6 +24,7 @@ import { DictationStatus } from "./dictation-status";
 import { HandsFreeStatus } from "./hands-free-status";
 import { MarkedPlaces } from "./marked-places";
 import { useDictationKeys } from "./push-to-talk";
+import { RedoOffer, type RenderRedo } from "./redo-offer";
 import { UnsentSpeechList } from "./unsent-speech";
 import { useAutoSend } from "./use-auto-send";
 import { useHandsFree, useReadingState } from "./use-hands-free";
@@ -47,8 +48,14 @@ interface DictationComposer {
   onProgress: (chat: ChatProgress) => void;
 }
 
-/** @param conversationId the conversation whose draft is composed; null for a new one */
-export function useDictationComposer(conversationId: string | null): DictationComposer {
+/**
+ * @param conversationId the conversation whose draft is composed; null for a new one
+ * @param renderRedo draws the dialog in which a dictation is heard again
+ */
+export function useDictationComposer(
+  conversationId: string | null,
+  renderRedo: RenderRedo = () => null,
+): DictationComposer {
   const { dictation, drafts, unsent } = useDictation();
   const { t } = useTranslation();
   const [{ marksDoubt }] = useSettings();
@@ -124,6 +131,7 @@ export function useDictationComposer(conversationId: string | null): DictationCo
       <>
         <UnsentSpeechList dictation={dictation} unsent={unsent} onGo={focus} />
         <MarkedPlaces dictation={dictation} onGo={focus} />
+        <RedoOffer dictation={dictation} renderRedo={renderRedo} onReplaced={focus} />
         <HandsFreeStatus dictation={dictation} handsFree={handsFree} />
         {elsewhere !== null && <DictationElsewhere conversation={elsewhere} />}
         <DictationStatus dictation={dictation} handsFree={handsFree} />

@@ -52,7 +52,8 @@ export function removeSettledText(model: ComposerModel, start: number, removed: 
   };
 }
 
-function adjustSpans(model: ComposerModel, edit: Edit, text: string): Span[] {
+/** The spans after an edit: shifted, grown, or gone where all of a final was taken away. */
+export function adjustSpans(model: ComposerModel, edit: Edit, text: string): Span[] {
   return model.spans.flatMap((span) => adjustSpan(span, edit, model.text, text));
 }
 

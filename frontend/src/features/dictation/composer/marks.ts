@@ -1,5 +1,6 @@
 /** Marks in a final: words that the engine doubts, and places where words are missing. Pure. */
 import { DOUBTED_BELOW } from "@/shared/api/confidence";
+import { locateWords, type TimedWord, type WordPlace } from "@/shared/lib/word-places";
 
 import type { Edit, Mark } from "./model";
 import { splitWords } from "./words";
@@ -9,7 +10,7 @@ export interface FinalDetails {
   startMs: number;
   endMs: number;
   /** In the order of the text; empty where the engine tells no words. */
-  words: readonly { word: string; start_ms: number; confidence: number }[];
+  words: readonly TimedWord[];
   /** Audible speech that has no words in the text. */
   uncovered: readonly { start_ms: number; end_ms: number }[];
 }
@@ -53,31 +54,10 @@ function moveMark(mark: Mark, edit: Edit, before: string, after: string): Mark[]
 
 const LETTER = /[\p{L}\p{N}]/u;
 
-interface Place {
-  start: number;
-  end: number;
-  startMs: number;
-  confidence: number;
-}
-
-/** Where the words are, without the punctuation around them. One that is not found is left out. */
-function locateWords(text: string, words: FinalDetails["words"]): Place[] {
-  const places: Place[] = [];
-  let at = 0;
-  for (const { word, start_ms, confidence } of words) {
-    const plain = word.replace(/^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$/gu, "");
-    const start = plain === "" ? -1 : text.indexOf(plain, at);
-    if (start < 0) continue;
-    at = start + plain.length;
-    places.push({ start, end: at, startMs: start_ms, confidence });
-  }
-  return places;
-}
-
 /** Before the first word behind it; without words, as far in the text as it is in the utterance. */
 function findGap(
   text: string,
-  places: readonly Place[],
+  places: readonly WordPlace[],
   gap: FinalDetails["uncovered"][number],
   { startMs, endMs }: FinalDetails,
 ): number {

@@ -42,6 +42,8 @@ export interface Span {
   skippedWords: number;
   /** In the order of the text; none before the utterance is final. */
   marks: readonly Mark[];
+  /** The text of a final as it came to stand, to tell whether it was edited since; null before. */
+  settled: string | null;
 }
 
 /** What the engine sent last about an utterance. */

@@ -1,5 +1,6 @@
 /** All changes to the composed text, by the user and by the engine, as actions. Pure. */
 import { applyTyping } from "./edit";
+import { replaceDictated } from "./heard-again";
 import type { Caret, ComposerModel, Mark, Span, UndoStep } from "./model";
 import {
   applyUpdate,
@@ -35,6 +36,8 @@ export type ComposerAction =
   /** The dictation is over, and what was not final is removed, until that is undone. */
   | { type: "cancelled"; dictation: string }
   | { type: "sent" }
+  /** The dictation was heard again: this text takes the place of what came from it, if that is not edited. */
+  | { type: "heard_again"; dictation: string; text: string }
   /** Another text takes the place of all: a draft. */
   | { type: "replaced"; text: string }
   | { type: "undo" }
@@ -64,6 +67,8 @@ export function composerReducer(model: ComposerModel, action: ComposerAction): C
       return withdrawUtterances(model, action.dictation);
     case "sent":
       return clearAfterSending(model);
+    case "heard_again":
+      return replaceDictated(model, action.dictation, action.text);
     case "replaced":
       return replaceText(model, action.text);
     case "undo":

@@ -110,7 +110,18 @@ function nameHold(dictation: string): string {
 }
 
 function makeSpan(key: string, state: Span["state"], at: number): Span {
-  return { key, state, start: at, live: at, end: at, stable: at, fullText: "", skippedWords: 0, marks: [] };
+  return {
+    key,
+    state,
+    start: at,
+    live: at,
+    end: at,
+    stable: at,
+    fullText: "",
+    skippedWords: 0,
+    marks: [],
+    settled: null,
+  };
 }
 
 /** In the order of the text; those at one place stay in their order. */
@@ -119,7 +130,7 @@ function sortSpans(spans: readonly Span[]): Span[] {
 }
 
 /** Keys are `dictation.number:utterance`. */
-function parseDictation(key: string): string {
+export function parseDictation(key: string): string {
   return key.slice(0, Math.max(0, key.indexOf(".")));
 }
 
@@ -272,9 +283,11 @@ function settleSpan(model: ComposerModel, key: string, isJoined: boolean): Compo
     const wasTyping = (step: UndoStep): boolean => step.key !== key;
     return { ...model, spans: model.spans.filter((one) => one !== span), undo: model.undo.filter(wasTyping) };
   }
-  const done: Span = { ...span, state: "final", live: span.end, stable: span.end };
-  const settled = { ...model, spans: model.spans.map((one) => (one === span ? done : one)) };
-  return isJoined ? joinToSentence(settled, done) : settled;
+  const isWhole = span.skippedWords === 0 && span.start === span.live;
+  const settled = isWhole ? model.text.slice(span.start, span.end) : null;
+  const done: Span = { ...span, state: "final", live: span.end, stable: span.end, settled };
+  const next = { ...model, spans: model.spans.map((one) => (one === span ? done : one)) };
+  return isJoined ? joinToSentence(next, done) : next;
 }
 
 /** The sentence goes on: the final directly before loses its closing marks, unless the user wrote between. */
@@ -291,5 +304,9 @@ function joinToSentence(model: ComposerModel, span: Span): ComposerModel {
   const text = model.text.slice(before.start, before.end).trimEnd();
   const count = countClosingMarks(before.fullText);
   if (count === 0 || !text.endsWith(before.fullText.trimEnd().slice(-count))) return model;
-  return removeSettledText(model, before.start + text.length - count, count);
+  const joined = removeSettledText(model, before.start + text.length - count, count);
+  if (before.settled !== model.text.slice(before.start, before.end)) return joined;
+  const settle = (one: Span): Span =>
+    one.key === before.key ? { ...one, settled: joined.text.slice(one.start, one.end) } : one;
+  return { ...joined, spans: joined.spans.map(settle) };
 }

@@ -1,18 +1,5 @@
-/** The lists behind the settings of speech: the vocabulary as it is typed, and the spoken languages. */
-
-import { foldText } from "@/shared/lib/folding";
-import { MAX_VOCABULARY_TERMS } from "@/shared/lib/settings";
-
-/** The limit of one term in `start.config.vocabulary`. */
-export const MAX_TERM_CHARS = 100;
-
-/** One term for each line; `hasDropped` tells whether some exceed the limits. */
-export function parseVocabulary(typed: string): { terms: string[]; hasDropped: boolean } {
-  const lines = typed.split(/\r?\n/).map((line) => line.trim());
-  const all = [...new Set(lines.filter((line) => line !== ""))];
-  const terms = all.filter((term) => [...term].length <= MAX_TERM_CHARS).slice(0, MAX_VOCABULARY_TERMS);
-  return { terms, hasDropped: terms.length < all.length };
-}
+/** The languages that people speak, with their names. Pure. */
+import { foldText } from "./folding";
 
 /** Offered for an engine that takes any language: those of Whisper. */
 const ANY_LANGUAGES = [
@@ -68,7 +55,8 @@ export function searchLanguages(languages: readonly SpokenLanguage[], typed: str
   );
 }
 
-function nameLanguage(tag: string, page: string): string {
+/** The name of a language in the language of the page. */
+export function nameLanguage(tag: string, page: string): string {
   try {
     const names = new Intl.DisplayNames([page], { type: "language", fallback: "code" });
     const name = names.of(tag) ?? tag;
