@@ -193,10 +193,10 @@ def palette(session: ScreenshotSession, url: str) -> None:
     for page, look in session.pages(url):
         page.locator("[data-composer]").wait_for()
         page.keyboard.press("Control+k")
-        page.get_by_role("option").first.wait_for()
+        page.locator("[role=option]").first.wait_for()
         session.shoot(page, "palette", look)
         page.keyboard.type("hash")
-        page.get_by_role("option").locator("mark").first.wait_for()
+        page.locator("[role=option] mark").first.wait_for()
         session.shoot(page, "palette-found", look)
 
 
