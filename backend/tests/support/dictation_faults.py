@@ -24,7 +24,7 @@ from app.bench.clips import RATE_HZ, Clip, PlacedClip
 from app.bench.kept import count_kept, split_words
 from app.bench.machine import list_process_tree
 from app.client.dictation import Dictation
-from app.client.errors import ClientError
+from app.client.errors import ClientError, Unreachable
 from app.client.events import Event
 from app.client.speech_socket import open_speech_socket
 from tests.support.command import ServerProcess, run_server_process_at
@@ -41,6 +41,8 @@ CHUNK = RATE_HZ * CHUNK_MS // 1000 * 2
 TAIL_S = 1.5
 AWAY_S = (0.2, 3.0)
 """How long a client that crashed is away."""
+BACK_S = 90.0
+"""A dictation that does not go on so long after a fault is not waited for."""
 ENDS_S = 300.0
 """A dictation that has not ended so long after its audio is lost."""
 SETTLES_S = 100.0
@@ -132,6 +134,8 @@ class Speaker:
         self.line = line
         self.take = Take()
         self.is_over = False
+        self.events = 0
+        """How many events have come."""
         self._speed = speed
         self._dice = dice
         pcm = scene.samples.astype("<i2").tobytes()
@@ -179,8 +183,9 @@ class Speaker:
                     async for event in events:
                         self._hear(event)
                         ended = event.type == "stopped"
-            except ClientError:
-                if not self._has_crashed:
+            except ClientError as error:
+                is_early = isinstance(error, Unreachable) and bool(self._dictation_id)  # it tries again
+                if not (self._has_crashed or is_early):
                     raise
         return ended
 
@@ -215,6 +220,7 @@ class Speaker:
 
     def _hear(self, event: Event) -> None:
         data = event.data
+        self.events += 1
         if event.type == "ready":
             if data["safe_ms"] is not None:
                 self._offset_ms += data["from_ms"]
@@ -465,8 +471,8 @@ class DictationCampaign:
         return [speaker.take for speaker in speakers]
 
     async def _break(self, speakers: Sequence[Speaker], faults: deque[Fault]) -> None:
-        until = len(faults) - self._most_a_wave
-        while len(faults) > max(until, 0):
+        until = max(len(faults) - self._most_a_wave, 0)
+        while len(faults) > until:
             await anyio.sleep(self._dice.uniform(*self._gap_s))
             active = [speaker for speaker in speakers if not speaker.is_over]
             if not active:
@@ -477,10 +483,18 @@ class DictationCampaign:
                 speaker.take.faults.append((fault, speaker.spoken_ms))
             if await self._strike(fault, struck[0]):
                 self.outcome.faults[fault] = self.outcome.faults.get(fault, 0) + 1
+                await self._wait_until_back(struck)
             else:
                 faults.append(fault)
                 for speaker in struck:
                     speaker.take.faults.pop()
+
+    async def _wait_until_back(self, struck: Sequence[Speaker]) -> None:
+        """Wait until most of them go on: the next fault may strike the others while they come back."""
+        heard = {speaker: speaker.events for speaker in struck}
+        with anyio.move_on_after(BACK_S):
+            while 2 * sum(each.is_over or each.events > heard[each] for each in struck) <= len(struck):  # noqa: ASYNC110  # each hears of its own
+                await anyio.sleep(0.1)
 
     async def _strike(self, fault: Fault, speaker: Speaker) -> bool:
         match fault:
