@@ -25,10 +25,8 @@ const KEPT = {
   audio: { ms: 900, until: "x" },
 };
 
-async function dictated({ keeps = true, audio = KEPT.audio as object | null } = {}) {
-  const api = new FakeApi()
-    .on("GET /api/settings", () => json({ keep_audio: keeps, audio_hours: 24 }))
-    .on("GET /api/dictations/d1", () => json({ ...KEPT, audio }));
+async function dictated(more: object = {}) {
+  const api = new FakeApi().on("GET /api/dictations/d1", () => json({ ...KEPT, ...more }));
   vi.stubGlobal("fetch", api.fetch);
   const services = createTestServices();
   const server = new FakeSpeechServer();
@@ -83,9 +81,8 @@ test("nothing is offered once the text is edited or sent", async () => {
   expect(screen.queryByRole("button", { name: OFFER })).toBeNull();
 });
 
-test("nor where no sound is kept: the server is not even asked for the dictation", async () => {
-  const { api } = await dictated({ keeps: false });
-  await vi.waitFor(() => expect(api.routes).toContain("GET /api/settings"));
+test("nor where no sound is kept, and a server that keeps none is asked once", async () => {
+  const { api } = await dictated({ audio: null, state: undefined });
+  await vi.waitFor(() => expect(api.routes).toEqual(["GET /api/dictations/d1"]));
   expect(screen.queryByRole("button", { name: OFFER })).toBeNull();
-  expect(api.routes).not.toContain("GET /api/dictations/d1");
 });

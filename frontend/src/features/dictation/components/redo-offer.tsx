@@ -4,7 +4,6 @@ import { type ReactNode, useEffect, useRef, useState } from "react";
 import { createPortal } from "react-dom";
 import { useTranslation } from "react-i18next";
 
-import { useKeepsAudio } from "@/shared/api/kept-audio";
 import { keys } from "@/shared/api/queries";
 import type { StoredDictationDetail } from "@/shared/api/types";
 import { useServices } from "@/shared/services";
@@ -30,14 +29,18 @@ interface RedoOfferProps {
 
 export function RedoOffer({ dictation, renderRedo, onReplaced }: RedoOfferProps) {
   const { state, ended } = useDictationView(dictation);
-  const keepsAudio = useKeepsAudio();
-  if (!keepsAudio || state.kind !== "idle" || ended === null) return null;
+  if (state.kind !== "idle" || ended === null) return null;
   return <Offer key={ended.id} {...{ dictation, ended, renderRedo, onReplaced }} />;
 }
 
 /** The sound is put away just after the last words are stored. */
 const LOOK_MS = 1000;
-const LOOKS = 10;
+const LOOKS = 4;
+
+/** A server that keeps no sound at all tells no state. */
+function hasNoSound(dictation: StoredDictationDetail | undefined): boolean {
+  return dictation !== undefined && dictation.state === undefined;
+}
 
 function useKeptDictation(id: string): StoredDictationDetail | null {
   const { api } = useServices();
@@ -46,7 +49,9 @@ function useKeptDictation(id: string): StoredDictationDetail | null {
     queryFn: () => api.json<StoredDictationDetail>(`/api/dictations/${encodeURIComponent(id)}`),
     staleTime: 0,
     refetchInterval: ({ state }) =>
-      state.data?.audio || state.dataUpdateCount + state.errorUpdateCount >= LOOKS ? false : LOOK_MS,
+      state.data?.audio || hasNoSound(state.data) || state.dataUpdateCount + state.errorUpdateCount >= LOOKS
+        ? false
+        : LOOK_MS,
     retry: false,
   });
   return data?.audio ? data : null;
