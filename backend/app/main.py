@@ -114,6 +114,7 @@ def create_app(settings: Settings | None = None, *, registrations: Registrations
         *(conversations.router, chat_stream.router, realtime_chat.router, dictations.router, messages.router),
         *(search.router, models.api_router, connections.router, operations.providers_router),
         *(checkpoints.router, accounts.router, accounts.keys_router, operations.router),
+        accounts.settings_router,
         *(openai_responses.router, anthropic_messages.router),
     ):
         app.include_router(router)

@@ -1,4 +1,4 @@
-"""`/api/auth` and `/api/keys`: log in, renew, log out, the current user, and API keys."""
+"""`/api/auth`, `/api/keys`, `/api/settings`: log-ins, the current user, API keys, and what a user decides."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -6,7 +6,7 @@ from typing import Any, cast
 from fastapi import APIRouter, Request, Response
 
 from app.api.deps import CallerDep, RequestKeyDep, ResourcesDep
-from app.api.responses import ID_REUSED
+from app.api.responses import ID_REUSED, MALFORMED, STORAGE
 from app.core.errors import Forbidden, NotFound, Unauthorized
 from app.core.idempotency import bind_key
 from app.core.security import Role
@@ -20,6 +20,8 @@ from app.schemas.accounts import (
     MeOut,
     NewKeyOut,
     RefreshIn,
+    SettingsIn,
+    SettingsOut,
     UserOut,
 )
 from app.schemas.errors import ANY_OTHER, describe_answer, describe_error
@@ -253,3 +255,29 @@ def _describe(key: ApiKey) -> dict[str, Any]:
         "expires_at": key.expires_at,
         "last_used_at": key.last_used_at,
     }
+
+
+settings_router = APIRouter(prefix="/api/settings", tags=["accounts"])
+
+
+@settings_router.get(
+    "",
+    summary="What one has decided",
+    responses={**describe_answer("The settings of the user that the server keeps"), **STORAGE},
+)
+async def read_settings(caller: CallerDep, resources: ResourcesDep) -> SettingsOut:
+    """The settings of the web page itself are in its browser."""
+    audio = resources.audio
+    return SettingsOut(keep_audio=await audio.read_switch(caller.user_id), audio_hours=audio.hours)
+
+
+@settings_router.patch(
+    "",
+    summary="Decide",
+    responses={**describe_answer("The settings as they are now"), 400: MALFORMED, **STORAGE},
+)
+async def change_settings(body: SettingsIn, caller: CallerDep, resources: ResourcesDep) -> SettingsOut:
+    """Turning `keep_audio` off deletes what is kept. An API key cannot decide this."""
+    if body.keep_audio is not None:
+        await resources.audio.set_switch(caller.user_id, is_on=body.keep_audio)
+    return await read_settings(caller, resources)

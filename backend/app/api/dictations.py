@@ -1,14 +1,15 @@
 """`/api/dictations`: list, read, export, hear again and delete the caller's dictations."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
 
 from app.api.deps import CallerDep, RequestKeyDep, Resources, ResourcesDep
-from app.api.responses import MALFORMED, NEXT_PAGE_LINK, STORAGE, link_next_page
+from app.api.responses import MALFORMED, NEXT_PAGE_LINK, STORAGE, link_next_page, parse_range
 from app.schemas.dictations import (
     BEGINNING_CHARS,
     DictationChangeIn,
@@ -28,6 +29,7 @@ from app.services.history.dictations import (
     StoredDictation,
     StoredFinal,
     format_finals,
+    tell_state,
 )
 from app.services.transcription.request import (
     parse_listed_languages,
@@ -43,6 +45,14 @@ _GONE = describe_error(
     "not_found",
     "no dictation has this id; list yours with GET /api/dictations",
 )
+
+
+_NO_AUDIO = describe_error(
+    "You have no such dictation, or its audio is not kept, or not any more",
+    "audio_not_kept",
+    "the audio of this dictation is not here: it is kept once the dictation has ended, for its user and for a time",
+)
+AUDIO_TYPES: dict[Literal["wav", "flac"], str] = {"wav": "audio/wav", "flac": "audio/flac"}
 
 
 @router.get(
@@ -70,12 +80,12 @@ async def list_dictations(
         Query(max_length=500, description="words that one final must have; case and accents do not matter"),
     ] = "",
 ) -> list[DictationOut]:
-    """Return one page. A dictation is listed from its first final on."""
+    """Return one page. A dictation is listed from its first audio on, and no more if it ends without any text."""
     page = await resources.dictations.list_page(caller.user_id, limit=limit, before=before, q=q)
     if page.next_before is not None:
         query = {"limit": limit, "before": page.next_before, **({"q": q} if q else {})}
         link_next_page(response, "/api/dictations", query)
-    return [DictationOut(**_describe(dictation)) for dictation in page.items]
+    return [DictationOut(**_describe(dictation, resources)) for dictation in page.items]
 
 
 @router.get(
@@ -105,7 +115,7 @@ async def get_dictation(
     """Return the finals as they were sent to the client. A dictation that goes on has its finals so far."""
     dictation, finals = await resources.dictations.get(caller.user_id, dictation_id)
     if format == "json":
-        return _detail(dictation, finals)
+        return _detail(dictation, finals, resources)
     return _export(finals, format, dictation.started_at)
 
 
@@ -119,7 +129,63 @@ async def change_dictation(
 ) -> DictationDetailOut:
     """All versions are kept. A version that is done and has words is shown at once; this goes back, or to another."""
     await resources.redo.choose(caller.user_id, dictation_id, body.current_version)
-    return _detail(*await resources.dictations.get(caller.user_id, dictation_id))
+    dictation, finals = await resources.dictations.get(caller.user_id, dictation_id)
+    return _detail(dictation, finals, resources)
+
+
+@router.get(
+    "/{dictation_id}/audio",
+    summary="Hear a dictation",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The whole audio, mono. WAV takes `Range`; FLAC is half as large and comes whole",
+            "content": {
+                media: {"schema": {"type": "string", "format": "binary"}} for media in AUDIO_TYPES.values()
+            },
+        },
+        206: {"description": "The part of the WAV file that `Range` asks for"},
+        400: MALFORMED,
+        404: _NO_AUDIO,
+        416: {"description": "`Range` begins behind the end; `Content-Range` has the length"},
+        **STORAGE,
+    },
+)
+async def get_dictation_audio(
+    dictation_id: str,
+    request: Request,
+    caller: CallerDep,
+    resources: ResourcesDep,
+    format: Annotated[  # noqa: A002  # the word on the wire
+        Literal["wav", "flac"], Query(description="`wav` or `flac`; both have every sample")
+    ] = "wav",
+) -> Response:
+    """The times of its finals and words are positions in it."""
+    audio = await resources.audio.get(caller.user_id, dictation_id)
+    headers = {
+        "Cache-Control": "no-store",
+        "Accept-Ranges": "bytes" if format == "wav" else "none",
+        "Content-Disposition": f'inline; filename="dictation-{audio.started_at:%Y-%m-%d-%H%M}.{format}"',
+    }
+    if format == "flac":
+        return _send(resources.audio.pack(audio), AUDIO_TYPES[format], headers)
+    size = audio.wav_bytes
+    asked = parse_range(request.headers.get("Range"), size) if "If-Range" not in request.headers else None
+    if asked is None:
+        first, end, status = 0, size, 200
+    elif asked.start >= size:
+        return Response(status_code=416, headers={**headers, "Content-Range": f"bytes */{size}"})
+    else:
+        first, end, status = asked.start, asked.stop, 206
+        headers["Content-Range"] = f"bytes {first}-{end - 1}/{size}"
+    headers["Content-Length"] = str(end - first)
+    return _send(resources.audio.read_wav(audio, first, end), AUDIO_TYPES[format], headers, status)
+
+
+def _send(
+    pieces: AsyncIterator[bytes], media_type: str, headers: dict[str, str], status: int = 200
+) -> StreamingResponse:
+    return StreamingResponse(pieces, status_code=status, media_type=media_type, headers=headers)
 
 
 @router.delete(
@@ -265,7 +331,8 @@ async def _find_version(
     return _describe_version(version), finals, dictation.started_at
 
 
-def _describe(dictation: StoredDictation) -> dict[str, Any]:
+def _describe(dictation: StoredDictation, resources: Resources) -> dict[str, Any]:
+    state, audio = tell_state(dictation, resources.audio.find(dictation.user_id, dictation.id))
     return {
         "id": dictation.id,
         "session_id": dictation.session_label,
@@ -274,14 +341,18 @@ def _describe(dictation: StoredDictation) -> dict[str, Any]:
         "model": dictation.model,
         "started_at": dictation.started_at,
         "ended_at": dictation.ended_at,
+        "state": state,
+        "audio": None if audio is None else {"ms": audio.ms, "until": audio.until},
         "finals": dictation.finals,
         "text": dictation.first_text[:BEGINNING_CHARS],
         "current_version": dictation.version_id or dictation.id,
     }
 
 
-def _detail(dictation: StoredDictation, finals: Sequence[StoredFinal]) -> DictationDetailOut:
-    fields = {**_describe(dictation), "text": join_texts(final.part for final in finals)}
+def _detail(
+    dictation: StoredDictation, finals: Sequence[StoredFinal], resources: Resources
+) -> DictationDetailOut:
+    fields = {**_describe(dictation, resources), "text": join_texts(final.part for final in finals)}
     return DictationDetailOut(**fields, items=_list_items(finals))
 
 

@@ -19,6 +19,7 @@ ANTHROPIC_ID_HEADER = "Request-Id"
 """The header in which clients of Anthropic's API look for the id of a request."""
 EXPOSED_HEADERS = (
     "Content-Disposition",
+    "Content-Range",
     "Link",
     ANTHROPIC_ID_HEADER,
     "Retry-After",

@@ -1,5 +1,6 @@
-"""What the routes of stored things share: ids in paths, links to the next page, documented error responses."""
+"""What the routes of stored things share: ids in paths, pages, parts of files, documented error responses."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -10,6 +11,8 @@ from starlette.responses import Response
 from app.core.errors import NotFound
 from app.schemas.errors import ErrorOut, describe_error
 from app.utils.ids import parse_id
+
+_RANGE = re.compile(r"bytes=\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})", re.IGNORECASE)
 
 NEXT_PAGE_LINK = {"Link": {"description": 'The next page: `<…>; rel="next"`', "schema": {"type": "string"}}}
 """The documented header of `link_next_page`."""
@@ -84,3 +87,20 @@ def parse_message_id(text: str) -> UUID:
     if (message_id := parse_id(text)) is None:
         raise NotFound("no message has this id; see GET /api/conversations/{id}/messages")
     return message_id
+
+
+def parse_range(header: str | None, size: int) -> range | None:
+    """Return the bytes that a `Range` header asks for; None: send all.
+
+    Several ranges, another unit and what is malformed get all, as the standard allows. What begins behind the end is
+    empty, and cannot be sent.
+    """
+    asked = _RANGE.fullmatch((header or "").strip())
+    if asked is None or not (asked[1] or asked[2]):
+        return None
+    if not asked[1]:
+        return range(max(size - int(asked[2]), 0) if int(asked[2]) else size, size)
+    first, end = int(asked[1]), min(int(asked[2]) + 1, size) if asked[2] else size
+    if asked[2] and int(asked[2]) < first:
+        return None
+    return range(min(first, size), max(end, min(first, size)))

@@ -1,4 +1,4 @@
-"""Messages of accounts: log-ins, the current user, and API keys."""
+"""Messages of accounts: log-ins, the current user, API keys, and what a user decides."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -121,3 +121,25 @@ class KeyDeletedOut(BaseModel):
     """The key is deleted."""
 
     status: Literal["deleted"] = Field("deleted", description="always `deleted`")
+
+
+class SettingsIn(BaseModel):
+    """What the user decides; what is left out stays as it is."""
+
+    keep_audio: bool | None = Field(
+        None,
+        strict=True,
+        description="whether the audio of one's dictations is kept for a time after their end; `false` also deletes "
+        "what is kept",
+    )
+
+
+class SettingsOut(BaseModel):
+    """What the user has decided, and how far the server goes along with it."""
+
+    keep_audio: bool = Field(
+        description="whether the audio of one's dictations is kept for a time after their end"
+    )
+    audio_hours: float = Field(
+        description="for how long (h); 0: this server keeps none, whatever the user decides", examples=[24.0]
+    )

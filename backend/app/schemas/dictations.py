@@ -12,6 +12,13 @@ BEGINNING_CHARS = 200
 """Characters of a dictation that a list shows."""
 
 
+class KeptAudioOut(BaseModel):
+    """The audio of a dictation, which `GET /api/dictations/{dictation_id}/audio` gives."""
+
+    ms: int = Field(description="its length (ms)", examples=[8120])
+    until: datetime = Field(description="when it is deleted")
+
+
 class DictationOut(BaseModel):
     """A dictation in a list."""
 
@@ -24,6 +31,13 @@ class DictationOut(BaseModel):
     ended_at: datetime | None = Field(
         description="when the dictation ended; null while it goes on, or if the server stopped before its end"
     )
+    state: Literal["recording", "heard", "final", "kept", "interrupted"] = Field(
+        description="`recording`: audio arrives, or its client may still come back; `heard`: all audio has arrived, "
+        "some of its text is awaited; `final`: all its text is stored; `kept`: that, and its audio is here; "
+        "`interrupted`: it broke off, and text may be missing",
+        examples=["kept"],
+    )
+    audio: KeptAudioOut | None = Field(description="its audio; null where none is kept")
     finals: int = Field(description="number of stored finals", examples=[2])
     text: str = Field(
         description=f"the first final that is not empty, up to {BEGINNING_CHARS} characters",

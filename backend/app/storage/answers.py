@@ -9,9 +9,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, func, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.storage import dictation_versions, search
+from app.storage import dictation_versions, dictations, search
 from app.storage.common import execute_and_count, is_sqlite, utc_now
-from app.storage.tables import ConversationRow, DictationVersionRow, MessageRow, RunRow
+from app.storage.tables import ConversationRow, DictationRow, DictationVersionRow, MessageRow, RunRow
 from app.storage.tool_events import dump_tool_events, interrupt_open_calls, load_tool_events
 
 BEAT_S = 15.0
@@ -188,7 +188,8 @@ class BeatSeries:
 
 
 async def interrupt_dead(session: AsyncSession, run_id: UUID, *, lease_s: float | None = None) -> int:
-    """Mark the answers of processes whose lease (`LEASE_S`) has run out as interrupted; their number.
+    """Mark the answers of processes whose lease (`LEASE_S`) has run out as interrupted, and their dictations; the
+    number of answers.
 
     SQLite has one process at a time, so with a lease of 0 every other process is dead. A process that was only slow
     finds its answer taken at its next checkpoint, stores what it has, and stops.
@@ -201,14 +202,17 @@ async def interrupt_dead(session: AsyncSession, run_id: UUID, *, lease_s: float 
     count = await _interrupt(session, or_(MessageRow.run_id.is_(None), MessageRow.run_id.not_in(alive)))
     version_run = DictationVersionRow.run_id
     await dictation_versions.interrupt(session, or_(version_run.is_(None), version_run.not_in(alive)))
+    await dictations.interrupt(session, DictationRow.run_id.not_in(alive))
     await session.execute(delete(RunRow).where(RunRow.id != run_id, not_(has_beaten)))
     return count
 
 
 async def end_run(session: AsyncSession, run_id: UUID) -> int:
-    """Mark the answers that this process still streams as interrupted, and end its lease; their number."""
+    """Mark the answers that this process still streams as interrupted, and its dictations, and end its lease; the
+    number of answers."""
     count = await _interrupt(session, MessageRow.run_id == run_id)
     await dictation_versions.interrupt(session, DictationVersionRow.run_id == run_id)
+    await dictations.interrupt(session, DictationRow.run_id == run_id)
     await session.execute(delete(RunRow).where(RunRow.id == run_id))
     return count
 

@@ -4,10 +4,10 @@ import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, cast
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,6 +22,10 @@ logger = logging.getLogger(__name__)
 
 BEGINNING_CHARS = 200
 """Characters of a version that lists read."""
+
+
+DictationState = Literal["recording", "heard", "final", "interrupted"]
+"""`heard`: all audio has arrived. `final`: all text is stored. `interrupted`: it broke off, and text may be missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,7 @@ class StoredDictation:
     started_at: datetime
     ended_at: datetime | None
     """None while the dictation goes on, and when the server ended before the dictation did."""
+    state: DictationState
     finals: int
     """Number of finals."""
     first_text: str
@@ -79,7 +84,7 @@ class StoredDictation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewDictation:
-    """A dictation whose row is inserted together with its first final."""
+    """A dictation whose row is inserted when its first audio has arrived."""
 
     id: UUID
     user_id: UUID
@@ -88,6 +93,40 @@ class NewDictation:
     provider: str | None
     model: str | None
     started_at: datetime
+    state: DictationState = "recording"
+    run_id: UUID | None = None
+    """The process in which it goes on."""
+
+
+_CHANGED = ("state", "ended_at", "lang", "provider", "model")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DictationChange:
+    """What becomes of a dictation. None leaves what is stored."""
+
+    dictation_id: UUID
+    state: DictationState | None = None
+    ended_at: datetime | None = None
+    lang: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    run_id: UUID | None = None
+    """The process in which it goes on, for `recording` and `heard`."""
+    is_empty: bool = False
+    """It has ended and came to nothing: the row goes, unless there is a final."""
+
+    def then(self, later: "DictationChange") -> "DictationChange":
+        """Both, one after the other."""
+        told = {name: getattr(later, name) for name in _CHANGED if getattr(later, name) is not None}
+        if later.state is not None:
+            told["run_id"] = later.run_id
+        return replace(self, **told, is_empty=later.is_empty)
+
+    def values(self) -> dict[str, Any]:
+        """The columns that change."""
+        values = {name: getattr(self, name) for name in _CHANGED if getattr(self, name) is not None}
+        return values if self.state is None else {**values, "run_id": self.run_id}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,14 +141,11 @@ class PendingFinal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DictationBatch:
-    """Dictations, finals and ends that one transaction stores."""
+    """Dictations, finals and changes that one transaction stores, in this order."""
 
     dictations: Sequence[NewDictation] = ()
     finals: Sequence[PendingFinal] = ()
-    ended: Sequence[tuple[UUID, datetime]] = ()
-    """Dictations that have ended, and when."""
-    emptied: Sequence[UUID] = ()
-    """Dictations of those that have ended, to be deleted if they have no final any more."""
+    changes: Sequence[DictationChange] = ()
     withdrawn: Sequence[tuple[UUID, frozenset[str]]] = ()
     """Dictations, and utterances whose finals are deleted: those that were stored before."""
     is_retry: bool = False
@@ -159,9 +195,10 @@ async def require(session: AsyncSession, user_id: UUID, dictation_id: UUID) -> N
 
 
 async def find_latest_text(session: AsyncSession, user_id: UUID, session_label: str) -> str | None:
-    """Return the finals of the user's latest dictation with this label as one text; None if there is none."""
+    """Return the text of the user's latest dictation with this label and with finals; None if there is none."""
     row = DictationRow
-    mine = select(row.id).where(row.user_id == user_id, row.session_label == session_label)
+    has_finals = select(DictationFinalRow.id).where(DictationFinalRow.dictation_id == row.id).exists()
+    mine = select(row.id).where(row.user_id == user_id, row.session_label == session_label, has_finals)
     latest = await session.scalar(mine.order_by(row.id.desc()).limit(1))
     if latest is None:
         return None
@@ -247,8 +284,7 @@ async def store_batch(database: Database, batch: DictationBatch) -> BatchResult:
             return await _store(session, batch)
     except DBAPIError as error:
         # A bad value, or a row that was deleted at this moment. The error's text may quote what was said.
-        ids = {final.dictation_id for final in batch.finals} | {new.id for new in batch.dictations}
-        ids |= {dictation_id for dictation_id, _ in batch.withdrawn}
+        ids = _list_ids(batch)
         if len(ids) < 2:
             logger.error("the finals of a dictation cannot be stored: %s", type(error.orig).__name__)
             return BatchResult(refused_finals=len(batch.finals))
@@ -271,14 +307,13 @@ def _only(batch: DictationBatch, dictation_id: UUID) -> DictationBatch:
         batch,
         dictations=[new for new in batch.dictations if new.id == dictation_id],
         finals=[final for final in batch.finals if final.dictation_id == dictation_id],
-        ended=[end for end in batch.ended if end[0] == dictation_id],
-        emptied=[each for each in batch.emptied if each == dictation_id],
+        changes=[change for change in batch.changes if change.dictation_id == dictation_id],
         withdrawn=[each for each in batch.withdrawn if each[0] == dictation_id],
     )
 
 
 async def _store(session: AsyncSession, batch: DictationBatch) -> BatchResult:
-    ids = {final.dictation_id for final in batch.finals}
+    ids = _list_ids(batch)
     if batch.is_retry:
         batch = await _drop_stored(session, batch)
     await _insert_dictations(session, batch.dictations)
@@ -292,18 +327,54 @@ async def _store(session: AsyncSession, batch: DictationBatch) -> BatchResult:
     await insert_rows(session, DictationFinalRow, [_final_values(final) for final in finals])
     texts = [(owners[final.dictation_id], final.id, final.final.text) for final in finals]
     await search.index_finals(session, texts)
-    for dictation_id, ended_at in batch.ended:
-        end = update(DictationRow).where(DictationRow.id == dictation_id).values(ended_at=ended_at)
-        await session.execute(end, execution_options={"synchronize_session": False})
-    for dictation_id in batch.emptied:
-        kept = select(DictationFinalRow.id).where(DictationFinalRow.dictation_id == dictation_id)
-        empty = delete(DictationRow).where(DictationRow.id == dictation_id, ~kept.exists())
-        await execute_and_count(session, empty)
+    for change in batch.changes:
+        await _change(session, change)
     return BatchResult(
         stored_dictations=frozenset(owners),
         missing_dictations=frozenset(ids - owners.keys()),
         stored_finals=len(finals),
     )
+
+
+def _list_ids(batch: DictationBatch) -> set[UUID]:
+    ids = {final.dictation_id for final in batch.finals} | {new.id for new in batch.dictations}
+    ids |= {dictation_id for dictation_id, _ in batch.withdrawn}
+    return ids | {change.dictation_id for change in batch.changes}
+
+
+async def _change(session: AsyncSession, change: DictationChange) -> None:
+    mine = DictationRow.id == change.dictation_id
+    if change.is_empty:
+        await remove_empty(session, mine)
+    if values := change.values():
+        await execute_and_count(session, update(DictationRow).where(mine).values(**values))
+
+
+async def remove_empty(session: AsyncSession, which: ColumnElement[bool]) -> int:
+    """Delete those of these dictations that have no final; return how many were deleted."""
+    has_finals = (
+        select(DictationFinalRow.id).where(DictationFinalRow.dictation_id == DictationRow.id).exists()
+    )
+    return await execute_and_count(session, delete(DictationRow).where(which, ~has_finals))
+
+
+async def remove_forgotten(session: AsyncSession, ids: Collection[UUID], since: datetime) -> int:
+    """Delete those of these dictations, and of all that started before `since`, that are over and have no final."""
+    is_over = DictationRow.state.in_(("final", "interrupted"))
+    return await remove_empty(
+        session, and_(is_over, or_(DictationRow.id.in_(ids), DictationRow.started_at < since))
+    )
+
+
+async def interrupt(session: AsyncSession, whose: ColumnElement[bool]) -> int:
+    """Mark dictations with which their processes do not go on; return how many there were."""
+    dead = update(DictationRow).where(DictationRow.run_id.is_not(None), whose)
+    return await execute_and_count(session, dead.values(state="interrupted", run_id=None))
+
+
+async def interrupt_left(session: AsyncSession, dictation_id: UUID, run_id: UUID) -> None:
+    """Mark a dictation, unless this process goes on with it: whichever process did has left its audio here."""
+    await interrupt(session, and_(DictationRow.id == dictation_id, DictationRow.run_id != run_id))
 
 
 async def _drop_stored(session: AsyncSession, batch: DictationBatch) -> DictationBatch:
@@ -339,6 +410,8 @@ def _dictation_values(new: NewDictation) -> dict[str, Any]:
         "provider": new.provider,
         "model": new.model,
         "started_at": new.started_at,
+        "state": new.state,
+        "run_id": new.run_id,
     }
 
 
@@ -388,6 +461,7 @@ def _to_dictation(row: DictationRow, finals: int, first_text: str) -> StoredDict
         model=row.model,
         started_at=row.started_at,
         ended_at=row.ended_at,
+        state=cast("DictationState", row.state),
         finals=finals,
         first_text=first_text,
     )

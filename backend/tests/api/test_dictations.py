@@ -1,20 +1,24 @@
 """`/api/dictations` over HTTP, and what a speech session leaves there, whatever happens to its socket or server."""
 
 import asyncio
+import io
 import os
 import random
 import re
 import signal
 import sqlite3
 import subprocess
+import wave
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx2
 import pytest
 
+from app.providers.media.flac import FlacCodec
 from app.storage import connections
 from tests.fakes.engine import FakeEngine, Script
 from tests.support.accounts import ACCOUNTS, Team, make_bearer
@@ -272,7 +276,7 @@ async def test_a_locked_database_delays_no_dictation(tmp_path: Path, monkeypatch
         async with httpx2.AsyncClient(base_url=served.url, trust_env=False, timeout=20) as http:
             assert (await http.get("/api/dictations")).json() == []
             metrics = (await http.get("/metrics")).text
-            assert "prompter_finals_unstored 51.0" in metrics  # and the end
+            assert "prompter_finals_unstored 50.0" in metrics
         lock.execute("ROLLBACK")
     told = [line for line in served.log if "finals cannot be stored now" in line]
     assert len(told) == 1
@@ -323,7 +327,132 @@ async def test_what_was_listed_survives_kill_9(tmp_path: Path) -> None:
         async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=20) as http:
             await up(http)
             (after,) = await listed(http)
-            assert after == before
+            assert after == {**before, "state": "interrupted"}
             asked = {"session_id": "s1", "provider": "echo"}
             said = (await http.post("/llm/generate", json=asked)).json()["text"]
             assert said.count("(mock)") == 20
+
+
+# -- how far a dictation is, and its audio
+
+
+async def wait_for_state(http: httpx2.AsyncClient, dictation_id: str, state: str) -> dict[str, Any]:
+    with anyio.fail_after(10):
+        while True:
+            told: dict[str, Any] = (await http.get(f"/api/dictations/{dictation_id}")).json()
+            if told.get("state") == state:
+                return told
+            await anyio.sleep(0.02)
+
+
+async def test_a_dictation_says_how_far_it_is_from_its_first_chunk_on(
+    served: RunningServer, http: httpx2.AsyncClient
+) -> None:
+    async with connect_speech_client(served.url) as client:
+        ready = await client.start("s1")
+        assert (await http.get("/api/dictations")).json() == []
+        await client.audio(make_sentence())
+        told = await wait_for_state(http, ready["dictation_id"], "recording")
+        assert (told["finals"], told["audio"], told["ended_at"]) == (0, None, None)
+        assert (await http.get(f"/api/dictations/{told['id']}/audio")).status_code == 404
+        await client.stop()
+    told = await wait_for_state(http, ready["dictation_id"], "kept")
+    assert told["finals"] >= 1
+    [listed] = (await http.get("/api/dictations")).json()
+    assert (listed["state"], listed["audio"]) == (told["state"], told["audio"])
+    assert 0 < told["audio"]["ms"] < 60_000
+
+
+async def test_its_audio_is_heard_whole_and_in_part(served: RunningServer, http: httpx2.AsyncClient) -> None:
+    sentence = make_sentence()
+    async with connect_speech_client(served.url) as client:
+        ready = await client.start("s1")
+        await client.audio(sentence)
+        await client.stop()
+    await wait_for_state(http, ready["dictation_id"], "kept")
+    path = f"/api/dictations/{ready['dictation_id']}/audio"
+    whole = await http.get(path)
+    assert (whole.status_code, whole.headers["content-type"]) == (200, "audio/wav")
+    assert (whole.headers["cache-control"], whole.headers["x-content-type-options"]) == (
+        "no-store",
+        "nosniff",
+    )
+    assert whole.headers["accept-ranges"] == "bytes"
+    assert whole.headers["content-length"] == str(len(whole.content))
+    assert re.search(r'filename="dictation-[-0-9]+\.wav"', whole.headers["content-disposition"])
+    with wave.open(io.BytesIO(whole.content)) as file:
+        assert file.readframes(file.getnframes()) == sentence
+    size = len(whole.content)
+    for asked, part in (("0-9", slice(0, 10)), ("40-51", slice(40, 52)), (f"{size - 3}-", slice(-3, None))):
+        some = await http.get(path, headers={"Range": f"bytes={asked}"})
+        assert (some.status_code, some.content) == (206, whole.content[part])
+        assert some.headers["content-range"].endswith(f"/{size}")
+    behind = await http.get(path, headers={"Range": f"bytes={size}-"})
+    assert (behind.status_code, behind.headers["content-range"]) == (416, f"bytes */{size}")
+    flac = await http.get(path, params={"format": "flac"})
+    assert (flac.headers["content-type"], flac.headers["accept-ranges"]) == ("audio/flac", "none")
+    assert FlacCodec().decode(flac.content) == sentence
+    assert (await http.get(path, params={"format": "mp3"})).status_code == 400
+    assert (await http.delete(f"/api/dictations/{ready['dictation_id']}")).status_code == 200
+    assert (await http.get(path)).status_code == 404
+
+
+async def test_a_user_decides_whether_audio_is_kept(served: RunningServer, http: httpx2.AsyncClient) -> None:
+    async with connect_speech_client(served.url) as client:
+        ready = await client.start("s1")
+        await client.audio(make_sentence())
+        await client.stop()
+    await wait_for_state(http, ready["dictation_id"], "kept")
+    assert (await http.get("/api/settings")).json() == {"keep_audio": True, "audio_hours": 24}
+    try:
+        off = await http.patch("/api/settings", json={"keep_audio": False})
+        assert off.json() == {"keep_audio": False, "audio_hours": 24}
+        told = await wait_for_state(http, ready["dictation_id"], "final")
+        assert told["audio"] is None
+        async with connect_speech_client(served.url) as client:
+            ready = await client.start("s2")
+            await client.audio(make_sentence())
+            await client.stop()
+        await wait_for_state(http, ready["dictation_id"], "final")
+        data = served.resources.settings.data_dir
+        with anyio.fail_after(5):
+            while list(data.glob("spool/*/*")) or list(data.glob("audio/*/*")):  # noqa: ASYNC110  # a thread deletes
+                await anyio.sleep(0.02)
+        assert (await http.patch("/api/settings", json={})).json()["keep_audio"] is False
+        assert (await http.patch("/api/settings", json={"keep_audio": "yes"})).status_code == 400
+    finally:
+        await http.patch("/api/settings", json={"keep_audio": True})
+
+
+async def test_a_dictation_without_speech_is_listed_only_while_it_goes_on(
+    served: RunningServer, http: httpx2.AsyncClient
+) -> None:
+    async with connect_speech_client(served.url) as client:
+        ready = await client.start("s1")
+        await client.audio(bytes(32_000))
+        await wait_for_state(http, ready["dictation_id"], "recording")
+        await client.stop()
+    with anyio.fail_after(10):
+        while (await http.get("/api/dictations")).json():  # noqa: ASYNC110
+            await anyio.sleep(0.02)
+    assert (await http.get(f"/api/dictations/{ready['dictation_id']}")).status_code == 404
+
+
+async def test_a_dictation_that_is_deleted_while_it_goes_on_leaves_no_audio(
+    served: RunningServer, http: httpx2.AsyncClient
+) -> None:
+    data = served.resources.settings.data_dir
+    async with connect_speech_client(served.url) as client:
+        ready = await client.start("s1", events=["ack"])
+        await client.audio(make_sentence())
+        while not (await client.until("ack"))[-1]["safe_ms"]:
+            pass
+        spooled = [
+            path for path in data.glob("spool/*/about.json") if ready["dictation_id"] in path.read_text()
+        ]
+        assert spooled
+        assert (await http.delete(f"/api/dictations/{ready['dictation_id']}")).status_code == 200
+        assert not spooled[0].exists()
+        await client.audio(make_sentence())
+        await client.stop()
+    assert not [path for path in data.glob("*/*/about.json") if ready["dictation_id"] in path.read_text()]

@@ -1,4 +1,4 @@
-"""Ids in paths, where a malformed one is as unknown as any other, and the link to the next page of a list."""
+"""Ids in paths, where a malformed one is as unknown as any other, the link to the next page, and parts of files."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from starlette.responses import Response
 
-from app.api.responses import link_next_page, parse_conversation_id, parse_message_id
+from app.api.responses import link_next_page, parse_conversation_id, parse_message_id, parse_range
 from app.core.errors import NotFound
 from app.utils.ids import new_id
 
@@ -36,3 +36,30 @@ def test_the_next_page_keeps_the_query_and_its_order() -> None:
     response = Response()
     link_next_page(response, "/api/search", {"q": "volcán & más", "limit": 2, "before": 7})
     assert response.headers["Link"] == '</api/search?q=volc%C3%A1n+%26+m%C3%A1s&limit=2&before=7>; rel="next"'
+
+
+@pytest.mark.parametrize(
+    ("header", "part"),
+    [
+        (None, None),
+        ("bytes=0-", range(1000)),
+        ("bytes=0-0", range(1)),
+        ("bytes=100-199", range(100, 200)),
+        ("bytes=900-5000", range(900, 1000)),
+        ("bytes=-10", range(990, 1000)),
+        ("bytes=-5000", range(1000)),
+        ("Bytes = 5-6", None),
+        ("bytes= 5 - 6", range(5, 7)),
+        ("bytes=1000-", range(1000, 1000)),
+        ("bytes=5000-6000", range(1000, 1000)),
+        ("bytes=-0", range(1000, 1000)),
+        ("bytes=9-5", None),
+        ("bytes=0-1,5-6", None),
+        ("bytes=-", None),
+        ("items=0-1", None),
+        ("bytes=x-", None),
+        (f"bytes={'9' * 40}-", None),
+    ],
+)
+def test_a_range_is_read(header: str | None, part: range | None) -> None:
+    assert parse_range(header, 1000) == part

@@ -22,6 +22,7 @@ from app.storage import approvals, messages
 from app.storage.common import utc_now
 from app.storage.database import Database
 from app.storage.tables import DictationRow, DictationVersionRow
+from app.storage.users import Users
 from app.utils.ids import new_id
 from tests.fakes.engine import FakeEngine
 from tests.support.accounts import ACCOUNTS, Person, Team, make_bearer
@@ -127,6 +128,11 @@ class Cast:
     """Each with one scope; the owner's, but for `metrics`, which is the admin's."""
 
 
+async def turn_audio_on(database: Database, user_id: UUID) -> None:
+    async with database.write() as session:
+        await Users(session).change(user_id, keep_audio=True)
+
+
 @pytest.fixture(scope="module")
 def cast() -> Iterator[Cast]:
     with serve_engine(FakeEngine(), accounts=ACCOUNTS) as served:
@@ -152,6 +158,7 @@ def cast() -> Iterator[Cast]:
             "unknown key": "pk_" + "a" * 43,
             "rubbish": "rubbish",
         }
+        team.do(lambda database: turn_audio_on(database, owner.id))
         owners: tuple[Scope, ...] = ("stt", "llm", "chat")
         keys = {scope: team.key(owner, scope)[0] for scope in owners}
         keys["metrics"] = team.key(admin, "metrics")[0]
@@ -337,6 +344,7 @@ MAKERS: dict[str, Callable[[Cast], str]] = {
     "GET /api/dictations/{dictation_id}/versions/{version_id}": _version,
     "DELETE /api/dictations/{dictation_id}/versions/{version_id}": _version,
     "POST /api/dictations/{dictation_id}/redo": _kept,
+    "GET /api/dictations/{dictation_id}/audio": _kept,
     "connection_id": _connection,
     "POST /api/connections/{connection_id}/test": _unreachable_connection,
     "POST /api/messages/{message_id}/edit": _question,

@@ -36,6 +36,7 @@ async def test_a_dictation_is_kept_as_it_was_said(database: Database, ana: UUID)
     assert (kept.session_label, kept.lang, kept.provider, kept.model) == ("s1", "es", "fake", "m")
     assert (kept.id, kept.user_id, kept.started_at) == (new.id, ana, new.started_at)
     assert (kept.ended_at, kept.finals, kept.first_text) == (None, 2, "Hola.")
+    assert kept.state == "recording"
     assert [one.text for one in stored] == ["Hola.", "Adiós."]
     first = stored[0]
     assert (first.raw_text, first.start_ms, first.end_ms, first.words) == ("hola", 10, 310, words)

@@ -21,7 +21,14 @@ from app.core.errors import StorageUnavailable
 from app.storage.common import utc_now
 from app.storage.connections import database_url
 from app.storage.database import Database
-from app.storage.dictations import DictationBatch, NewDictation, NewFinal, PendingFinal, store_batch
+from app.storage.dictations import (
+    DictationBatch,
+    DictationChange,
+    NewDictation,
+    NewFinal,
+    PendingFinal,
+    store_batch,
+)
 from app.storage.migrate import upgrade
 from app.storage.tables import UserRow
 from app.utils.ids import new_id
@@ -221,7 +228,8 @@ async def store_dictation(database: Database, user_id: UUID, *texts: str) -> UUI
     """Store a dictation that has ended, with a final for each text; return its id."""
     new = make_dictation(user_id)
     finals = [make_pending(new.id, make_final(n, text)) for n, text in enumerate(texts)]
-    batch = DictationBatch(dictations=[new], finals=finals, ended=[(new.id, utc_now())])
+    end = DictationChange(dictation_id=new.id, state="final", ended_at=utc_now())
+    batch = DictationBatch(dictations=[new], finals=finals, changes=[end])
     result = await store_batch(database, batch)
     assert (result.stored_finals, result.refused_finals) == (len(texts), 0)
     return new.id

@@ -59,6 +59,9 @@ RULES: tuple[Rule, ...] = (
     _rule("POST /api/connections/test", "person"),
     _rule("PATCH,DELETE /api/connections/{connection_id}", "person"),
     _rule("POST /api/connections/{connection_id}/test", "person"),
+    # what a user decides: a leaked key must not be able to have audio kept
+    _rule("GET /api/settings", "caller", "chat"),
+    _rule("PATCH /api/settings", "person"),
     # speech
     _rule(f"{SOCKET} /ws/stt", "caller", "stt", by_first_message=True),
     _rule(f"{SOCKET} /v1/realtime", "caller", "stt", by_client_secret=True),
@@ -103,7 +106,7 @@ RULES: tuple[Rule, ...] = (
     _rule("POST /api/dictations/{dictation_id}/redo", "caller", "chat"),
     _rule("GET /api/dictations/{dictation_id}/versions", "caller", "chat"),
     _rule("GET,DELETE /api/dictations/{dictation_id}/versions/{version_id}", "caller", "chat"),
-    _rule("DELETE /api/dictations/{dictation_id}/audio", "caller", "chat"),
+    _rule("GET,DELETE /api/dictations/{dictation_id}/audio", "caller", "chat"),
     # weights: what there is, for everybody; what changes the machine, for who runs it
     _rule("GET /api/checkpoints", "caller"),
     _rule("POST,DELETE /api/checkpoints/{name}/fetch", "admin"),

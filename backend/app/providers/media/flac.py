@@ -10,6 +10,8 @@ from app.providers.media.encoder import AudioEncoder, make_encoder
 _TOTAL_AT = slice(21, 26)
 """The bytes of the header whose last 36 bits are the number of samples."""
 _TOTAL_BITS = 36
+_SLICE_BYTES = 9216
+"""A block of FLAC: PyAV holds Python's lock for as long as it encodes one call."""
 
 
 class FlacCodec:
@@ -18,7 +20,8 @@ class FlacCodec:
     def encode(self, pcm: bytes, rate_hz: int) -> bytes:
         """Compress samples without loss."""
         encoder = make_encoder("flac", rate_hz)
-        return encoder.push(pcm) + encoder.finish()
+        parts = [encoder.push(pcm[at : at + _SLICE_BYTES]) for at in range(0, len(pcm), _SLICE_BYTES)]
+        return b"".join(parts) + encoder.finish()
 
     def decode(self, data: bytes) -> bytes:
         """The samples as they were.

@@ -75,6 +75,8 @@ class SegmentedDictation:
         self._is_feeding = False
         self._is_leading = False
         """Whether the audio has its text: it is heard for the sake of what follows."""
+        self.has_speech = False
+        """Whether an utterance has ever begun."""
         self.done = anyio.Event()
 
     async def run(self) -> None:
@@ -258,6 +260,7 @@ class SegmentedDictation:
         for event in events:
             self._queue.put(event)
             if isinstance(event, UtteranceStarted):
+                self.has_speech = True
                 self._untold.append(event.start)
                 self._utterances = event.utterance_id
                 self._builder.speech_started(event.utterance_id, event.start, self.received_samples)

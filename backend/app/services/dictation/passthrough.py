@@ -18,6 +18,7 @@ class PassthroughDictation:
     """From `ready` to `stopped`, with the calls of `SegmentedDictation`; the engine itself ends an utterance."""
 
     is_speaking = False  # there is nothing to finalise where the client stalls
+    has_speech = False  # its audio is not kept
 
     def __init__(
         self,

@@ -4,6 +4,7 @@ import logging
 import tempfile
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -11,7 +12,7 @@ import anyio
 from anyio.to_thread import run_sync
 
 from app.core.config import Settings
-from app.core.errors import NotFound, PrompterError
+from app.core.errors import NotFound, PrompterError, StorageUnavailable
 from app.core.supervision import Supervisor
 from app.providers.base import SAMPLE_RATE_HZ
 from app.services.audio.endpointing import FRAME_SAMPLES
@@ -214,6 +215,8 @@ class Recovery:
         )
 
     async def _run(self, entry: SpoolEntry) -> None:
+        with suppress(StorageUnavailable):  # logged already; its lease runs out too
+            await self._store.interrupt(entry.about.dictation_id)
         await anyio.sleep(self._wait_s)
         while self._spool.take(entry):
             done = anyio.Event()
@@ -238,12 +241,12 @@ class Recovery:
         utterances: Sequence[TranscribedUtterance] = ()
         if audio:
             utterances = (await self._transcribe(entry, audio)).utterances
-            from_ms = about.to_ms(entry.settled)
-            recorder = await self._go_on(entry, from_ms, about.session_label, is_recovered=True)
-            _record(recorder, entry, utterances)
-            while recorder.unstored_from_ms is not None:
-                await self._writer.wait_until_stored()
-                await anyio.sleep(STORE_CHECK_S)
+        from_ms = about.to_ms(entry.settled)
+        recorder = await self._go_on(entry, from_ms, about.session_label, is_recovered=True)
+        _record(recorder, entry, utterances)
+        while recorder.unstored_from_ms is not None:
+            await self._writer.wait_until_stored()
+            await anyio.sleep(STORE_CHECK_S)
         await self._spool.finish(entry)
         self._recovered[entry.id] = entry, utterances
         if len(self._recovered) > KEPT:

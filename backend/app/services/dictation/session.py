@@ -99,6 +99,8 @@ class SpeechSession:
         self._draining: SegmentedDictation | PassthroughDictation | None = None
         self._recorder: DictationRecorder | None = None
         """Of the dictation that was started last."""
+        self._begin_row: Callable[[], None] | None = None
+        """To be called with its first audio."""
         self._config = StartConfig()
         self._carry = OddByteCarry()
         self._rate_hz: int | None = None
@@ -239,6 +241,8 @@ class SpeechSession:
         self._ready = builder.ready(wanted, engine.reason, self._issue_token(self, session_id), keeping)
         self._last_audio = self._last_ack = time.monotonic()
         self.dictation_id = recorder.id
+        self._recorder = recorder
+        self._begin_row = partial(recorder.begin, builder.info.provider, builder.info.model)
         self._run_soon(self, partial(self._run, self._dictation, recorder, spooled))
         if claim is not None:
             await self._go_on(claim, builder)
@@ -258,6 +262,9 @@ class SpeechSession:
             )
         if not pcm:
             return
+        if self._begin_row is not None:
+            self._begin_row()
+            self._begin_row = None
         self._stall_s = max(self._limits.stall_s, 1.5 * len(pcm) / (2 * rate_hz))
         try:
             await dictation.feed(pcm, rate_hz)
@@ -522,11 +529,13 @@ class SpeechSession:
         try:
             await dictation.run()
         finally:
-            recorder.end()
             if self.dictation_id == recorder.id:
                 self.dictation_id = None
+            is_whole = dictation.done.is_set() or self._is_given_up
+            is_audio_kept = spooled is not None and bool(spooled.is_kept) and dictation.has_speech
+            recorder.end(is_whole=is_whole, is_audio_kept=is_audio_kept)
             if spooled is not None:
-                spooled.end(is_whole=dictation.done.is_set() or self._is_given_up)
+                spooled.end(is_whole=is_whole)
 
     def _count_audio(self, seq: int | None) -> None:
         """An audio message has come, valid or not; its own number, if it has one, must be the next."""
@@ -551,6 +560,8 @@ class SpeechSession:
 
     def _drain(self) -> None:
         self._dictation, self._draining = None, self._dictation
+        if self._recorder is not None:
+            self._recorder.note_heard()
 
     def _silence_ms(self, config: StartConfig) -> int | None:
         wanted = config.endpointing or self._settings.endpointing.profile

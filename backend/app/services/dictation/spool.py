@@ -166,7 +166,11 @@ class SpooledAudio:
         if self.replaces is not None and (self._is_created or is_removable):
             _release(store, kept, self.replaces, is_kept=self.is_kept is not False)
             self.replaces = None
-        is_kept = self.is_kept is True and not self._recorder.is_deleted and self._recorder.is_stored
+        recorder = self._recorder
+        is_found = recorder.is_stored and not (
+            recorder.is_deleted or recorder.is_empty or recorder.is_taken_back
+        )
+        is_kept = self.is_kept is True and is_found
         if is_removable and not is_kept and (entry := self.to_entry()) is not None:
             _release(store, kept, entry, is_kept=False)
             self._is_created = False

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
 from typing import BinaryIO, TypeVar
 from uuid import UUID
@@ -18,9 +19,10 @@ import anyio
 from anyio.to_thread import run_sync
 
 from app.core.config import Settings
-from app.core.errors import NotFound, StorageUnavailable
+from app.core.errors import AudioNotKept, StorageUnavailable
 from app.core.supervision import Supervisor
 from app.providers.media.encoder import make_wav_head
+from app.providers.media.flac import FlacFile
 from app.storage import dictations
 from app.storage.audio_spool import SpoolEntry
 from app.storage.common import utc_now
@@ -40,6 +42,8 @@ ROOM_BYTES = 500_000_000
 SKIPPED_MS = 1000
 """Between two sessions of one dictation: what a crash may have taken."""
 BLOCK_BYTES = 1_000_000
+WAV_HEAD_BYTES = 44
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +64,16 @@ class KeptAudio:
         """Its length, from the dictation's first sample."""
         return self.size_bytes // 2 * 1000 // self.rate_hz
 
+    @property
+    def started_at(self) -> datetime:
+        """When the dictation started."""
+        return self.parts[0].about.started_at
+
+    @property
+    def wav_bytes(self) -> int:
+        """The size of the whole as a WAV file."""
+        return WAV_HEAD_BYTES + self.size_bytes
+
 
 class DictationAudio:
     """Keeps audio, finds it for its user alone, and deletes it in time."""
@@ -78,6 +92,8 @@ class DictationAudio:
         """Around changes of `_parts`: the spool's thread keeps, this one's deletes."""
         self._parts: dict[UUID, tuple[KeptPart, ...]] = {}
         """By dictation, in the order of the dictation."""
+        self._dropped: set[UUID] = set()
+        """Dictations whose audio is gone: those without text have nothing any more."""
         self._seen_s: dict[UUID, float] = {}
         """When this process first saw each part, by a clock that only counts."""
         self._changed = anyio.Event()
@@ -110,6 +126,27 @@ class DictationAudio:
             return False
         return user is not None and self._resolve(user.keep_audio)
 
+    async def read_switch(self, user_id: UUID) -> bool:
+        """Whether this user's audio is to be kept, as far as the user decides it.
+
+        Raises:
+            StorageUnavailable
+        """
+        async with self._database.read() as session:
+            user = await Users(session).find_by_id(user_id)
+        return self._resolve(user.keep_audio if user is not None else None)
+
+    async def set_switch(self, user_id: UUID, *, is_on: bool) -> None:
+        """Keep this user's audio from now on, or delete what is kept of it.
+
+        Raises:
+            StorageUnavailable
+        """
+        async with self._database.write() as session:
+            await Users(session).change(user_id, keep_audio=is_on)
+        if not is_on:
+            await self.forget_user(user_id)
+
     def has_room(self) -> bool:
         """Whether the disk has room for audio that nobody needs. Blocks; raises OSError."""
         return self._store.measure_room() > ROOM_BYTES
@@ -135,6 +172,7 @@ class DictationAudio:
         for part in self._parts.get(dictation_id, ()):
             self._store.remove(part.id)
         self._set_parts(dictation_id, ())
+        self._dropped.add(dictation_id)
 
     def look(self) -> None:
         """Something has been kept: compress it soon."""
@@ -170,7 +208,8 @@ class DictationAudio:
         """The audio of a dictation of this user.
 
         Raises:
-            NotFound: this user has no such dictation, or its audio is not kept.
+            NotFound: this user has no such dictation.
+            AudioNotKept: its audio is not here.
         """
         id_ = parse_id(dictation_id)
         if id_ is None:
@@ -178,22 +217,40 @@ class DictationAudio:
         async with self._database.read() as session:
             stored, _ = await dictations.get(session, user_id, id_)
         audio = self.find(user_id, id_)
-        if audio is None or stored.ended_at is None:
-            raise NotFound(
+        if audio is None or stored.state != "final":
+            raise AudioNotKept(
                 "the audio of this dictation is not here: it is kept once the dictation has ended, for its user and "
                 "for a time (storage.audio_hours)"
             )
         return audio
 
-    async def read(self, audio: KeptAudio, first: int, end: int) -> bytes:
-        """The bytes of its samples from `first` to `end`. Raises OSError where it has just been deleted."""
-        return await self._call(lambda: self._read(audio, first, end))
+    async def read_wav(self, audio: KeptAudio, first: int, end: int) -> AsyncIterator[bytes]:
+        """The bytes of a WAV file of it all, from `first` to `end`. Raises OSError where it has just been deleted."""
+        head = make_wav_head(audio.rate_hz, audio.size_bytes)[first:end]
+        if head:
+            yield head
+        first, end = max(first - WAV_HEAD_BYTES, 0), end - WAV_HEAD_BYTES
+        for low, high in _split(first, end):
+            yield await self._call(partial(self._read, audio, low, high))
+
+    async def pack(self, audio: KeptAudio) -> AsyncIterator[bytes]:
+        """The whole as a FLAC file. Raises OSError where it has just been deleted."""
+        file = FlacFile(audio.rate_hz, audio.size_bytes // 2)
+
+        def push(low: int, high: int) -> bytes:
+            return file.push(self._read(audio, low, high))
+
+        for low, high in _split(0, audio.size_bytes):
+            if data := await self._call(partial(push, low, high)):
+                yield data
+        yield await self._call(file.finish)
 
     async def write_wav(self, user_id: UUID, dictation_id: str, file: BinaryIO) -> KeptAudio:
         """Write the whole audio of a dictation of this user as a WAV file, from the beginning of `file` on.
 
         Raises:
-            NotFound: this user has no such dictation, or its audio is not kept.
+            NotFound: this user has no such dictation.
+            AudioNotKept: its audio is not here.
             OSError: it cannot be read or written.
         """
         audio = await self.get(user_id, dictation_id)
@@ -201,8 +258,8 @@ class DictationAudio:
         def write() -> None:
             file.seek(0)
             file.write(make_wav_head(audio.rate_hz, audio.size_bytes))
-            for first in range(0, audio.size_bytes, BLOCK_BYTES):
-                file.write(self._read(audio, first, min(first + BLOCK_BYTES, audio.size_bytes)))
+            for low, high in _split(0, audio.size_bytes):
+                file.write(self._read(audio, low, high))
             file.seek(0)
 
         await self._call(write)
@@ -231,6 +288,7 @@ class DictationAudio:
             try:
                 await self._call(self._drop_old)
                 await self._drop_unwanted()
+                await self._remove_forgotten()
                 while await self._call(self._compress_next):
                     pass
             except StorageUnavailable:
@@ -269,6 +327,13 @@ class DictationAudio:
                 user = await Users(session).find_by_id(user_id)
             if user is None or not self._resolve(user.keep_audio):
                 await self.forget_user(user_id)
+
+    async def _remove_forgotten(self) -> None:
+        """Delete dictations that have neither text nor audio any more."""
+        dropped = set(self._dropped)
+        async with self._database.write() as session:
+            await dictations.remove_forgotten(session, dropped, utc_now() - self._life - DAY)
+        self._dropped -= dropped
 
     def _make_room(self, user_id: UUID, newest: UUID) -> bool:
         """Delete a user's oldest audio until all fits into the share; false: the newest is too large, and goes."""
@@ -318,6 +383,12 @@ class DictationAudio:
             await self._call(work)
         except OSError as error:
             logger.error("kept audio cannot be deleted: %s", error.strerror)
+
+
+def _split(first: int, end: int) -> Iterator[tuple[int, int]]:
+    """Blocks of a size that others may wait for."""
+    for low in range(first, end, BLOCK_BYTES):
+        yield low, min(low + BLOCK_BYTES, end)
 
 
 def _lay_out(parts: Sequence[KeptPart]) -> Iterator[tuple[KeptPart, int, int]]:

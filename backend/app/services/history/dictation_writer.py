@@ -21,7 +21,14 @@ from app.services.history.transcripts import RecentTranscript, RecentTranscripts
 from app.storage import dictations
 from app.storage.common import utc_now
 from app.storage.database import Database
-from app.storage.dictations import BatchResult, DictationBatch, NewDictation, NewFinal, PendingFinal
+from app.storage.dictations import (
+    BatchResult,
+    DictationBatch,
+    DictationChange,
+    NewDictation,
+    NewFinal,
+    PendingFinal,
+)
 from app.utils.ids import new_id
 
 logger = logging.getLogger(__name__)
@@ -44,8 +51,8 @@ class Withdrawal:
     utterance_ids: frozenset[str]
 
 
-QueueEntry = tuple["DictationRecorder", PendingFinal | datetime | Withdrawal]
-"""A final of a dictation, the time at which the dictation has ended, or finals that are taken back."""
+QueueEntry = tuple["DictationRecorder", PendingFinal | DictationChange | Withdrawal]
+"""A final of a dictation, what has become of the dictation, or finals that are taken back."""
 
 
 class DictationWriter:
@@ -62,6 +69,8 @@ class DictationWriter:
         self._queue: deque[QueueEntry] = deque()
         self._finals = 0
         """Finals in the queue; a long final counts as several."""
+        self._unstored = 0
+        """The same, each as one."""
         self._done = 0
         """Entries that have left the queue, stored or refused."""
         self._arrived = anyio.Event()
@@ -72,7 +81,7 @@ class DictationWriter:
         self._is_retry = False
         self._is_full = False
         self._is_running = False
-        observer.watch_unstored(lambda: len(self._queue))
+        observer.watch_unstored(lambda: self._unstored)
 
     @asynccontextmanager
     async def run(self, end_s: float) -> AsyncIterator[None]:
@@ -84,10 +93,15 @@ class DictationWriter:
         self._is_running = False
         with anyio.move_on_after(max(end_s, MIN_END_S), shield=True):
             await self._store_all()
-        if self._queue:
-            logger.error("%d finals could not be stored before the server ended", len(self._queue))
+        if self._unstored:
+            logger.error("%d finals could not be stored before the server ended", self._unstored)
 
-    def put(self, recorder: "DictationRecorder", item: PendingFinal | datetime | Withdrawal) -> bool:
+    @property
+    def run_id(self) -> UUID:
+        """Of this process."""
+        return self._database.run_id
+
+    def put(self, recorder: "DictationRecorder", item: PendingFinal | DictationChange | Withdrawal) -> bool:
         """Queue an entry. A final beyond the limit is dropped: false."""
         if isinstance(item, PendingFinal):
             if self._finals >= self._limit:
@@ -100,6 +114,7 @@ class DictationWriter:
                     )
                 return False
             self._finals += _weight(item)
+            self._unstored += 1
         self._queue.append((recorder, item))
         self._arrived.set()
         return True
@@ -148,6 +163,7 @@ class DictationWriter:
             self._queue.popleft()
             if isinstance(item, PendingFinal):
                 self._finals -= _weight(item)
+                self._unstored -= 1
                 recorder.count_stored()
             recorder.is_stored |= recorder.id in result.stored_dictations
             recorder.is_deleted |= recorder.id in result.missing_dictations
@@ -172,31 +188,30 @@ class DictationWriter:
 
 def _make_batch(entries: Iterable[QueueEntry], *, is_retry: bool) -> DictationBatch:
     rows: dict[UUID, NewDictation] = {}
+    changes: dict[UUID, DictationChange] = {}
     finals: list[PendingFinal] = []
-    ended: list[tuple[UUID, datetime]] = []
     withdrawn: list[tuple[UUID, frozenset[str]]] = []
-    emptied: list[UUID] = []
     for recorder, item in entries:
-        if isinstance(item, datetime):
-            ended.append((recorder.id, item))
-            if recorder.has_withdrawn:
-                emptied.append(recorder.id)
-        elif isinstance(item, Withdrawal):
+        if isinstance(item, Withdrawal):
             withdrawn.append((recorder.id, item.utterance_ids))
             finals = [
                 each
                 for each in finals
                 if each.dictation_id != recorder.id or each.final.utterance_id not in item.utterance_ids
             ]
-        elif not recorder.is_deleted:
+        elif recorder.is_deleted:
+            continue
+        elif isinstance(item, PendingFinal):
             finals.append(item)
-            if not recorder.is_stored and recorder.row is not None:
-                rows[recorder.id] = recorder.row
+        else:
+            before = changes.get(recorder.id)
+            changes[recorder.id] = item if before is None else before.then(item)
+        if not (recorder.is_deleted or recorder.is_stored) and recorder.row is not None:
+            rows[recorder.id] = recorder.row
     return DictationBatch(
         dictations=tuple(rows.values()),
         finals=finals,
-        ended=ended,
-        emptied=emptied,
+        changes=tuple(changes.values()),
         withdrawn=withdrawn,
         is_retry=is_retry,
     )
@@ -229,8 +244,8 @@ class DictationBeginning:
 class DictationRecorder:
     """Records one dictation, from `start` to `stopped`, on however many sockets. No method waits.
 
-    A dictation gets its row with its first final. Without a `writer` nothing is stored, and without a `transcript`
-    nothing is remembered.
+    A dictation gets its row with its first audio, and loses it if it comes to nothing. Without a `writer` nothing is
+    stored, and without a `transcript` nothing is remembered.
     """
 
     def __init__(
@@ -247,29 +262,36 @@ class DictationRecorder:
         """`beginning` is what is stored of a dictation that goes on. `is_recovered`: a server reads it from disk."""
         self.id = dictation_id or new_id()
         self.row: NewDictation | None = None
-        """The row of the dictation, from its first final on."""
+        """The row of the dictation, from its first audio on."""
         self.is_stored = False
         """Whether the row has been inserted. From then on a missing row means that its user has deleted it."""
         self.is_deleted = False
         """Whether nothing more of the dictation is stored."""
+        self.is_taken_back = False
+        """Whether the user has taken back something that was said: its audio is not kept either."""
+        self.is_empty = False
+        """Whether it has ended and came to nothing."""
         self._writer = writer
         self._owner = owner
         self._session_label = session_label
         self._transcript = transcript
         self._began_at = self.started_at = utc_now()
         self._started_s = time.monotonic()
-        self._finals = 0
+        self._finals = self._finals_before = 0
         self._base_ms = 0
         self._is_recovered = is_recovered
+        self._is_described = False
+        """Whether the row has language, engine and model of a final."""
+        self._has_lost = False
+        """Whether a final could not be stored."""
         self._unstored_ms: deque[int] = deque()
         self._recorded: set[int] = set()
         """Utterances that have a final, stored or on its way."""
         self._withdrawn: set[int] = set()
         """Utterances of which nothing is stored."""
-        self.has_withdrawn = False
-        """Whether a final was taken back."""
         if beginning is not None:
-            self._finals, self._base_ms = beginning.finals, beginning.base_ms
+            self._finals = self._finals_before = beginning.finals
+            self._base_ms = beginning.base_ms
             self.is_stored, self.started_at = beginning.is_stored, beginning.started_at
 
     @property
@@ -289,16 +311,7 @@ class DictationRecorder:
             return
         if event["utterance_id"] in self._withdrawn:
             return
-        if self.row is None:
-            self.row = NewDictation(
-                id=self.id,
-                user_id=self._owner,
-                session_label=self._session_label,
-                lang=event["lang"],
-                provider=event["provider"],
-                model=event["model"],
-                started_at=self.started_at,
-            )
+        self._describe(event["lang"], event["provider"], event["model"])
         final = NewFinal(
             n=self._finals,
             utterance_id=str(event["utterance_id"]),
@@ -315,24 +328,70 @@ class DictationRecorder:
             self._finals += 1
             self._recorded.add(event["utterance_id"])
             self._unstored_ms.append(event["start_ms"])
+        else:
+            self._has_lost = True
 
     def withdraw(self, utterance_ids: Collection[int]) -> None:
         """Store nothing of these utterances, and remove what is stored of them. Text in memory is not changed."""
         self._withdrawn |= set(utterance_ids)
+        self.is_taken_back = True
         found = self._recorded & self._withdrawn
         self._recorded -= found
-        self.has_withdrawn |= bool(found)
         if found and self._writer is not None and not self.is_deleted:
             self._writer.put(self, Withdrawal(frozenset(map(str, found))))
 
-    def end(self) -> None:
-        """Store the time of the end. A dictation without a final has no row and needs none."""
-        if self._writer is not None and self.row is not None and not self.is_deleted:
-            self._writer.put(self, self._now())
+    def begin(self, provider: str, model: str | None) -> None:
+        """Audio has begun to arrive."""
+        if self._writer is None or self.row is not None:
+            return
+        self._make_row(None, provider, model)
+        self._put(state="recording", run_id=self._writer.run_id)
+
+    def note_heard(self) -> None:
+        """All audio has arrived."""
+        if self._writer is not None:
+            self._put(state="heard", run_id=self._writer.run_id)
+
+    def end(self, *, is_whole: bool = True, is_audio_kept: bool = False) -> None:
+        """The dictation has ended. `is_whole`: nothing is missing of its text.
+
+        What came to nothing leaves no row, unless its audio is kept, so that it can be transcribed again.
+        """
+        is_whole = is_whole and not self._has_lost
+        self.is_empty = is_whole and not (self._recorded or self._finals_before) and not is_audio_kept
+        state = "final" if is_whole else "interrupted"
+        self._put(state=state, ended_at=self._now(), is_empty=self.is_empty)
+
+    def _make_row(self, lang: str | None, provider: str, model: str | None) -> None:
+        assert self._writer is not None
+        self.row = NewDictation(
+            id=self.id,
+            user_id=self._owner,
+            session_label=self._session_label,
+            lang=lang,
+            provider=provider,
+            model=model,
+            started_at=self.started_at,
+            run_id=self._writer.run_id,
+        )
+
+    def _describe(self, lang: str | None, provider: str, model: str | None) -> None:
+        """Give the row what the first final says."""
+        is_new = self.row is None and not self.is_stored
+        if self.row is None:
+            self._make_row(lang, provider, model)
+        if not (is_new or self._is_described or self._finals):
+            self._put(lang=lang, provider=provider, model=model)
+        self._is_described = True
 
     def _now(self) -> datetime:
         """The time since the start, added to it: never before the start, also where the clock is set back meanwhile."""
         return self._began_at + timedelta(seconds=time.monotonic() - self._started_s)
+
+    def _put(self, **change: Any) -> None:
+        has_row = self.row is not None or self.is_stored
+        if self._writer is not None and has_row and not self.is_deleted:
+            self._writer.put(self, DictationChange(dictation_id=self.id, **change))
 
 
 class DictationStore:
@@ -356,6 +415,15 @@ class DictationStore:
         dictation_id = new_id()
         transcript = None if label is None else self._transcripts.begin(label, dictation_id)
         return DictationRecorder(self._writer, owner, session_id, transcript, dictation_id)
+
+    async def interrupt(self, dictation_id: UUID) -> None:
+        """Another process has left this dictation behind.
+
+        Raises:
+            StorageUnavailable
+        """
+        async with self._database.write() as session:
+            await dictations.interrupt_left(session, dictation_id, self._database.run_id)
 
     async def go_on(
         self,

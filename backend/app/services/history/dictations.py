@@ -6,6 +6,7 @@ from typing import Literal
 from uuid import UUID
 
 from app.core.errors import NotFound
+from app.services.history.dictation_audio import KeptAudio
 from app.services.history.dictation_writer import DictationWriter
 from app.services.history.transcripts import RecentTranscripts, SessionLabel
 from app.storage import dictation_versions, dictations
@@ -16,7 +17,10 @@ from app.utils.ids import parse_id
 from app.utils.joining import fit_texts
 from app.utils.subtitles import to_srt, to_vtt
 
-__all__ = ["DictationHistory", "StoredDictation", "StoredFinal", "find_latest_text"]
+__all__ = ["DictationHistory", "StoredDictation", "StoredFinal", "find_latest_text", "tell_state"]
+
+ToldState = Literal["recording", "heard", "final", "kept", "interrupted"]
+"""`kept`: final, and its audio is here."""
 
 
 class DictationHistory:
@@ -72,6 +76,13 @@ class DictationHistory:
             await dictations.remove(session, user_id, id_)
         self._transcripts.erase(id_)
         await self._forget_audio(id_)
+
+
+def tell_state(dictation: StoredDictation, audio: KeptAudio | None) -> tuple[ToldState, KeptAudio | None]:
+    """How far a dictation is, and its audio, which is shown once it is the audio of the whole."""
+    if dictation.state != "final" or audio is None:
+        return dictation.state, None
+    return "kept", audio
 
 
 async def find_latest_text(database: Database, label: SessionLabel) -> str | None:

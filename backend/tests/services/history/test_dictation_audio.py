@@ -4,6 +4,7 @@ import io
 import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,11 @@ from app.storage.audio_spool import FileSpool, SpooledDictation, SpoolEntry
 from app.storage.common import utc_now
 from app.storage.data_folder import AUDIO_FOLDER, SPOOL_FOLDER
 from app.storage.database import Database
+from app.storage.dictations import DictationBatch
 from app.storage.kept_audio import FileKeptAudio
 from app.storage.users import Users
 from app.utils.ids import new_id
-from tests.support.database import store_dictation
+from tests.support.database import make_dictation, store_dictation
 from tests.support.server import fake_settings
 
 RATE_HZ = 16_000
@@ -82,6 +84,11 @@ async def open_room(database: Database, data_dir: Path, **settings: Any) -> Asyn
     room.spool.close()
 
 
+async def read(room: Room, audio: KeptAudio, first: int, end: int) -> bytes:
+    """Samples, as those who ask for a part of the WAV file get them."""
+    return b"".join([piece async for piece in room.audio.read_wav(audio, 44 + first, 44 + end)])
+
+
 async def until(condition: Any) -> None:
     with anyio.fail_after(5):
         while not condition():  # noqa: ASYNC110  # a thread works
@@ -102,7 +109,7 @@ async def test_kept_audio_is_found_by_its_user_alone(
         assert audio is not None
         assert (audio.ms, audio.rate_hz) == (2500, RATE_HZ)
         assert timedelta(hours=23) < audio.until - utc_now() <= timedelta(hours=24)
-        assert await room.audio.read(audio, 10, 20) == pcm[10:20]
+        assert await read(room, audio, 10, 20) == pcm[10:20]
         assert await room.audio.get(ana, str(id_)) == audio
         assert room.audio.find(bob, id_) is None
         for id_of in (str(id_), str(new_id()), "rubbish"):
@@ -126,11 +133,11 @@ async def test_sessions_lie_where_they_belong(database: Database, ana: UUID, tmp
         file = io.BytesIO(b"something longer that was there before" * 10_000)
         audio = await room.audio.write_wav(ana, str(id_), file)
         assert (audio.ms, audio.size_bytes) == (5200, len(whole))
-        with wave.open(file) as read:
-            assert (read.getframerate(), read.getnchannels(), read.getsampwidth()) == (RATE_HZ, 1, 2)
-            assert read.readframes(read.getnframes()) == whole
+        with wave.open(file) as wav:
+            assert (wav.getframerate(), wav.getnchannels(), wav.getsampwidth()) == (RATE_HZ, 1, 2)
+            assert wav.readframes(wav.getnframes()) == whole
         for low, high in ((0, 2), (2 * SECOND - 2, 2 * SECOND + 2), (4 * SECOND - 2, 4 * SECOND + 6402)):
-            assert await room.audio.read(audio, low, high) == whole[low:high]
+            assert await read(room, audio, low, high) == whole[low:high]
         await room.audio.forget(id_)
         assert room.count() == 0
 
@@ -317,3 +324,31 @@ async def test_a_folder_that_another_server_has_is_left_alone(
             assert not await second.audio.is_wanted(ana)
             assert second.audio.find(ana, id_) is None
         assert room.audio.find(ana, id_) is not None
+
+
+async def test_a_dictation_without_text_goes_with_its_audio(
+    database: Database, ana: UUID, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a broken-off one that never had any goes after a day; what goes on, or has text, stays."""
+    monkeypatch.setattr(keeping, "LOOK_S", 0.02)
+
+    async def list_ids() -> set[UUID]:
+        async with database.read() as session:
+            return {each.id for each in (await dictations.list_page(session, ana)).items}
+
+    old = replace(make_dictation(ana), started_at=utc_now() - timedelta(days=3))
+    going_on, broken = old, replace(old, id=new_id(), state="interrupted")
+    async with open_room(database, tmp_path) as room:
+        spoken, silent = await room.keep(ana, tone(1)), await store_dictation(database, ana)
+        assert room.audio.keep(room.record(ana, silent, tone(1)))
+        await dictations.store_batch(database, DictationBatch(dictations=[going_on, broken]))
+        with anyio.fail_after(5):
+            while broken.id in await list_ids():  # noqa: ASYNC110  # another task deletes
+                await anyio.sleep(0.01)
+        assert await list_ids() == {spoken, silent, going_on.id}
+        await room.audio.set_switch(ana, is_on=False)
+        with anyio.fail_after(5):
+            while silent in await list_ids():  # noqa: ASYNC110  # another task deletes
+                await anyio.sleep(0.01)
+        assert await list_ids() == {spoken, going_on.id}
+        assert not await room.audio.read_switch(ana)

@@ -425,3 +425,110 @@ async def test_what_is_taken_back_is_not_kept_by_a_database_that_is_back(room: R
     recording.add_final(said("Kept.", 2))
     recording.withdraw({1})
     assert await room.texts(recording.id) == ["Kept."]
+
+
+# -- how far a dictation is
+
+
+async def test_a_dictation_is_there_from_its_first_audio_and_says_how_far_it_is(room: Room) -> None:
+    recording = room.recording()
+    assert (await room.page()).items == ()
+    recording.begin("fake", None)
+    (listed,) = (await room.page()).items
+    assert (listed.id, listed.state, listed.finals, listed.first_text) == (recording.id, "recording", 0, "")
+    assert (listed.provider, listed.model, listed.lang, listed.ended_at) == ("fake", None, None, None)
+    recording.add_final(said("hola"))
+    (listed,) = (await room.page()).items
+    assert (listed.state, listed.model, listed.lang, listed.finals) == ("recording", "small", "es", 1)
+    recording.note_heard()
+    assert [each.state for each in (await room.page()).items] == ["heard"]
+    recording.add_final(said("adiós", 2, lang="pt"))
+    recording.end()
+    (listed,) = (await room.page()).items
+    assert (listed.state, listed.lang, listed.ended_at is None) == ("final", "es", False)
+
+
+async def test_all_of_it_at_once_is_one_row(room: Room) -> None:
+    recording = room.recording()
+    recording.begin("fake", None)
+    recording.add_final(said("hola"))
+    recording.note_heard()
+    recording.end()
+    (listed,) = (await room.page()).items
+    assert (listed.state, listed.lang, listed.model, listed.finals) == ("final", "es", "small", 1)
+
+
+@pytest.mark.parametrize("is_seen", [True, False])
+async def test_what_came_to_nothing_is_not_listed_for_ever(room: Room, *, is_seen: bool) -> None:
+    recording, silent = room.recording(), room.recording()
+    for each in (recording, silent):
+        each.begin("fake", None)
+    if is_seen:
+        assert len((await room.page()).items) == 2
+    recording.end()
+    silent.end(is_audio_kept=True)  # it can be transcribed again
+    assert [(each.id, each.state) for each in (await room.page()).items] == [(silent.id, "final")]
+    assert recording.is_empty
+
+
+async def test_what_broke_off_is_not_called_final(room: Room) -> None:
+    recording = room.recording()
+    recording.begin("fake", None)
+    recording.end(is_whole=False)
+    (listed,) = (await room.page()).items
+    assert (listed.state, listed.finals) == ("interrupted", 0)
+    after = await room.store.go_on(
+        room.user_id, "s1", recording.id, recording.started_at, base_ms=0, is_recovered=True
+    )
+    after.add_final(said("hola"))
+    after.end()
+    (listed,) = (await room.page()).items
+    assert (listed.state, listed.finals, listed.lang) == ("final", 1, "es")
+
+
+async def test_a_recovery_without_text_ends_the_dictation_too(room: Room) -> None:
+    empty, spoken = room.recording(), room.recording()
+    spoken.add_final(said("hola"))
+    for each in (empty, spoken):
+        each.begin("fake", None)
+        each.end(is_whole=False)
+    await room.writer.wait_until_stored()
+    for each in (empty, spoken):
+        (await room.store.go_on(room.user_id, None, each.id, each.started_at, base_ms=0)).end()
+    assert [(each.id, each.state) for each in (await room.page()).items] == [(spoken.id, "final")]
+
+
+async def test_a_final_that_could_not_be_stored_is_no_finished_dictation(
+    database: Database, ana: UUID
+) -> None:
+    room = Room(database, ana, limit=1)
+    recording = room.recording()
+    recording.begin("fake", None)
+    recording.add_final(said("uno"))
+    recording.add_final(said("dos"))
+    recording.end()
+    async with running(room):
+        assert [each.state for each in (await room.page()).items] == ["interrupted"]
+
+
+async def test_a_dictation_that_goes_on_belongs_to_its_process(room: Room, database: Database) -> None:
+    """Whoever else finds its audio knows that its process is gone; nobody marks what goes on here."""
+    recording = room.recording()
+    recording.begin("fake", None)
+    await room.writer.wait_until_stored()
+    await room.store.interrupt(recording.id)
+    assert [each.state for each in (await room.page()).items] == ["recording"]
+    database.run_id = new_id()
+    await room.store.interrupt(recording.id)
+    assert [each.state for each in (await room.page()).items] == ["interrupted"]
+
+
+async def test_an_empty_dictation_of_a_label_hides_no_earlier_text(room: Room, database: Database) -> None:
+    for text in ("said", ""):
+        recording = room.recording("s1")
+        recording.begin("fake", None)
+        if text:
+            recording.add_final(said(text))
+            recording.end()
+    await room.writer.wait_until_stored()
+    assert await Room(database, room.user_id).transcripts.find(SessionLabel(room.user_id, "s1")) == "said"
