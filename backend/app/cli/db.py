@@ -77,6 +77,12 @@ def backup(
             help="Also write FILE.keys, which opens the API keys of connected models: keep it safe.",
         ),
     ] = False,
+    with_audio: Annotated[
+        bool,
+        typer.Option(
+            "--with-audio", help="Also write FILE.audio, with the audio of dictations that is kept."
+        ),
+    ] = False,
 ) -> None:
     """Copy the SQLite database to a file, also while a server uses it.
 
@@ -91,9 +97,12 @@ def backup(
         raise CommandError(
             f"{_format_url(url)} is PostgreSQL, which has tools of its own: pg_dump -Fc -f {file.name} {url.database}"
         )
+    audio = _back_up_audio(settings, file) if with_audio else ""
     try:
         size = back_up(Path(url.database or ""), file)
     except StorageUnavailable as error:
+        if audio:
+            _name_audio(file).unlink()
         raise CommandError(error.message) from error
     result_console().print(f"{file} has all of it ({size / 1e6:.1f} MB)", markup=False)
     note_console().print(
@@ -101,6 +110,8 @@ def backup(
     )
     if with_keys:
         note_console().print(_back_up_keys(settings, file), markup=False)
+    if audio:
+        note_console().print(audio, markup=False)
 
 
 @app.command("restore")
@@ -131,8 +142,49 @@ def restore(
         "start the server; with accounts put jwt.key into the data folder before, or everybody logs in again",
         markup=False,
     )
-    for told in _restore_keys(settings, file):
+    for told in (*_restore_keys(settings, file), *_restore_audio(settings, file)):
         note_console().print(told, markup=False)
+
+
+def _name_audio(file: Path) -> Path:
+    return file.with_name(f"{file.name}.audio")
+
+
+def _back_up_audio(settings: "Settings", file: Path) -> str:
+    """Copy the audio of the data folder beside a backup that is going to be written; what became of it.
+
+    Raises:
+        CommandError: it could not be copied.
+    """
+    from app.storage.kept_audio import back_up_audio
+
+    if file.exists():
+        return ""  # the backup says so
+    target = _name_audio(file)
+    try:
+        count = back_up_audio(settings.data_dir, target)
+    except OSError as error:
+        raise CommandError(f"{target} cannot be written: {error.strerror or error}") from error
+    return f"{target} has the audio of {count} sessions"
+
+
+def _restore_audio(settings: "Settings", file: Path) -> Iterator[str]:
+    """Put the audio of a backup back whose database is restored; what became of it.
+
+    Raises:
+        CommandError: it could not be put back.
+    """
+    from app.storage.kept_audio import restore_audio
+
+    source = _name_audio(file)
+    if not source.is_file():
+        return
+    try:
+        yield f"the audio of {restore_audio(source, settings.data_dir)} sessions is back from {source}"
+    except OSError as error:
+        raise CommandError(
+            f"the database is restored, but not its audio: {error.strerror or error}"
+        ) from error
 
 
 def _back_up_keys(settings: "Settings", file: Path) -> str:

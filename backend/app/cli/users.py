@@ -19,6 +19,8 @@ from app.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from app.services.accounts.administration import UserAdministration
 
 T = TypeVar("T")
@@ -104,12 +106,29 @@ def delete_user(
     yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
 ) -> None:
     """Delete a user with all conversations, dictations and keys."""
-    _run_on_accounts(lambda accounts: accounts.get(name))
+    user = _run_on_accounts(lambda accounts: accounts.get(name))
     if not yes:
         if not sys.stdin.isatty():
             raise CommandError("this deletes all data of the user; confirm it with --yes", USAGE)
         typer.confirm(f"delete {name!r} with all data of this user?", abort=True, err=True)
     _run_on_accounts(lambda accounts: accounts.delete(name))
+    _delete_audio(user.id)
+
+
+def _delete_audio(user_id: "UUID") -> None:
+    """Delete the audio of a user who is deleted, also where no server runs.
+
+    Raises:
+        CommandError: it cannot be deleted.
+    """
+    from app.storage.kept_audio import remove_user_audio
+
+    try:
+        remove_user_audio(read_settings().data_dir, user_id)
+    except OSError as error:
+        raise CommandError(
+            f"the user is deleted, but audio in the data folder is not: {error.strerror or error}"
+        ) from error
 
 
 def _read_password(name: str, from_stdin: bool) -> str:

@@ -19,7 +19,7 @@ DATABASE_FILE = "prompter.db"
 KEY_FILE = "jwt.key"
 """The key of the accounts. A server writes it after it has prepared the database."""
 SPOOL_FOLDER = "spool"
-"""Audio of dictations whose text is not stored yet. No backup has it."""
+"""Audio of dictations whose text is not stored yet."""
 AUDIO_FOLDER = "audio"
 """Audio of dictations that have ended, where it is kept (storage.audio_hours)."""
 NETWORK_FILE_SYSTEMS = frozenset(

@@ -7,23 +7,39 @@ a long dictation can be read without the others.
 import errno
 import json
 import logging
+import os
+import re
 import shutil
+import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 from uuid import UUID
 
 from filelock import FileLock, Timeout
 
-from app.storage.audio_spool import ABOUT, LOCK, PIECE_BYTES, SpooledDictation, SpoolEntry, read_about
+from app.storage.audio_spool import (
+    ABOUT,
+    LOCK,
+    PIECE_BYTES,
+    SETTLED,
+    SpooledDictation,
+    SpoolEntry,
+    read_about,
+)
 from app.storage.data_folder import AUDIO_FOLDER, SPOOL_FOLDER
 from app.utils.private_files import write_private
 
 logger = logging.getLogger(__name__)
 
 KEPT = "kept.json"
+RESTORED = "audio.restored"
+_FILE = re.compile(
+    rf"({SPOOL_FOLDER}|{AUDIO_FOLDER})/[0-9a-f-]{{36}}/({ABOUT}|{KEPT}|{SETTLED}|[0-9]{{12}}\.(pcm|flac))"
+)
+"""A file of audio in the data folder."""
 PLAIN, COMPRESSED, DRAFT = ".pcm", ".flac", ".draft"
 
 
@@ -126,7 +142,7 @@ class FileKeptAudio:
             try:
                 found.append(_read_part(folder))
             except (OSError, ValueError, KeyError, TypeError):
-                logger.warning("kept audio has lost what it belongs to; it is deleted")
+                logger.warning("kept audio has lost a part of itself, or what it belongs to; it is deleted")
                 shutil.rmtree(folder, ignore_errors=True)
         return found
 
@@ -182,10 +198,14 @@ def _write_kept(folder: Path, part: KeptPart) -> None:
 def _read_part(folder: Path) -> KeptPart:
     """Raises OSError, ValueError, KeyError or TypeError where `keep` has not written it."""
     kept = json.loads((folder / KEPT).read_bytes())
+    size = int(kept["bytes"])
+    pieces = {int(file.stem) for ending in (PLAIN, COMPRESSED) for file in folder.glob(f"*{ending}")}
+    if not pieces >= set(range(0, size, PIECE_BYTES)):
+        raise ValueError("a piece is missing")
     return KeptPart(
         id=UUID(folder.name),
         about=read_about((folder / ABOUT).read_bytes()),
-        size_bytes=int(kept["bytes"]),
+        size_bytes=size,
         kept_at=datetime.fromisoformat(kept["kept_at"]),
     )
 
@@ -223,3 +243,68 @@ def remove_user_audio(data_dir: Path, user_id: UUID) -> None:
                 continue  # deleted meanwhile, or by the next start: it belongs to nobody
             if is_theirs:
                 shutil.rmtree(about.parent)
+
+
+def back_up_audio(data_dir: Path, target: Path) -> int:
+    """Write all audio of a data folder, which may be in use, to a new file; return the number of sessions in it.
+
+    Make it before the backup of the database: what has become text meanwhile is then in both, and is known by its time.
+
+    Raises:
+        OSError: it exists already, or cannot be written.
+    """
+    sessions = set()
+    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        with tarfile.open(fileobj=file, mode="w|") as tar:
+            for name in (SPOOL_FOLDER, AUDIO_FOLDER):  # what moves meanwhile is in one of them, or in both
+                for path in sorted((data_dir / name).glob("*/*")):
+                    if _add(tar, path, path.relative_to(data_dir).as_posix()):
+                        sessions.add(path.parent.name)
+        file.flush()
+        os.fsync(file.fileno())
+    return len(sessions)
+
+
+def restore_audio(source: Path, data_dir: Path) -> int:
+    """Put the audio of a backup into a data folder that no server uses; return the number of sessions that are new.
+
+    What is there stays. What was not complete when the backup was made is left to the next start.
+
+    Raises:
+        OSError: it cannot be read or written.
+    """
+    draft, count = data_dir / RESTORED, 0
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        with tarfile.open(source) as tar:
+            for member in tar:
+                if member.isfile() and _FILE.fullmatch(member.name) and (content := tar.extractfile(member)):
+                    path = draft / PurePosixPath(member.name)
+                    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                    write_private(path, content.read())
+        for name in (AUDIO_FOLDER, SPOOL_FOLDER):
+            (data_dir / name).mkdir(mode=0o700, exist_ok=True)
+            for folder in sorted((draft / name).glob("*")):
+                if not any((data_dir / each / folder.name).exists() for each in (AUDIO_FOLDER, SPOOL_FOLDER)):
+                    folder.rename(data_dir / name / folder.name)
+                    count += 1
+    except tarfile.TarError as error:
+        raise OSError(errno.EIO, "it is no backup of audio, or is damaged") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return count
+
+
+def _add(tar: tarfile.TarFile, path: Path, name: str) -> bool:
+    """Add a file to a backup; false where it is none of ours, or has just been deleted."""
+    if not _FILE.fullmatch(name):
+        return False
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        if path.suffix == PLAIN:  # it has been compressed meanwhile, unless it is gone
+            return _add(tar, path.with_suffix(COMPRESSED), name.replace(PLAIN, COMPRESSED))
+        return False
+    with file:
+        tar.addfile(tar.gettarinfo(arcname=name, fileobj=file), file)
+    return True

@@ -90,6 +90,17 @@ async def list_finals(url: str, dictation_id: str) -> list[dict[str, Any]]:
         return found
 
 
+async def wait_for_state(url: str, dictation_id: str, *states: str) -> dict[str, Any]:
+    """The dictation once it is in one of these states."""
+    async with httpx2.AsyncClient(base_url=url, trust_env=False) as http:
+        with anyio.fail_after(WRITTEN_S):
+            while True:
+                told: dict[str, Any] = (await http.get(f"/api/dictations/{dictation_id}")).json()
+                if told["state"] in states:
+                    return told
+                await anyio.sleep(0.1)
+
+
 def list_spool(folder: Path) -> list[Path]:
     return [path for path in (folder / "data" / "spool").rglob("*") if path.suffix == ".pcm"]
 
@@ -110,17 +121,22 @@ async def test_without_its_client_it_is_recovered(tmp_path: Path) -> None:
         text = " ".join(final["text"] for final in finals)
         assert text.startswith("Open the terminal and run all the tests again. Tell me what")
         assert finals[1]["start_ms"] >= finals[0]["end_ms"] - 500
+        told = await wait_for_state(server.url, ready["dictation_id"], "kept")
+        assert told["audio"]["ms"] == ARRIVED_S * 1000
 
 
 async def test_a_client_that_comes_back_sends_only_what_follows(tmp_path: Path) -> None:
     before = await dictate_until_killed(tmp_path, resume_s=30)
     async with serve(tmp_path, resume_s=30) as server, connect_speech_client(server.url) as client:
+        told = await wait_for_state(server.url, before["dictation_id"], "interrupted")
+        assert (told["audio"], told["finals"]) == (None, 1)
         ready = await client.start(
             events=["ack"], endpointing="conversation", continues_dictation=before["dictation_id"]
         )
         assert ready["dictation_id"] == before["dictation_id"]
         assert ready["safe_ms"] == int(ARRIVED_S * 1000)
         await send(client, pcm()[ready["safe_ms"] * 32 :] + SILENCE)
+        await wait_for_state(server.url, before["dictation_id"], "recording")
         await client.stop()
         assert [event["text"] for event in client.events if event["type"] == "final"] == [
             "Tell me what this error message means."
@@ -129,6 +145,11 @@ async def test_a_client_that_comes_back_sends_only_what_follows(tmp_path: Path) 
         assert " ".join(final["text"] for final in finals) == said()
         assert not any(final["recovered"] for final in finals)
         await wait_until_empty(tmp_path)
+        told = await wait_for_state(server.url, ready["dictation_id"], "kept")
+        async with httpx2.AsyncClient(base_url=server.url, trust_env=False) as http:
+            whole = (await http.get(f"/api/dictations/{ready['dictation_id']}/audio")).content
+        assert whole[44:] == pcm() + SILENCE  # of both sessions, each sample once
+        assert told["audio"]["ms"] == len(pcm() + SILENCE) // 32
 
 
 async def test_a_client_that_comes_late_is_told_what_was_recovered(tmp_path: Path) -> None:
@@ -257,7 +278,8 @@ async def test_nothing_is_left_on_disk_when_all_is_told(tmp_path: Path) -> None:
         async with connect_speech_client(server.url) as client:
             await client.start(events=["ack"])
             await send(client, pcm() + SILENCE)
-            await client.until("ack")
+            while not (await client.until("ack"))[-1]["safe_ms"]:
+                pass
             assert list_spool(tmp_path)
             await client.stop()
         await wait_until_empty(tmp_path)

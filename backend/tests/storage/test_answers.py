@@ -1,5 +1,6 @@
 """Answers in the database: saved while they stream, ended once, and marked when their process is gone."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -9,13 +10,14 @@ import pytest
 from sqlalchemy import update
 
 from app.core.config import Settings
-from app.storage import answers, conversations, lifecycle, messages, search
+from app.storage import answers, conversations, dictations, lifecycle, messages, search
 from app.storage.common import utc_now
 from app.storage.database import Database
+from app.storage.dictations import DictationBatch
 from app.storage.messages import Message, NewTurn
 from app.storage.tables import RunRow
 from app.utils.ids import new_id
-from tests.support.database import PostgresServer, add_user, make_settings
+from tests.support.database import PostgresServer, add_user, make_dictation, make_settings
 
 
 async def asked(database: Database, user_id: UUID, run_id: UUID) -> NewTurn:
@@ -165,6 +167,28 @@ async def test_a_lease_does_not_outlast_a_clock_that_is_set_back(database: Datab
     async with database.write() as session:
         assert await answers.interrupt_dead(session, database.run_id) == 1
     assert (await stored(database, ana, turn.assistant.id)).status == "interrupted"
+
+
+async def test_dictations_of_dead_processes_are_marked_too(database: Database, ana: UUID) -> None:
+    """And no other process's that lives."""
+    dead, alive, mine = new_id(), new_id(), database.run_id
+    made = {run: replace(make_dictation(ana), run_id=run) for run in (dead, alive, mine)}
+    over = replace(make_dictation(ana), state="final")
+    await dictations.store_batch(database, DictationBatch(dictations=[*made.values(), over]))
+    async with database.write() as session:
+        for run in (alive, mine):
+            await answers.send_heartbeat(session, run)
+        await answers.interrupt_dead(session, mine)
+
+    async def list_states() -> list[str]:
+        async with database.read() as session:
+            found = {each.id: each.state for each in (await dictations.list_page(session, ana)).items}
+        return [found[each.id] for each in (*made.values(), over)]
+
+    assert await list_states() == ["interrupted", "recording", "recording", "final"]
+    async with database.write() as session:
+        await answers.end_run(session, mine)
+    assert await list_states() == ["interrupted", "recording", "interrupted", "final"]
 
 
 async def test_a_beat_renews_the_lease(database: Database, ana: UUID) -> None:

@@ -1,7 +1,9 @@
 """Kept audio on disk: whole, private, small, and gone when it is to be gone."""
 
+import io
 import json
 import stat
+import tarfile
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +15,14 @@ from app.providers.media.flac import FlacCodec
 from app.storage.audio_spool import ABOUT, PIECE_BYTES, FileSpool, SpooledDictation, SpoolEntry
 from app.storage.common import utc_now
 from app.storage.data_folder import AUDIO_FOLDER, SPOOL_FOLDER
-from app.storage.kept_audio import KEPT, FileKeptAudio, KeptPart, remove_user_audio
+from app.storage.kept_audio import (
+    KEPT,
+    FileKeptAudio,
+    KeptPart,
+    back_up_audio,
+    remove_user_audio,
+    restore_audio,
+)
 from app.utils.ids import new_id
 
 ABOUT_IT = SpooledDictation(
@@ -133,6 +142,14 @@ def test_what_belongs_to_nobody_is_deleted(folders: Folders, name: str, text: st
     assert not file.parent.exists()
 
 
+def test_what_lacks_a_piece_is_deleted(folders: Folders) -> None:
+    part, other = folders.keep(), folders.keep()
+    (folders.folder / str(part.id) / f"{PIECE_BYTES:012d}.pcm").unlink()
+    assert folders.kept.list_parts() == [other]
+    odd = folders.keep(AUDIO[:PIECE_BYTES] + b"x")
+    assert odd in folders.kept.list_parts()
+
+
 def test_a_time_can_be_corrected(folders: Folders) -> None:
     part = folders.keep()
     later = folders.kept.redate(part, part.kept_at + timedelta(days=1))
@@ -154,3 +171,53 @@ def test_all_audio_of_a_user_can_be_deleted_without_a_server(folders: Folders, t
     remove_user_audio(tmp_path, ABOUT_IT.user_id)
     assert folders.kept.list_parts() == [theirs] != [mine]
     assert [entry.id for entry in folders.spool.list_entries()] == [others.id] != [going_on.id]
+
+
+# -- backups
+
+
+def test_a_backup_brings_kept_and_spooled_audio_to_another_folder(folders: Folders, tmp_path: Path) -> None:
+    plain, small, going_on = folders.keep(), folders.keep(AUDIO[:5000]), folders.record(AUDIO[:9000])
+    folders.kept.compress(small)
+    file = tmp_path / "copy.db.audio"
+    assert back_up_audio(tmp_path, file) == 3
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    with pytest.raises(FileExistsError):
+        back_up_audio(tmp_path, file)
+    there = Folders(tmp_path / "other")
+    assert restore_audio(file, tmp_path / "other") == 3
+    assert restore_audio(file, tmp_path / "other") == 0
+    assert sorted(map(str, there.kept.list_parts())) == sorted(map(str, [plain, small]))
+    assert there.kept.read(plain, 0, len(AUDIO)) == AUDIO
+    assert there.kept.read(small, 0, 5000) == AUDIO[:5000]
+    [entry] = there.spool.list_entries()
+    assert (entry, there.spool.read(entry)) == (going_on, AUDIO[:9000])
+    files = [path for path in (tmp_path / "other").rglob("*.*") if path.is_file()]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    assert not (tmp_path / "other" / "audio.restored").exists()
+
+
+def test_no_file_of_a_backup_gets_out_of_its_folder(folders: Folders, tmp_path: Path) -> None:
+    file = tmp_path / "copy.db.audio"
+    entry = new_id()
+    names = [
+        "../evil.pcm",
+        "/evil.pcm",
+        f"audio/{entry}/../../evil.pcm",
+        f"other/{entry}/{0:012d}.pcm",
+        "prompter.db",
+    ]
+    with tarfile.open(file, "w") as tar:
+        for name in names:
+            member = tarfile.TarInfo(name)
+            member.size = 4
+            tar.addfile(member, io.BytesIO(b"evil"))
+        link = tarfile.TarInfo(f"audio/{entry}/about.json")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+    before = sorted(tmp_path.rglob("*"))
+    assert restore_audio(file, tmp_path) == 0
+    assert sorted(tmp_path.rglob("*")) == before
+    file.write_bytes(b"no tar at all")
+    with pytest.raises(OSError, match="no backup of audio"):
+        restore_audio(file, tmp_path)

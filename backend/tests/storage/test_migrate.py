@@ -13,7 +13,7 @@ from app.core.errors import StorageUnavailable
 from app.storage.connections import database_url, postgres_engine, sqlite_engine
 from app.storage.database import Database
 from app.storage.migrate import is_ours, make_alembic_config, read_schema, upgrade
-from app.storage.tables import Base, UserRow
+from app.storage.tables import Base, DictationRow, UserRow
 from app.utils.ids import new_id
 from tests.support.database import PostgresServer, make_settings
 
@@ -83,6 +83,29 @@ async def test_conversations_outlive_the_tables_of_tools(empty: Settings) -> Non
     database = Database(empty)
     async with database.read() as session:
         assert list(await session.scalars(select(UserRow.id))) == [ana]
+    await database.aclose()
+
+
+async def test_dictations_of_before_get_the_state_that_they_had(empty: Settings) -> None:
+    """One that ended is final; one whose server ended before it was interrupted. Nobody has decided about audio."""
+    url, ana, ended, broken = database_url(empty), new_id(), new_id(), new_id()
+    await upgrade(url, "0009")
+    at = "'2026-01-01 00:00:00.000000'"
+    await run_statements(
+        empty,
+        "INSERT INTO users (id, name, name_key, password_hash, role, token_version, created_at) "
+        f"VALUES ('{ana.hex}', 'ana', 'ana', '', 'user', 0, {at})",
+        *(
+            f"INSERT INTO dictations (id, user_id, started_at, ended_at) VALUES ('{id_.hex}', '{ana.hex}', {at}, {end})"
+            for id_, end in ((ended, at), (broken, "NULL"))
+        ),
+    )
+    await upgrade(url)
+    database = Database(empty)
+    async with database.read() as session:
+        states = {row.id: (row.state, row.run_id) for row in await session.scalars(select(DictationRow))}
+        assert [row.keep_audio for row in await session.scalars(select(UserRow))] == [None]
+    assert states == {ended: ("final", None), broken: ("interrupted", None)}
     await database.aclose()
 
 
