@@ -452,7 +452,7 @@ export interface paths {
         };
         /**
          * List one's dictations
-         * @description Return one page. A dictation is listed from its first final on.
+         * @description Return one page. A dictation is listed from its first audio on, and no more if it ends without any text.
          */
         get: operations["list_dictations_api_dictations_get"];
         put?: never;
@@ -498,7 +498,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Hear a dictation
+         * @description The times of its finals and words are positions in it.
+         */
+        get: operations["get_dictation_audio_api_dictations__dictation_id__audio_get"];
         put?: never;
         post?: never;
         /**
@@ -750,6 +754,30 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What one has decided
+         * @description The settings of the web page itself are in its browser.
+         */
+        get: operations["read_settings_api_settings_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Decide
+         * @description Turning `keep_audio` off deletes what is kept. An API key cannot decide this.
+         */
+        patch: operations["change_settings_api_settings_patch"];
         trace?: never;
     };
     "/health": {
@@ -2570,6 +2598,8 @@ export interface components {
          * @description A dictation with its finals.
          */
         DictationDetailOut: {
+            /** @description its audio; null where none is kept */
+            audio: components["schemas"]["KeptAudioOut"] | null;
             /**
              * Current Version
              * Format: uuid
@@ -2629,6 +2659,13 @@ export interface components {
              */
             started_at: string;
             /**
+             * State
+             * @description `recording`: audio arrives, or its client may still come back; `heard`: all audio has arrived, some of its text is awaited; `final`: all its text is stored; `kept`: that, and its audio is here; `interrupted`: it broke off, and text may be missing
+             * @example kept
+             * @enum {string}
+             */
+            state: "recording" | "heard" | "final" | "kept" | "interrupted";
+            /**
              * Text
              * @description all finals as one text
              * @example ¿Qué tiempo hace mañana?
@@ -2640,6 +2677,8 @@ export interface components {
          * @description A dictation in a list.
          */
         DictationOut: {
+            /** @description its audio; null where none is kept */
+            audio: components["schemas"]["KeptAudioOut"] | null;
             /**
              * Current Version
              * Format: uuid
@@ -2693,6 +2732,13 @@ export interface components {
              * @description when the dictation started
              */
             started_at: string;
+            /**
+             * State
+             * @description `recording`: audio arrives, or its client may still come back; `heard`: all audio has arrived, some of its text is awaited; `final`: all its text is stored; `kept`: that, and its audio is here; `interrupted`: it broke off, and text may be missing
+             * @example kept
+             * @enum {string}
+             */
+            state: "recording" | "heard" | "final" | "kept" | "interrupted";
             /**
              * Text
              * @description the first final that is not empty, up to 200 characters
@@ -3592,6 +3638,24 @@ export interface components {
              * @example Holiday plans
              */
             title: string | null;
+        };
+        /**
+         * KeptAudioOut
+         * @description The audio of a dictation, which `GET /api/dictations/{dictation_id}/audio` gives.
+         */
+        KeptAudioOut: {
+            /**
+             * Ms
+             * @description its length (ms)
+             * @example 8120
+             */
+            ms: number;
+            /**
+             * Until
+             * Format: date-time
+             * @description when it is deleted
+             */
+            until: string;
         };
         /**
          * KeyDeletedOut
@@ -5049,6 +5113,34 @@ export interface components {
             tokens: number[];
         };
         ServerEvent: components["schemas"]["Ready"] | components["schemas"]["Resumed"] | components["schemas"]["Partial"] | components["schemas"]["Final"] | components["schemas"]["EagerFinal"] | components["schemas"]["TurnResumed"] | components["schemas"]["SpeechStarted"] | components["schemas"]["SpeechStopped"] | components["schemas"]["UtteranceDiscarded"] | components["schemas"]["Ack"] | components["schemas"]["Status"] | components["schemas"]["Flushed"] | components["schemas"]["Stopped"] | components["schemas"]["Pong"] | components["schemas"]["Error"];
+        /**
+         * SettingsIn
+         * @description What the user decides; what is left out stays as it is.
+         */
+        SettingsIn: {
+            /**
+             * Keep Audio
+             * @description whether the audio of one's dictations is kept for a time after their end; `false` also deletes what is kept
+             */
+            keep_audio?: boolean | null;
+        };
+        /**
+         * SettingsOut
+         * @description What the user has decided, and how far the server goes along with it.
+         */
+        SettingsOut: {
+            /**
+             * Audio Hours
+             * @description for how long (h); 0: this server keeps none, whatever the user decides
+             * @example 24
+             */
+            audio_hours: number;
+            /**
+             * Keep Audio
+             * @description whether the audio of one's dictations is kept for a time after their end
+             */
+            keep_audio: boolean;
+        };
         /**
          * SpeechIn
          * @description A text to speak. Unknown fields are ignored.
@@ -9702,6 +9794,127 @@ export interface operations {
             };
         };
     };
+    get_dictation_audio_api_dictations__dictation_id__audio_get: {
+        parameters: {
+            query?: {
+                /** @description `wav` or `flac`; both have every sample */
+                format?: "wav" | "flac";
+            };
+            header?: never;
+            path: {
+                dictation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole audio, mono. WAV takes `Range`; FLAC is half as large and comes whole */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/flac": string;
+                    "audio/wav": string;
+                };
+            };
+            /** @description The part of the WAV file that `Range` asks for */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A body or a parameter that cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "bad_request",
+                     *         "message": "`limit`: input should be less than 201",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask, or the key lacks the scope `chat` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this key lacks the scope 'chat'",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description You have no such dictation, or its audio is not kept, or not any more */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "audio_not_kept",
+                     *         "message": "the audio of this dictation is not here: it is kept once the dictation has ended, for its user and for a time",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description `Range` begins behind the end; `Content-Range` has the length */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The database cannot serve now; nothing is half written */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     delete_dictation_audio_api_dictations__dictation_id__audio_delete: {
         parameters: {
             query?: never;
@@ -11166,6 +11379,167 @@ export interface operations {
                      *       }
                      *     }
                      */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database cannot serve now; nothing is half written */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    read_settings_api_settings_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The settings of the user that the server keeps */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask, or the key lacks the scope `chat` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this key lacks the scope 'chat'",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database cannot serve now; nothing is half written */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    change_settings_api_settings_patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettingsIn"];
+            };
+        };
+        responses: {
+            /** @description The settings as they are now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsOut"];
+                };
+            };
+            /** @description A body or a parameter that cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "bad_request",
+                     *         "message": "`limit`: input should be less than 201",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask, or the key lacks the scope `chat` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this key lacks the scope 'chat'",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body is over the limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
