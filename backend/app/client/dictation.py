@@ -244,9 +244,8 @@ class Dictation:
         raise error
 
     async def _receive(self, socket: ClientConnection) -> str | bytes:
-        watched = self._acked and not self._stop_sent
         try:
-            async with asyncio.timeout(SILENCE_S if watched else None):
+            async with asyncio.timeout(SILENCE_S if self._acked else None):
                 return await socket.recv()
         except TimeoutError:
             socket.transport.abort()
@@ -340,6 +339,9 @@ class Dictation:
             self._stop_sent = True
             if stop:
                 await socket.send('{"type":"stop"}')
+            while True:  # no `ack` comes any more: an answer tells that the server is there
+                await asyncio.sleep(KEEP_ALIVE_S)
+                await socket.send('{"type":"ping"}')
         except ConnectionClosed:
             pass  # the receiving side raises the reason
         except Exception as error:  # noqa: BLE001  # a source may fail in any way; the caller's task raises it

@@ -109,6 +109,32 @@ async def test_its_patience_ends(served: RunningServer, monkeypatch: pytest.Monk
             await all_events(PromptClient(net.url), speak(), provider="cloud_stub")
 
 
+async def test_a_line_that_is_lost_after_the_last_audio_loses_no_final(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Behind the last `status` nothing comes by itself: an answer to a ping tells whether anybody is there."""
+    monkeypatch.setattr(dictation, "SILENCE_S", 1.5)
+    monkeypatch.setattr(dictation, "KEEP_ALIVE_S", 0.3)
+    engine = FakeEngine(Script(hypothesis=guess_words, delays_s={"finish": 2.5}))
+    with serve_engine(engine, limits={"stall_s": 20}) as slow:
+        async with run_proxy(slow.url) as net:
+
+            async def speak() -> AsyncIterator[bytes]:
+                yield make_sentence(0.0)
+                await asyncio.sleep(1.5)  # until the server has acknowledged it
+                asyncio.get_running_loop().call_later(1.0, net.freeze)
+
+            async with asyncio.timeout(20):
+                events = await all_events(
+                    PromptClient(net.url), speak(), endpointing="manual", events=["status"]
+                )
+    assert [event.type for event in events if event.type in ("resumed", "final", "stopped")] == [
+        "resumed",
+        "final",
+        "stopped",
+    ]
+
+
 async def test_a_server_that_forgot_is_not_asked_twice() -> None:
     """It has been started anew, say: the error is that of the loss."""
     asked = 0
