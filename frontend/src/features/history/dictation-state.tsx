@@ -7,7 +7,7 @@ import { chooseLocale } from "@/shared/lib/formats";
 /** Nothing is said of one that is over and has text alone: that is what a dictation is. */
 export function DictationState({ dictation }: { dictation: Pick<StoredDictation, "state" | "audio"> }) {
   const { t, i18n } = useTranslation();
-  const { state = "final", audio } = dictation;
+  const { state, audio } = dictation;
   if (state === "final" && !audio) return null;
   const look = state === "interrupted" ? "text-warn" : state === "recording" ? "text-accent" : "";
   const until = audio

@@ -1,4 +1,4 @@
-/** The switch that keeps the sound of dictations: how long, on and off, and what a server without it shows. */
+/** The switch that keeps the sound of dictations: how long, on and off. */
 import { screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { afterEach, expect, test, vi } from "vitest";
@@ -10,15 +10,8 @@ import { KeptAudioSwitch } from "./kept-audio-switch";
 
 afterEach(() => vi.unstubAllGlobals());
 
-function show(
-  settings: object,
-  changed = () => json({ keep_audio: false, audio_hours: 24 }),
-  latest: object = { state: "final" },
-) {
-  const api = new FakeApi()
-    .on("GET /api/dictations", () => json([latest]))
-    .on("GET /api/settings", () => json(settings))
-    .on("PATCH /api/settings", changed);
+function show(settings: object, changed = () => json({ keep_audio: false, audio_hours: 24 })) {
+  const api = new FakeApi().on("GET /api/settings", () => json(settings)).on("PATCH /api/settings", changed);
   vi.stubGlobal("fetch", api.fetch);
   renderWith(createTestServices(), <KeptAudioSwitch />);
   return api;
@@ -52,11 +45,5 @@ test("a change that fails is told, and the switch shows what holds", async () =>
 test("where the server keeps nothing there is no switch", async () => {
   const api = show({ keep_audio: false, audio_hours: 0 });
   await vi.waitFor(() => expect(api.routes).toContain("GET /api/settings"));
-  expect(screen.queryByRole("switch")).toBeNull();
-});
-
-test("a server that does not know them is not asked for settings", async () => {
-  const api = show({}, undefined, {});
-  await vi.waitFor(() => expect(api.routes).toEqual(["GET /api/dictations?limit=1"]));
   expect(screen.queryByRole("switch")).toBeNull();
 });

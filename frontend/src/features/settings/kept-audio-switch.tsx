@@ -4,7 +4,7 @@ import { useTranslation } from "react-i18next";
 import { useChangeKeepsAudio, useMySettings } from "@/shared/api/kept-audio";
 import { Switch } from "@/shared/ui/fields";
 
-/** Nothing is shown where the server keeps none, or is too old to tell. */
+/** Nothing is shown where the server keeps none. */
 export function KeptAudioSwitch() {
   const { t } = useTranslation();
   const { data } = useMySettings();

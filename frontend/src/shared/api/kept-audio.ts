@@ -3,21 +3,14 @@ import { useMutation, useQuery } from "@tanstack/react-query";
 
 import { useServices } from "../services";
 import { keys } from "./queries";
-import type { MySettings, StoredDictation } from "./types";
+import type { MySettings } from "./types";
 
 const PATH = "/api/settings";
 const STALE_MS = 60_000;
 
-/** Only servers that tell the states of dictations have these settings: others are not asked for them. */
 export function useMySettings() {
   const { api } = useServices();
-  const latest = useQuery({
-    queryKey: keys.latestDictation,
-    queryFn: ({ signal }) => api.json<StoredDictation[]>("/api/dictations?limit=1", { signal }),
-    staleTime: STALE_MS,
-  });
   return useQuery({
-    enabled: latest.data?.[0]?.state !== undefined,
     queryKey: keys.mySettings,
     queryFn: ({ signal }) => api.json<MySettings>(PATH, { signal }),
     staleTime: STALE_MS,

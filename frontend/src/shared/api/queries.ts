@@ -32,7 +32,6 @@ export const keys = {
   dictation: (id: string) => ["dictations", id],
   dictationVersions: (id: string) => ["dictations", id, "versions"],
   dictationVersion: (id: string, version: string) => ["dictations", id, "versions", version],
-  latestDictation: ["latest-dictation"],
   mySettings: ["my-settings"],
   apiKeys: ["api-keys"],
 } as const;

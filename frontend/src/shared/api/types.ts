@@ -9,21 +9,13 @@ export type Conversation = Schemas["ConversationOut"];
 export type ConversationDetail = Schemas["ConversationDetailOut"];
 export type Message = Schemas["MessageOut"];
 export type ToolEvent = Schemas["ToolEventOut"];
-/** What a server tells that keeps the sound of dictations. */
-interface KeptSound {
-  state?: "recording" | "heard" | "final" | "kept" | "interrupted";
-  audio?: { ms: number; until: string } | null;
-}
-export type StoredDictation = Schemas["DictationOut"] & KeptSound;
-export type StoredDictationDetail = Schemas["DictationDetailOut"] & KeptSound;
+export type StoredDictation = Schemas["DictationOut"];
+export type StoredDictationDetail = Schemas["DictationDetailOut"];
 export type DictationVersion = Schemas["VersionOut"];
 export type DictationVersionDetail = Schemas["VersionDetailOut"];
 export type StoredFinal = Schemas["StoredFinalOut"];
 /** What a user decides, of `/api/settings`. */
-export interface MySettings {
-  keep_audio: boolean;
-  audio_hours: number;
-}
+export type MySettings = Schemas["SettingsOut"];
 export type ApiKey = Schemas["KeyOut"];
 export type NewApiKey = Schemas["NewKeyOut"];
 export type SttProvider = Schemas["SttProviderOut"];

@@ -25,8 +25,10 @@ const KEPT = {
   audio: { ms: 900, until: "x" },
 };
 
-async function dictated(more: object = {}) {
-  const api = new FakeApi().on("GET /api/dictations/d1", () => json({ ...KEPT, ...more }));
+async function dictated(keep_audio = true) {
+  const api = new FakeApi()
+    .on("GET /api/settings", () => json({ keep_audio, audio_hours: 24 }))
+    .on("GET /api/dictations/d1", () => json(KEPT));
   vi.stubGlobal("fetch", api.fetch);
   const services = createTestServices();
   const server = new FakeSpeechServer();
@@ -81,8 +83,8 @@ test("nothing is offered once the text is edited or sent", async () => {
   expect(screen.queryByRole("button", { name: OFFER })).toBeNull();
 });
 
-test("nor where no sound is kept, and a server that keeps none is asked once", async () => {
-  const { api } = await dictated({ audio: null, state: undefined });
-  await vi.waitFor(() => expect(api.routes).toEqual(["GET /api/dictations/d1"]));
+test("nor where no sound is kept: the server is not asked for any", async () => {
+  const { api } = await dictated(false);
+  await vi.waitFor(() => expect(api.routes).toEqual(["GET /api/settings"]));
   expect(screen.queryByRole("button", { name: OFFER })).toBeNull();
 });

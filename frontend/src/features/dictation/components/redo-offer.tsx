@@ -4,6 +4,7 @@ import { type ReactNode, useEffect, useRef, useState } from "react";
 import { createPortal } from "react-dom";
 import { useTranslation } from "react-i18next";
 
+import { useMySettings } from "@/shared/api/kept-audio";
 import { keys } from "@/shared/api/queries";
 import type { StoredDictationDetail } from "@/shared/api/types";
 import { useServices } from "@/shared/services";
@@ -12,7 +13,7 @@ import { findDictated } from "../composer/heard-again";
 import type { Dictation, EndedDictation } from "../dictation";
 import { useComposerModel, useDictationView } from "../dictation-context";
 
-/** Draws the dialog in which a dictation is heard again; it comes from another feature. */
+/** The dialog in which a dictation is heard again, a component of another feature. */
 export type RenderRedo = (props: {
   dictationId: string;
   before: Pick<StoredDictationDetail, "text" | "lang" | "provider" | "model">;
@@ -37,27 +38,27 @@ export function RedoOffer({ dictation, renderRedo, onReplaced }: RedoOfferProps)
 const LOOK_MS = 1000;
 const LOOKS = 4;
 
-/** A server that keeps no sound at all tells no state. */
-function hasNoSound(dictation: StoredDictationDetail | undefined): boolean {
-  return dictation !== undefined && dictation.state === undefined;
-}
-
 function useKeptDictation(id: string): StoredDictationDetail | null {
   const { api } = useServices();
+  const { data: settings } = useMySettings();
   const { data } = useQuery({
+    enabled: settings !== undefined && settings.keep_audio && settings.audio_hours > 0,
     queryKey: keys.dictation(id),
     queryFn: () => api.json<StoredDictationDetail>(`/api/dictations/${encodeURIComponent(id)}`),
     staleTime: 0,
     refetchInterval: ({ state }) =>
-      state.data?.audio || hasNoSound(state.data) || state.dataUpdateCount + state.errorUpdateCount >= LOOKS
-        ? false
-        : LOOK_MS,
+      state.data?.audio || state.dataUpdateCount + state.errorUpdateCount >= LOOKS ? false : LOOK_MS,
     retry: false,
   });
   return data?.audio ? data : null;
 }
 
-function Offer({ dictation, ended, renderRedo, onReplaced }: RedoOfferProps & { ended: EndedDictation }) {
+function Offer({
+  dictation,
+  ended,
+  renderRedo: Redo,
+  onReplaced,
+}: RedoOfferProps & { ended: EndedDictation }) {
   const { t } = useTranslation();
   const { announcements } = useServices();
   const [isOpen, setOpen] = useState(false);
@@ -89,12 +90,12 @@ function Offer({ dictation, ended, renderRedo, onReplaced }: RedoOfferProps & { 
         // Outside of the composer's form: the dialog has its own.
         createPortal(
           <div onSubmit={(event) => event.stopPropagation()}>
-            {renderRedo({
-              dictationId: ended.id,
-              before: { ...kept, text: place?.text ?? kept.text },
-              ...(place === null ? {} : { use: { label: t("redo.replace"), run: replace } }),
-              onClose: () => setOpen(false),
-            })}
+            <Redo
+              dictationId={ended.id}
+              before={{ ...kept, text: place?.text ?? kept.text }}
+              {...(place === null ? {} : { use: { label: t("redo.replace"), run: replace } })}
+              onClose={() => setOpen(false)}
+            />
           </div>,
           document.body,
         )}

@@ -1,4 +1,4 @@
-/** The offer of speech that an earlier visit left behind: sent into the field, or deleted once that is sure. */
+/** Speech that an earlier visit left behind: sent to the field, or deleted once that is sure. */
 import { act, render, screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { expect, it, vi } from "vitest";
