@@ -209,6 +209,21 @@ async def test_what_was_stored_and_not_told_is_told(tmp_path: Path) -> None:
         assert tuple(final["text"] for final in finals) == SENTENCES
 
 
+async def test_what_comes_once_more_does_not_come_a_third_time(tmp_path: Path) -> None:
+    """A final of the session that broke off has its end: the client that crashes again says that it has it."""
+    before = await dictate_until_killed(tmp_path, resume_s=30)
+    async with serve(tmp_path, resume_s=30) as server:
+        async with connect_speech_client(server.url) as crashed:
+            ready = await crashed.start(
+                endpointing="conversation", continues_dictation=before["dictation_id"], told_ms=0
+            )
+            final = (await crashed.until("final"))[-1]
+            assert final["text"] == SENTENCES[0]
+        async with connect_speech_client(server.url) as client:
+            await go_on(client, before, told_ms=ready["base_ms"] + final["end_ms"])
+            assert list_texts(client) == [SENTENCES[1]]
+
+
 @pytest.mark.parametrize("loss", ["gone", "half-open", "late"])
 async def test_a_client_that_crashed_goes_on_with_a_server_that_did_not(tmp_path: Path, loss: str) -> None:
     """It knows the dictation, and no token. Its session still waits, seems to have it, or is over."""

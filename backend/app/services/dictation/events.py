@@ -20,7 +20,7 @@ from app.services.audio.segmenter import UtteranceEnded, UtterancePaused
 from app.services.dictation.latency_meter import Meter
 from app.services.dictation.limits import Limit, LimitName
 from app.services.dictation.progress import Progress, ProgressState
-from app.utils.joining import strip_open_end
+from app.utils.joining import TextPart, strip_open_end
 
 _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 
@@ -519,12 +519,12 @@ class EventBuilder:
             utterance.revision += 1
             self._emit(self._plain_final(utterance, "", end))
 
-    def recovered_final(self, n: int, text: str, lang: str | None, *, joined: bool) -> None:
-        """A final of the session that broke off, which was made without its client; it is stored already."""
-        event = self._plain_final(UtteranceState(n, 0, revision=1), text, 0)
-        if lang is not None:
-            event["lang"] = lang
-        if joined:
+    def recovered_final(self, n: int, part: TextPart, end_ms: int) -> None:
+        """A final of the session that broke off; it is stored already. It ends here, 0 before this session."""
+        event = self._plain_final(UtteranceState(n, 0, revision=1), part.text, end_ms * _SAMPLES_PER_MS)
+        if part.lang is not None:
+            event["lang"] = part.lang
+        if part.joined:
             event["joined"] = True
         self.totals.finals += 1
         self._emit(event)

@@ -44,6 +44,15 @@ TOLD_MS = 250
 """A final that ends so much later than what its client has was told to it: made again, it ends a little elsewhere."""
 
 
+@dataclass(frozen=True, slots=True)
+class MissedFinal:
+    """A final of the lost session, for the client of the next one."""
+
+    part: TextPart
+    end_ms: int = 0
+    """Where it ends in the next session: 0 before its beginning."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """What there is of a dictation that broke off, for the session that goes on with it."""
@@ -63,7 +72,7 @@ class Claim:
     """The beginning of `audio` whose text is stored: what follows is heard as in an unbroken dictation."""
     told_bytes: int = 0
     """The audio behind it whose finals the client has."""
-    finals: Sequence[TextPart] = ()
+    finals: Sequence[MissedFinal] = ()
     """What is stored, and has not come to the client."""
     replaces: SpoolEntry | None = None
     """Spooled audio that is not needed any more once the next session has it."""
@@ -136,7 +145,7 @@ class Recovery:
                     base_ms=entry.about.base_ms + end_ms,
                     from_ms=end_ms,
                     safe_ms=end_ms,
-                    finals=[final.part for final in finals],
+                    finals=[MissedFinal(final.part) for final in finals],
                 )
                 if told_ms is None:
                     del self._recovered[entry.id]
@@ -167,7 +176,7 @@ class Recovery:
                 rate_hz=about.rate_hz,
                 lead_bytes=lead_bytes,
                 told_bytes=min(max(told_bytes, 0), len(audio) - lead_bytes),
-                finals=[final.part for final in finals],
+                finals=[_to_missed(final, about.base_ms + from_ms) for final in finals],
                 replaces=unheard,
             )
         finally:
@@ -188,7 +197,7 @@ class Recovery:
                 return None
         end_ms = max((final.end_ms or 0 for final in finals), default=0)
         recorder = await self._store.go_on(owner, session_id, dictation_id, stored.started_at, base_ms=end_ms)
-        missed = [final.part for final in finals if _is_missed(final, told_ms)]
+        missed = [MissedFinal(final.part) for final in finals if _is_missed(final, told_ms)]
         return Claim(recorder=recorder, base_ms=end_ms, finals=missed)
 
     async def _list_missed(self, owner: UUID, dictation_id: UUID, told_ms: int) -> list[StoredFinal]:
@@ -294,6 +303,11 @@ def _find_lead(entry: SpoolEntry) -> int:
     return min(
         entry.about.to_bytes(max(sample - LEAD_SAMPLES, 0) // FRAME_SAMPLES * FRAME_SAMPLES), entry.settled
     )
+
+
+def _to_missed(final: StoredFinal, base_ms: int) -> MissedFinal:
+    """What the next session hears once more, to know its surroundings, has been said before."""
+    return MissedFinal(final.part, max((final.end_ms or 0) - base_ms, 0))
 
 
 def _is_missed(final: StoredFinal, told_ms: int) -> bool:

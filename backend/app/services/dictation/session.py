@@ -497,7 +497,7 @@ class SpeechSession:
     async def _go_on(self, claim: Claim, builder: EventBuilder) -> None:
         """Tell what was made of the lost session meanwhile, and hear what was not."""
         for n, final in enumerate(claim.finals, start=1):
-            builder.recovered_final(n, final.text, final.lang, joined=final.joined)
+            builder.recovered_final(n, final.part, final.end_ms)
         if isinstance(self._dictation, SegmentedDictation):
             self._rate_hz = claim.rate_hz if claim.audio else None
             await self._dictation.hear_again(claim)
