@@ -25,7 +25,7 @@ const KEPT = {
   audio: { ms: 900, until: "x" },
 };
 
-async function dictated(keep_audio = true) {
+async function dictated({ keep_audio = true, says = "Hello." } = {}) {
   const api = new FakeApi()
     .on("GET /api/settings", () => json({ keep_audio, audio_hours: 24 }))
     .on("GET /api/dictations/d1", () => json(KEPT));
@@ -58,7 +58,7 @@ async function dictated(keep_audio = true) {
   await act(async () => {
     dictation.start();
     await vi.waitFor(() => expect(dictation.get().state.kind).not.toBe("opening"));
-    server.say("final", 1, "Hello.");
+    if (says) server.say("final", 1, says);
   });
   expect(screen.queryByRole("button", { name: OFFER })).toBeNull();
   await act(() => dictation.stop());
@@ -84,7 +84,12 @@ test("nothing is offered once the text is edited or sent", async () => {
 });
 
 test("nor where no sound is kept: the server is not asked for any", async () => {
-  const { api } = await dictated(false);
+  const { api } = await dictated({ keep_audio: false });
   await vi.waitFor(() => expect(api.routes).toEqual(["GET /api/settings"]));
   expect(screen.queryByRole("button", { name: OFFER })).toBeNull();
+});
+
+test("a dictation in which nothing was said is not asked for: the server has none", async () => {
+  const { api } = await dictated({ says: "" });
+  await vi.waitFor(() => expect(api.routes).toEqual(["GET /api/settings"]));
 });

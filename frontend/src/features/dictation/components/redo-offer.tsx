@@ -38,11 +38,12 @@ export function RedoOffer({ dictation, renderRedo, onReplaced }: RedoOfferProps)
 const LOOK_MS = 1000;
 const LOOKS = 4;
 
-function useKeptDictation(id: string): StoredDictationDetail | null {
+/** @param isWanted false where no text is left: the server has no dictation in which nothing was said */
+function useKeptDictation(id: string, isWanted: boolean): StoredDictationDetail | null {
   const { api } = useServices();
   const { data: settings } = useMySettings();
   const { data } = useQuery({
-    enabled: settings !== undefined && settings.keep_audio && settings.audio_hours > 0,
+    enabled: isWanted && settings !== undefined && settings.keep_audio && settings.audio_hours > 0,
     queryKey: keys.dictation(id),
     queryFn: () => api.json<StoredDictationDetail>(`/api/dictations/${encodeURIComponent(id)}`),
     staleTime: 0,
@@ -64,7 +65,7 @@ function Offer({
   const [isOpen, setOpen] = useState(false);
   const hasReplaced = useRef(false);
   const place = findDictated(useComposerModel(dictation), ended.name);
-  const kept = useKeptDictation(ended.id);
+  const kept = useKeptDictation(ended.id, place !== null);
   // Once the dialog is closed: it gives the focus back to where it was before.
   useEffect(() => {
     if (isOpen || !hasReplaced.current) return;

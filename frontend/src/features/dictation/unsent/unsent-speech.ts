@@ -87,7 +87,8 @@ export class UnsentSpeech {
   /** Look again what there is. */
   async refresh(): Promise<void> {
     const found = await this.#listOwn();
-    const taken = await this.#listTaken();
+    const taken = await this.#listTaken().catch(() => null);
+    if (taken === null) return; // the page is about to go
     const left = found.filter(({ id }) => !taken.has(LOCK + id));
     for (const { id } of left.filter((record) => !isWorthOffering(record)))
       await this.store.remove(id).catch(() => undefined); // looked at again next time
@@ -120,7 +121,9 @@ export class UnsentSpeech {
       samples: 0,
     };
     let release: () => void = () => undefined;
-    void this.locks.request(LOCK + id, () => new Promise<void>((resolve) => (release = resolve)));
+    this.locks
+      .request(LOCK + id, () => new Promise<void>((resolve) => (release = resolve)))
+      .catch(() => undefined); // the page goes while it holds the lock
     return this.#hold(record, () => release());
   }
 
@@ -189,10 +192,12 @@ export class UnsentSpeech {
     const { locks } = this;
     if (locks === null) return null;
     return await new Promise((resolve) => {
-      void locks.request(LOCK + id, { ifAvailable: true }, async (lock) => {
-        if (lock === null) return resolve(null);
-        await new Promise<void>((release) => resolve(release));
-      });
+      locks
+        .request(LOCK + id, { ifAvailable: true }, async (lock) => {
+          if (lock === null) return resolve(null);
+          await new Promise<void>((release) => resolve(release));
+        })
+        .catch(() => resolve(null)); // the page goes
     });
   }
 
