@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from app.api.deps import CallerDep, RequestKeyDep, Resources, ResourcesDep
@@ -53,6 +53,8 @@ _NO_AUDIO = describe_error(
     "the audio of this dictation is not here: it is kept once the dictation has ended, for its user and for a time",
 )
 AUDIO_TYPES: dict[Literal["wav", "flac"], str] = {"wav": "audio/wav", "flac": "audio/flac"}
+
+_BEHIND_THE_END = "the range begins behind the end of the audio; Content-Range has its length"
 
 
 @router.get(
@@ -144,10 +146,15 @@ async def change_dictation(
                 media: {"schema": {"type": "string", "format": "binary"}} for media in AUDIO_TYPES.values()
             },
         },
-        206: {"description": "The part of the WAV file that `Range` asks for"},
+        206: {
+            "description": "The part of the WAV file that `Range` asks for",
+            "content": {AUDIO_TYPES["wav"]: {"schema": {"type": "string", "format": "binary"}}},
+        },
         400: MALFORMED,
         404: _NO_AUDIO,
-        416: {"description": "`Range` begins behind the end; `Content-Range` has the length"},
+        416: describe_error(
+            "`Range` begins behind the end; `Content-Range` has the length", "http_error", _BEHIND_THE_END
+        ),
         **STORAGE,
     },
 )
@@ -174,7 +181,7 @@ async def get_dictation_audio(
     if asked is None:
         first, end, status = 0, size, 200
     elif asked.start >= size:
-        return Response(status_code=416, headers={**headers, "Content-Range": f"bytes */{size}"})
+        raise HTTPException(416, _BEHIND_THE_END, {"Content-Range": f"bytes */{size}"})
     else:
         first, end, status = asked.start, asked.stop, 206
         headers["Content-Range"] = f"bytes {first}-{end - 1}/{size}"

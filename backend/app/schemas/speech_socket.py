@@ -376,7 +376,10 @@ class Hint(BaseModel):
 class Limit(_Message):
     """The limit of the server that is the nearest."""
 
-    name: Literal["session", "backlog", "spool", "disk", "login"]
+    name: Literal["session", "backlog", "spool", "disk", "login"] = Field(
+        description="the longest dictation; audio that waits for the engine; the user's share of the disk for audio; "
+        "that disk; the token"
+    )
     left_s: int = Field(ge=0, description="the least time until it bites (s); 0: it has")
 
 

@@ -25,6 +25,8 @@ def test_the_detail_is_the_entry_of_the_list_with_finals() -> None:
             "model": None,
             "started_at": "2026-01-01T00:00:00Z",
             "ended_at": None,
+            "state": "recording",
+            "audio": None,
             "finals": 1,
             "text": "hola",
             "current_version": "0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b",

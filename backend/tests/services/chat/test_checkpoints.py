@@ -113,11 +113,11 @@ async def test_an_answer_that_cannot_be_stored_ends_alone(database: Database, an
     assert (await bad.load(database, ana)).content == ""
 
 
+@pytest.mark.parametrize("storage_settings", ["postgresql"], indirect=True)
 async def test_a_row_that_another_transaction_holds_delays_no_other(
     storage_settings: Settings, ana: UUID
 ) -> None:
-    if not storage_settings.storage.url:
-        pytest.skip("SQLite locks the whole file")
+    """SQLite locks the whole file."""
     database = Database(storage_settings)
     writer = CheckpointWriter(database)
     held, free = [await make_growing(database, writer, ana) for _ in range(2)]

@@ -3758,6 +3758,7 @@ export interface components {
             left_s: number;
             /**
              * Name
+             * @description the longest dictation; audio that waits for the engine; the user's share of the disk for audio; that disk; the token
              * @enum {string}
              */
             name: "session" | "backlog" | "spool" | "disk" | "login";
@@ -9823,7 +9824,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "audio/wav": string;
+                };
             };
             /** @description A body or a parameter that cannot be read */
             400: {
@@ -9884,7 +9887,18 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "http_error",
+                     *         "message": "the range begins behind the end of the audio; Content-Range has its length",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
             };
             /** @description The database cannot serve now; nothing is half written */
             503: {
