@@ -201,8 +201,9 @@ class Speaker:
         source = self._speak(0)
         if self._dictation_id:
             config["continues_dictation"] = self._dictation_id
-            config["told_ms"] = max(self._told_ms - self._offset_ms, 0)
-            source = self._speak(self._offset_ms)
+            begins_ms = self.dictations[self._dictation_id]
+            config["told_ms"] = max(self._told_ms - begins_ms, 0)
+            source = self._speak(begins_ms)
         start = {
             "type": "start",
             "config": {key: value for key, value in config.items() if value is not None},
@@ -223,7 +224,7 @@ class Speaker:
         self.events += 1
         if event.type == "ready":
             if data["safe_ms"] is not None:
-                self._offset_ms += data["from_ms"]
+                self._offset_ms = self.dictations[data["dictation_id"]] + data["base_ms"]
             elif self._dictation_id:  # a new dictation, of what has no final
                 self._offset_ms = max(self._offset_ms, self._told_ms)
             self._dictation_id = data["dictation_id"]
