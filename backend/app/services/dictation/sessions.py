@@ -129,6 +129,26 @@ class SessionManager:
             ResumeRefused: there is none, no more, not of this user or label; always the same words.
         """
         session = self._find(owner, session_id, token, last_event_seq)
+        async with self._take(session) as entry:
+            if not entry.keys:
+                raise ResumeRefused(_REFUSED)  # it ended while its socket was closing
+            entry.connection = connection
+            session.attach(connection)
+            session.replay(last_event_seq)
+            self._observer.count_reconnect()
+        return session
+
+    async def break_off(self, owner: UUID, dictation_id: UUID) -> None:
+        """End this dictation as a crash would, if it goes on: its client has begun anew. What was not told is left."""
+        if (session := self._find_dictation(owner, dictation_id)) is None:
+            return
+        async with self._take(session):
+            if session in self._entries:
+                await self._end(session)
+
+    @asynccontextmanager
+    async def _take(self, session: SpeechSession) -> AsyncIterator[_Entry]:
+        """Take a session away from its socket, or from its wait for one; it waits again where nothing is made of it."""
         entry = self._entries[session]
         entry.claims += 1
         try:
@@ -138,32 +158,11 @@ class SessionManager:
             while entry.connection is not None:
                 entry.connection.close(ServerClosing(*RESUMED_ELSEWHERE))
                 await self._changed.wait()
-            if not entry.keys:
-                raise ResumeRefused(_REFUSED)  # it ended while its socket was closing
-            entry.connection = connection
-            session.attach(connection)
-            session.replay(last_event_seq)
-            self._observer.count_reconnect()
+            yield entry
         finally:
             entry.claims -= 1
             if entry.connection is None and entry.keys and not entry.claims:
                 self._open_window(session, entry)
-        return session
-
-    async def break_off(self, owner: UUID, dictation_id: UUID) -> None:
-        """End this dictation as a crash would, if it goes on: its client has begun anew. What was not told is left."""
-        if (session := self._find_dictation(owner, dictation_id)) is None:
-            return
-        entry = self._entries[session]
-        entry.claims += 1
-        if entry.window is not None:
-            entry.window.set()
-            entry.window = None
-        while entry.connection is not None:
-            entry.connection.close(ServerClosing(*RESUMED_ELSEWHERE))
-            await self._changed.wait()
-        if session in self._entries:
-            await self._end(session)
 
     def _find_dictation(self, owner: UUID, dictation_id: UUID) -> SpeechSession | None:
         for session in self._entries:

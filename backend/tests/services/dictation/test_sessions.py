@@ -235,3 +235,22 @@ async def test_a_token_is_refused_after_the_resume_window() -> None:
                 await anyio.sleep(0.005)
         with pytest.raises(ResumeRefused):
             await sessions.resume(wire.connection, LOCAL_USER_ID, "s", wire.arrived[0]["resume_token"], 1)
+
+
+async def test_who_breaks_a_dictation_off_and_leaves_meanwhile_lets_it_wait_for_its_client() -> None:
+    """The socket of the old session does not close at once, and the new client has gone before it has."""
+    engine = FakeEngine()
+    async with application(engine, resume_s=0.05) as sessions:
+        wire = FakeWire(random.Random(1))
+        session = sessions.open(wire.connection, LOCAL_USER_ID)
+        await session.start("s", StartConfig())
+        await wire.serve(session)
+        assert session.dictation_id is not None
+        with anyio.move_on_after(0.01) as left:
+            await sessions.break_off(LOCAL_USER_ID, session.dictation_id)
+        assert left.cancelled_caught
+        await sessions.leave(session, over=False)
+        assert sessions.waiting == 1
+        with anyio.fail_after(5):
+            while not engine.all_closed:  # noqa: ASYNC110  # the engine has no event to wait for
+                await anyio.sleep(0.005)
