@@ -36,6 +36,7 @@ from app.services.transcription.request import (
     parse_named_language,
     parse_vocabulary,
 )
+from app.utils.ids import parse_id
 from app.utils.joining import join_texts
 
 router = APIRouter(prefix="/api/dictations", tags=["dictations"])
@@ -53,6 +54,23 @@ _NO_AUDIO = describe_error(
     "the audio of this dictation is not here: it is kept once the dictation has ended, for its user and for a time",
 )
 AUDIO_TYPES: dict[Literal["wav", "flac"], str] = {"wav": "audio/wav", "flac": "audio/flac"}
+
+ExportFormat = Annotated[
+    Literal["json", "txt", "srt", "vtt"],
+    Query(description="`json`; `txt`: a line for each final; `srt` or `vtt`: subtitles"),
+]
+
+
+def _describe_export(what: str) -> dict[int | str, dict[str, Any]]:
+    """The answers of a route that gives finals in any `ExportFormat`."""
+    return {
+        **describe_answer(f"The {what} with its finals, or a file with the finals"),
+        200: {
+            "description": f"The {what} with its finals; with `format` a file with the finals",
+            "content": {media: {"schema": {"type": "string"}} for media in MEDIA_TYPES.values()},
+        },
+    }
+
 
 _BEHIND_THE_END = "the range begins behind the end of the audio; Content-Range has its length"
 
@@ -95,11 +113,7 @@ async def list_dictations(
     summary="Read or export a dictation",
     response_model=DictationDetailOut,
     responses={
-        **describe_answer("The dictation with its finals, or a file with the finals"),
-        200: {
-            "description": "The dictation with its finals; with `format` a file with the finals",
-            "content": {media: {"schema": {"type": "string"}} for media in MEDIA_TYPES.values()},
-        },
+        **_describe_export("dictation"),
         400: MALFORMED,
         404: _GONE,
         **STORAGE,
@@ -109,10 +123,7 @@ async def get_dictation(
     dictation_id: str,
     caller: CallerDep,
     resources: ResourcesDep,
-    format: Annotated[  # noqa: A002  # the word on the wire
-        Literal["json", "txt", "srt", "vtt"],
-        Query(description="`json`; `txt`: a line for each final; `srt` or `vtt`: subtitles"),
-    ] = "json",
+    format: ExportFormat = "json",  # noqa: A002  # the word on the wire
 ) -> DictationDetailOut | Response:
     """Return the finals as they were sent to the client. A dictation that goes on has its finals so far."""
     dictation, finals = await resources.dictations.get(caller.user_id, dictation_id)
@@ -263,8 +274,7 @@ async def redo_dictation(
 async def list_versions(dictation_id: str, caller: CallerDep, resources: ResourcesDep) -> list[VersionOut]:
     """All versions with their texts, to compare them."""
     dictation, finals, versions = await resources.redo.list_all(caller.user_id, dictation_id)
-    is_live = not any(version.stored.is_current for version in versions)
-    live = VersionOut(**_describe_live(dictation, finals, current=is_live))
+    live = VersionOut(**_describe_live(dictation, finals, versions))
     return [live, *(VersionOut(**_describe_version(version)) for version in versions)]
 
 
@@ -273,11 +283,7 @@ async def list_versions(dictation_id: str, caller: CallerDep, resources: Resourc
     summary="Read or export a version",
     response_model=VersionDetailOut,
     responses={
-        **describe_answer("The version with its finals, or a file with the finals"),
-        200: {
-            "description": "The version with its finals; with `format` a file with the finals",
-            "content": {media: {"schema": {"type": "string"}} for media in MEDIA_TYPES.values()},
-        },
+        **_describe_export("version"),
         400: MALFORMED,
         404: _GONE,
         **STORAGE,
@@ -288,10 +294,7 @@ async def get_version(
     version_id: str,
     caller: CallerDep,
     resources: ResourcesDep,
-    format: Annotated[  # noqa: A002  # the word on the wire
-        Literal["json", "txt", "srt", "vtt"],
-        Query(description="`json`; `txt`: a line for each final; `srt` or `vtt`: subtitles"),
-    ] = "json",
+    format: ExportFormat = "json",  # noqa: A002  # the word on the wire
 ) -> VersionDetailOut | Response:
     """By the dictation's own id what was heard live. `done_ms` tells how far a version is that is being made."""
     fields, finals, started_at = await _find_version(resources, caller.user_id, dictation_id, version_id)
@@ -330,12 +333,11 @@ async def _find_version(
     resources: Resources, user_id: UUID, dictation_id: str, version_id: str
 ) -> tuple[dict[str, Any], Sequence[StoredFinal], datetime]:
     """Fields and finals of a version, and when the dictation began. Raises NotFound."""
-    dictation, live, versions = await resources.redo.list_all(user_id, dictation_id)
-    if version_id.lower() == str(dictation.id):
-        is_live = not any(version.stored.is_current for version in versions)
-        return _describe_live(dictation, live, current=is_live), live, dictation.started_at
-    version, finals = await resources.redo.get(user_id, dictation_id, version_id)
-    return _describe_version(version), finals, dictation.started_at
+    if parse_id(version_id) == parse_id(dictation_id):
+        dictation, live, versions = await resources.redo.list_all(user_id, dictation_id)
+        return _describe_live(dictation, live, versions), live, dictation.started_at
+    version, finals, started_at = await resources.redo.get(user_id, dictation_id, version_id)
+    return _describe_version(version), finals, started_at
 
 
 def _describe(dictation: StoredDictation, resources: Resources) -> dict[str, Any]:
@@ -383,13 +385,13 @@ def _list_items(finals: Sequence[StoredFinal]) -> list[StoredFinalOut]:
 
 
 def _describe_live(
-    dictation: StoredDictation, finals: Sequence[StoredFinal], *, current: bool
+    dictation: StoredDictation, finals: Sequence[StoredFinal], versions: Sequence[Version]
 ) -> dict[str, Any]:
-    """What was heard live, as a version."""
+    """What was heard live, as a version beside the further ones."""
     return {
         "id": dictation.id,
         "original": True,
-        "current": current,
+        "current": not any(version.stored.is_current for version in versions),
         "status": "done",
         "provider": dictation.provider,
         "model": dictation.model,

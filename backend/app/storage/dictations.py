@@ -59,6 +59,14 @@ class StoredFinal(NewFinal):
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class DictationStart:
+    """When a dictation began, and how far it is."""
+
+    started_at: datetime
+    state: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredDictation:
     """A dictation as the database has it."""
@@ -184,14 +192,17 @@ async def get(
     return _to_dictation(row, len(finals), first), finals
 
 
-async def require(session: AsyncSession, user_id: UUID, dictation_id: UUID) -> None:
-    """
+async def require(session: AsyncSession, user_id: UUID, dictation_id: UUID) -> DictationStart:
+    """Return what is known of a dictation without its finals.
+
     Raises:
         NotFound: this user has no such dictation.
     """
     mine = (DictationRow.id == dictation_id, DictationRow.user_id == user_id)
-    if await session.scalar(select(DictationRow.id).where(*mine)) is None:
+    found = (await session.execute(select(DictationRow.started_at, DictationRow.state).where(*mine))).first()
+    if found is None:
         raise unknown_dictation()
+    return DictationStart(*found)
 
 
 async def find_latest_text(session: AsyncSession, user_id: UUID, session_label: str) -> str | None:

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, BinaryIO, Protocol
 from uuid import UUID
 
@@ -14,7 +15,6 @@ from app.core.config import Settings
 from app.core.errors import (
     AudioNotKept,
     BadRequest,
-    NotFound,
     PrompterError,
     RedoUnderWay,
     StorageUnavailable,
@@ -49,7 +49,7 @@ class AudioSource(Protocol):
     """Where the audio of dictations is kept."""
 
     async def write_wav(self, user_id: UUID, dictation_id: str, file: BinaryIO) -> Any:
-        """Write the whole audio as WAV; the file is at 0 afterwards. Raises NotFound, OSError."""
+        """Write the whole audio as WAV; the file is at 0 afterwards. Raises NotFound, AudioNotKept, OSError."""
         ...
 
     def find(self, user_id: UUID, dictation_id: UUID) -> Any:
@@ -183,14 +183,13 @@ class RedoService:
 
     async def get(
         self, user_id: UUID, dictation_id: str, version_id: str
-    ) -> tuple[Version, tuple[StoredFinal, ...]]:
-        """Return a version with its finals. Raises NotFound."""
-        id_ = _parse_dictation_id(dictation_id)
+    ) -> tuple[Version, tuple[StoredFinal, ...], datetime]:
+        """Return a version with its finals, and when the dictation began. Raises NotFound."""
+        id_, wanted = _parse_dictation_id(dictation_id), _parse_version_id(version_id)
         async with self._database.read() as session:
-            stored, finals = await dictation_versions.get(
-                session, user_id, id_, _parse_version_id(version_id)
-            )
-        return self._follow(stored), finals
+            dictation = await dictations.require(session, user_id, id_)
+            stored, finals = await dictation_versions.get(session, user_id, id_, wanted)
+        return self._follow(stored), finals, dictation.started_at
 
     async def choose(self, user_id: UUID, dictation_id: str, version_id: UUID | None) -> None:
         """Show a version that is done, or what was heard live (None, or the dictation's id). Raises NotFound."""
@@ -254,13 +253,12 @@ class RedoService:
         try:
             transcript = await self._transcribe(user_id, stored, request, running)
         except PrompterError as error:
-            failure = self._not_kept() if type(error) is NotFound else error
-            await self._store(lambda session: dictation_versions.fail(session, stored.id, _describe(failure)))
+            await self._fail(stored.id, error)
             return
         except Exception:
             # A bug, or a disk that fails: the version must not look as if it were still being made.
             failure = PrompterError("the server could not hear this dictation again; its log has the place")
-            await self._store(lambda session: dictation_versions.fail(session, stored.id, _describe(failure)))
+            await self._fail(stored.id, failure)
             raise
         result = VersionResult(
             provider=stored.provider or "",
@@ -288,6 +286,9 @@ class RedoService:
                 return job.so_far
             finally:
                 await job.aclose()
+
+    async def _fail(self, version_id: UUID, error: PrompterError) -> None:
+        await self._store(lambda session: dictation_versions.fail(session, version_id, _describe(error)))
 
     async def _store(self, change: Callable[[Any], Awaitable[bool]]) -> None:
         """Store the end of a version, as soon as the database can."""

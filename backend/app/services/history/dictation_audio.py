@@ -215,7 +215,7 @@ class DictationAudio:
         if id_ is None:
             raise dictations.unknown_dictation()
         async with self._database.read() as session:
-            stored, _ = await dictations.get(session, user_id, id_)
+            stored = await dictations.require(session, user_id, id_)
         audio = self.find(user_id, id_)
         if audio is None or stored.state != "final":
             raise AudioNotKept(

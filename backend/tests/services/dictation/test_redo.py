@@ -54,7 +54,7 @@ class FakeAudio:
         if self.fault is not None:
             raise self.fault
         if (wav := self.wavs.get(UUID(dictation_id))) is None:
-            raise NotFound("it is not kept")
+            raise AudioNotKept("it is not kept")
         file.write(wav)
         file.seek(0)
 
@@ -86,7 +86,7 @@ class Bench:
     async def finished(self, version: Version) -> Version:
         with anyio.fail_after(20):
             while True:
-                found, _ = await self.redo.get(self.owner, str(self.dictation), str(version.stored.id))
+                found, *_ = await self.redo.get(self.owner, str(self.dictation), str(version.stored.id))
                 if found.stored.status != "working":
                     return found
                 await anyio.sleep(0.02)
@@ -130,7 +130,7 @@ async def test_it_is_heard_with_what_was_asked(bench: Bench) -> None:
             "hola qué tal",
             True,
         )
-        _, (final,) = await bench.redo.get(bench.owner, str(bench.dictation), str(version.stored.id))
+        _, (final,), _ = await bench.redo.get(bench.owner, str(bench.dictation), str(version.stored.id))
         assert [word["word"] for word in final.words or ()] == ["hola", "qué", "tal"]
         assert final.end_ms is not None
         config = bench.engine.sessions[-1].config
@@ -191,7 +191,7 @@ async def test_the_audio_alone_is_deleted_by_its_user(bench: Bench, bob: UUID) -
 
 async def test_audio_that_goes_meanwhile_is_told(bench: Bench) -> None:
     async with bench.redo.tasks.run():
-        bench.audio.fault = NotFound("gone")
+        bench.audio.fault = AudioNotKept("gone")
         failed = await bench.finished(await bench.begin())
         assert failed.stored.error is not None
         assert (failed.stored.status, failed.stored.error["code"]) == ("failed", "audio_not_kept")
