@@ -101,7 +101,7 @@ async def _end(recorder: "asyncio.Future[None]") -> None:
 
 
 def _close(recording: "Recording", screen: "Screen", *, is_whole: bool) -> None:
-    left_ms = 0 if is_whole else int(1000 * recording.to_s(recording.left_bytes))
+    left_ms = 0 if is_whole else recording.to_ms(recording.left_bytes)
     if left_ms == 0:
         recording.remove()
         return
@@ -126,11 +126,11 @@ class _Away:
                 self._screen.tell(
                     "not connected: recording here; it is sent when the server is back", is_urgent=True
                 )
-            length = format_length(int(1000 * recording.to_s(recording.left_bytes)))
+            length = format_length(recording.to_ms(recording.left_bytes))
             self._screen.wait({"state": "recording", "length": length})
         elif self._is_away:
             self._screen.wait({})
-            length = format_length(int(1000 * recording.to_s(recording.left_bytes)))
+            length = format_length(recording.to_ms(recording.left_bytes))
             self._screen.tell(f"connected again: sending {length} of what you said", is_urgent=True)
         self._is_away = is_away
 

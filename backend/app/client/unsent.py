@@ -11,7 +11,6 @@ import secrets
 import shutil
 import time
 from base64 import urlsafe_b64decode
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,11 +20,10 @@ from filelock import FileLock, Timeout
 from platformdirs import user_data_path
 
 from app.client.errors import ClientError
+from app.utils.audio_pieces import PIECE_BYTES, delete_pieces, measure_pieces, name_piece, write_pieces
 from app.utils.private_files import write_private
 
 ABOUT, PROGRESS, LOCK = "about.json", "progress", "lock"
-PIECE_BYTES = 1 << 20
-"""A piece is deleted as a whole, once all of it has text."""
 MOST_S = 3600.0
 """How much unsent speech there may be (s)."""
 SAMPLE_BYTES = 2
@@ -180,8 +178,7 @@ class Recording:
         self.about = about
         self.progress = progress
         self._lock = lock
-        self.end = max([first + piece.stat().st_size for first, piece in _list_pieces(folder)], default=0)
-        self.end = max(self.end // SAMPLE_BYTES * SAMPLE_BYTES, progress.settled)
+        self.end = max(measure_pieces(folder) // SAMPLE_BYTES * SAMPLE_BYTES, progress.settled)
         """Position behind its last sample."""
         self._unwritten = bytearray()
         """The end of the audio, of a disk that takes no more."""
@@ -213,7 +210,7 @@ class Recording:
         """Add what was said. A disk that takes no more is no reason to lose it: then it is kept in memory."""
         if self.is_on_disk:
             try:
-                self._write(audio)
+                write_pieces(self._folder, self.end, audio)
             except OSError:
                 self.is_on_disk = False
         if not self.is_on_disk:
@@ -228,7 +225,7 @@ class Recording:
             return bytes(self._unwritten[at : at + most_bytes])
         first = position // PIECE_BYTES * PIECE_BYTES
         until = min(position + most_bytes, first + PIECE_BYTES, written)
-        with (self._folder / _name_piece(first)).open("rb") as file:
+        with (self._folder / name_piece(first)).open("rb") as file:
             file.seek(position - first)
             audio = file.read(until - position)
         return audio.ljust(until - position, b"\0")
@@ -245,9 +242,7 @@ class Recording:
         except OSError:
             self.is_on_disk = False
         if "settled" in changes:
-            for first, piece in _list_pieces(self._folder):
-                if first + PIECE_BYTES <= self.progress.settled:
-                    piece.unlink(missing_ok=True)
+            delete_pieces(self._folder, self.progress.settled)
 
     def measure_free_s(self) -> float | None:
         """How long the disk takes what is said (s); None where nobody knows."""
@@ -276,27 +271,16 @@ class Recording:
     def __exit__(self, *_: object) -> None:
         self.leave()
 
-    def _write(self, audio: bytes) -> None:
-        position = self.end
-        while audio:
-            first = position // PIECE_BYTES * PIECE_BYTES
-            part = audio[: first + PIECE_BYTES - position]
-            flags = os.O_WRONLY | os.O_CREAT
-            with os.fdopen(os.open(self._folder / _name_piece(first), flags, 0o600), "r+b") as file:
-                file.seek(position - first)
-                file.write(part)
-            position, audio = position + len(part), audio[len(part) :]
-
 
 def _read_item(folder: Path, *, is_mine: bool = False) -> UnsentItem | None:
     """The recording in a folder; None where there is none, or nothing unsent in it."""
     try:
         about = About(**json.loads((folder / ABOUT).read_bytes()))
         progress = _read_progress(folder / PROGRESS)
-        ends = [first + piece.stat().st_size for first, piece in _list_pieces(folder)]
+        end = measure_pieces(folder)
     except (OSError, ValueError, TypeError):
         return None
-    left = max(ends, default=0) // SAMPLE_BYTES * SAMPLE_BYTES - progress.settled
+    left = end // SAMPLE_BYTES * SAMPLE_BYTES - progress.settled
     if left <= 0:
         return None
     return UnsentItem(folder.name, about, progress, left, is_busy=not is_mine and _is_busy(folder))
@@ -334,13 +318,3 @@ def _read_progress(path: Path) -> Progress:
             if name in Progress.__dataclass_fields__:
                 setattr(progress, name, value)
     return progress
-
-
-def _name_piece(first: int) -> str:
-    return f"{first:012d}.pcm"
-
-
-def _list_pieces(folder: Path) -> Iterator[tuple[int, Path]]:
-    for piece in sorted(folder.glob("*.pcm")):
-        if piece.stem.isdigit():
-            yield int(piece.stem), piece

@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,13 +18,12 @@ from uuid import UUID
 
 from filelock import FileLock, Timeout
 
+from app.utils.audio_pieces import delete_pieces, list_pieces, measure_pieces, write_pieces
 from app.utils.private_files import write_private
 
 logger = logging.getLogger(__name__)
 
 ABOUT, SETTLED, LOCK = "about.json", "settled", "lock"
-PIECE_BYTES = 1_000_000
-"""A piece is deleted as a whole: about half a minute at 16 kHz."""
 FRAME_BYTES = 2
 
 
@@ -119,16 +117,12 @@ class SpoolStore(Protocol):
         ...
 
 
-class FileSpool:
-    """A `SpoolStore` in a folder that only the server's user can read.
-
-    What `append` has returned for survives the death of the process. It reaches the disk when the system writes it,
-    within half a minute: no call waits for that.
-    """
+class AudioFolder:
+    """A folder of audio that only the server's user can read and one server has, with a folder for each session."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._lock = FileLock(folder / LOCK, blocking=False, thread_local=False)
+        self._lock = FileLock(folder / LOCK, blocking=False, thread_local=False, mode=0o600)
 
     def open(self) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -140,6 +134,22 @@ class FileSpool:
     def close(self) -> None:
         self._lock.release()
 
+    def remove(self, entry_id: UUID) -> None:
+        folder = self._folder / str(entry_id)
+        if folder.exists():
+            shutil.rmtree(folder)
+
+    def free_bytes(self) -> int:
+        return shutil.disk_usage(self._folder).free
+
+
+class FileSpool(AudioFolder):
+    """A `SpoolStore` in a folder that only the server's user can read.
+
+    What `append` has returned for survives the death of the process. It reaches the disk when the system writes it,
+    within half a minute: no call waits for that.
+    """
+
     def create(self, entry_id: UUID, about: SpooledDictation) -> None:
         folder = self._folder / str(entry_id)
         folder.mkdir(mode=0o700)
@@ -148,28 +158,14 @@ class FileSpool:
         write_private(folder / ABOUT, text.encode("utf-8", "surrogatepass"))
 
     def append(self, entry_id: UUID, position: int, audio: bytes) -> None:
-        folder = self._folder / str(entry_id)
-        while audio:
-            first = position // PIECE_BYTES * PIECE_BYTES
-            room = first + PIECE_BYTES - position
-            flags = os.O_WRONLY | os.O_CREAT
-            with os.fdopen(os.open(folder / _name_piece(first), flags, 0o600), "r+b") as file:
-                file.seek(position - first)
-                file.write(audio[:room])
-            position, audio = position + len(audio[:room]), audio[room:]
+        write_pieces(self._folder / str(entry_id), position, audio)
 
     def settle(self, entry_id: UUID, position: int, *, delete: bool) -> None:
         folder = self._folder / str(entry_id)
         with os.fdopen(os.open(folder / SETTLED, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as file:
             file.write(f"{position}\n")
-        for first, piece in _list_pieces(folder) if delete else ():
-            if first + PIECE_BYTES <= position:
-                piece.unlink()
-
-    def remove(self, entry_id: UUID) -> None:
-        folder = self._folder / str(entry_id)
-        if folder.exists():
-            shutil.rmtree(folder)
+        if delete:
+            delete_pieces(folder, position)
 
     def list_entries(self) -> list[SpoolEntry]:
         found = []
@@ -184,8 +180,7 @@ class FileSpool:
                 shutil.rmtree(folder, ignore_errors=True)
                 continue
             settled = _read_settled(folder / SETTLED)
-            ends = [first + piece.stat().st_size for first, piece in _list_pieces(folder)]
-            found.append(SpoolEntry(entry_id, about, settled, max(ends, default=settled)))
+            found.append(SpoolEntry(entry_id, about, settled, measure_pieces(folder) or settled))
         return self._keep_one_of_each(found)
 
     def _keep_one_of_each(self, found: list[SpoolEntry]) -> list[SpoolEntry]:
@@ -199,12 +194,9 @@ class FileSpool:
                 self.remove(surplus.id)
         return list(kept.values())
 
-    def free_bytes(self) -> int | None:
-        return shutil.disk_usage(self._folder).free
-
     def read(self, entry: SpoolEntry) -> bytes:
         parts, position = [], entry.settled
-        for first, piece in _list_pieces(self._folder / str(entry.id)):
+        for first, piece in list_pieces(self._folder / str(entry.id)):
             audio = piece.read_bytes()
             if first + len(audio) <= position:
                 continue
@@ -248,14 +240,3 @@ def _read_settled(path: Path) -> int:
         return 0
     whole = [int(line) for line in lines if line.isascii() and line.isdigit()]
     return max(whole, default=0) // FRAME_BYTES * FRAME_BYTES
-
-
-def _name_piece(first: int) -> str:
-    return f"{first:012d}.pcm"
-
-
-def _list_pieces(folder: Path) -> Iterator[tuple[int, Path]]:
-    """Each piece with the position of its first byte, in order."""
-    for piece in sorted(folder.glob("*.pcm")):
-        if piece.stem.isdigit():
-            yield int(piece.stem), piece

@@ -11,25 +11,22 @@ import os
 import re
 import shutil
 import tarfile
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 from uuid import UUID
 
-from filelock import FileLock, Timeout
-
 from app.storage.audio_spool import (
     ABOUT,
-    LOCK,
-    PIECE_BYTES,
     SETTLED,
+    AudioFolder,
     SpooledDictation,
     SpoolEntry,
     read_about,
 )
 from app.storage.data_folder import AUDIO_FOLDER, SPOOL_FOLDER
+from app.utils.audio_pieces import PIECE_BYTES, PLAIN, list_pieces, name_piece
 from app.utils.private_files import write_private
 
 logger = logging.getLogger(__name__)
@@ -40,7 +37,7 @@ _FILE = re.compile(
     rf"({SPOOL_FOLDER}|{AUDIO_FOLDER})/[0-9a-f-]{{36}}/({ABOUT}|{KEPT}|{SETTLED}|[0-9]{{12}}\.(pcm|flac))"
 )
 """A file of audio in the data folder."""
-PLAIN, COMPRESSED, DRAFT = ".pcm", ".flac", ".draft"
+COMPRESSED, DRAFT = ".flac", ".draft"
 
 
 class AudioCodec(Protocol):
@@ -98,33 +95,22 @@ class KeptAudioStore(Protocol):
         """Say that it was kept at another time."""
         ...
 
-    def remove(self, part_id: UUID) -> None:
+    def remove(self, entry_id: UUID) -> None:
         """Delete a part."""
         ...
 
-    def measure_room(self) -> int:
+    def free_bytes(self) -> int:
         """Bytes that are free on the disk."""
         ...
 
 
-class FileKeptAudio:
+class FileKeptAudio(AudioFolder):
     """A `KeptAudioStore` in a folder that only the server's user can read, on the disk of the spool."""
 
     def __init__(self, folder: Path, spool: Path, codec: AudioCodec) -> None:
-        self._folder = folder
+        super().__init__(folder)
         self._spool = spool
         self._codec = codec
-        self._lock = FileLock(folder / LOCK, blocking=False, thread_local=False, mode=0o600)
-
-    def open(self) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            self._lock.acquire()
-        except Timeout:
-            raise OSError(errno.EBUSY, "another server uses the same data folder") from None
-
-    def close(self) -> None:
-        self._lock.release()
 
     def keep(self, entry: SpoolEntry, kept_at: datetime) -> KeptPart | None:
         source = self._spool / str(entry.id)
@@ -156,7 +142,7 @@ class FileKeptAudio:
         return b"".join(found)
 
     def compress(self, part: KeptPart) -> bool:
-        plain = next(_list_plain(self._folder / str(part.id)), None)
+        _, plain = next(list_pieces(self._folder / str(part.id)), (0, None))
         if plain is None:
             return False
         draft = plain.with_suffix(DRAFT)
@@ -171,16 +157,8 @@ class FileKeptAudio:
         _write_kept(self._folder / str(part.id), part)
         return part
 
-    def remove(self, part_id: UUID) -> None:
-        folder = self._folder / str(part_id)
-        if folder.exists():
-            shutil.rmtree(folder)
-
-    def measure_room(self) -> int:
-        return shutil.disk_usage(self._folder).free
-
     def _read_piece(self, part: KeptPart, start: int) -> bytes:
-        piece = self._folder / str(part.id) / f"{start:012d}{PLAIN}"
+        piece = self._folder / str(part.id) / name_piece(start)
         try:
             return _trim(piece.read_bytes())
         except FileNotFoundError:
@@ -213,16 +191,11 @@ def _read_part(folder: Path) -> KeptPart:
 def _measure_whole(folder: Path) -> int | None:
     """The bytes of a session's whole samples; None where a piece is missing, or shorter than it was."""
     end = 0
-    for plain in _list_plain(folder):
-        size = plain.stat().st_size
-        if int(plain.stem) != end:
+    for first, plain in list_pieces(folder):
+        if first != end:
             return None
-        end += size
+        end += plain.stat().st_size
     return end // 2 * 2 or None
-
-
-def _list_plain(folder: Path) -> Iterator[Path]:
-    return iter(sorted(piece for piece in folder.glob(f"*{PLAIN}") if piece.stem.isdigit()))
 
 
 def _trim(pcm: bytes) -> bytes:

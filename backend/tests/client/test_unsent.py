@@ -9,7 +9,6 @@ import pytest
 
 from app.client.unsent import (
     FORGOTTEN_S,
-    PIECE_BYTES,
     PROGRESS,
     Recording,
     RecordingBusy,
@@ -17,6 +16,7 @@ from app.client.unsent import (
     UnsentSpeech,
     name_owner,
 )
+from app.utils.audio_pieces import PIECE_BYTES
 
 AUDIO = bytes(range(256)) * 40
 
@@ -109,7 +109,7 @@ def test_a_full_disk_loses_nothing_while_the_process_lives(
     def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Recording, "_write", refuse)
+    monkeypatch.setattr("app.client.unsent.write_pieces", refuse)
     recording.append(AUDIO)
     recording.append(AUDIO)
     assert read(recording) == 3 * AUDIO

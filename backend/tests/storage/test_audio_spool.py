@@ -13,8 +13,9 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from app.storage.audio_spool import ABOUT, PIECE_BYTES, FileSpool, SpooledDictation, SpoolEntry
+from app.storage.audio_spool import ABOUT, FileSpool, SpooledDictation, SpoolEntry
 from app.storage.common import utc_now
+from app.utils.audio_pieces import PIECE_BYTES
 from app.utils.ids import new_id
 
 ABOUT_IT = SpooledDictation(

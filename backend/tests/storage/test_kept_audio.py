@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from app.providers.media.flac import FlacCodec
-from app.storage.audio_spool import ABOUT, PIECE_BYTES, FileSpool, SpooledDictation, SpoolEntry
+from app.storage.audio_spool import ABOUT, FileSpool, SpooledDictation, SpoolEntry
 from app.storage.common import utc_now
 from app.storage.data_folder import AUDIO_FOLDER, SPOOL_FOLDER
 from app.storage.kept_audio import (
@@ -23,6 +23,7 @@ from app.storage.kept_audio import (
     remove_user_audio,
     restore_audio,
 )
+from app.utils.audio_pieces import PIECE_BYTES
 from app.utils.ids import new_id
 
 ABOUT_IT = SpooledDictation(

@@ -149,7 +149,7 @@ class DictationAudio:
 
     def has_room(self) -> bool:
         """Whether the disk has room for audio that nobody needs. Blocks; raises OSError."""
-        return self._store.measure_room() > ROOM_BYTES
+        return self._store.free_bytes() > ROOM_BYTES
 
     def keep(self, entry: SpoolEntry) -> bool:
         """Take over the spooled audio of a session that has ended; false: it is not kept, and nothing of its dictation.
