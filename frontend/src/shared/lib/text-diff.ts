@@ -1,5 +1,7 @@
 /** Which words two texts have in common, and which differ. Pure. */
 
+import { foldWord, UNSPACED } from "./folding";
+
 /** A part of one of two texts: also in the other one, or not. The joined parts are the text. */
 export interface DiffPart {
   isSame: boolean;
@@ -8,7 +10,6 @@ export interface DiffPart {
 
 /** Blocks up to so many pairs of words are compared exactly. */
 const MOST_PAIRS = 250_000;
-const UNSPACED = "\\p{Script=Han}\\p{Script=Hiragana}\\p{Script=Katakana}\\p{Script=Thai}";
 /** A word with the space before it; scripts that are written without spaces count by the character. */
 const WORD = new RegExp(`\\s*(?:[${UNSPACED}]|[^\\s${UNSPACED}]+)|\\s+`, "gu");
 
@@ -26,7 +27,7 @@ function splitWords(text: string): string[] {
 }
 
 function normalize(word: string): string {
-  return word.toLocaleLowerCase().replace(/[^\p{L}\p{N}]/gu, "") || word.trim();
+  return foldWord(word) || word.trim();
 }
 
 function joinParts(words: readonly string[], same: ReadonlySet<number>): DiffPart[] {

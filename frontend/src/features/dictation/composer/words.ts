@@ -1,5 +1,7 @@
 /** Words of an utterance: their places, how two hypotheses match, and where a space is needed. Pure. */
 
+import { foldWord, UNSPACED } from "@/shared/lib/folding";
+
 /** One word and its place in its text, in characters. */
 export interface Word {
   start: number;
@@ -8,7 +10,6 @@ export interface Word {
   normalized: string;
 }
 
-const UNSPACED = "\\p{Script=Han}\\p{Script=Hiragana}\\p{Script=Katakana}\\p{Script=Thai}";
 const WORD = new RegExp(`[${UNSPACED}]|[^\\s${UNSPACED}]+`, "gu");
 const NO_SPACE_BEFORE = new RegExp(`^[\\s.,;:!?…)\\]}»”%${UNSPACED}]`, "u");
 const NO_SPACE_AFTER = new RegExp(`[\\s([{¿¡«“/@#${UNSPACED}]$`, "u");
@@ -20,7 +21,7 @@ export function splitWords(text: string): Word[] {
   return [...text.matchAll(WORD)].map(({ 0: word, index }) => ({
     start: index,
     end: index + word.length,
-    normalized: word.toLocaleLowerCase().replace(/[^\p{L}\p{N}]/gu, ""),
+    normalized: foldWord(word),
   }));
 }
 
