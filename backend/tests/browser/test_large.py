@@ -1,5 +1,6 @@
 """Large and long in the browser: hundreds of conversations, and answers that are found in the middle of long ones."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx2
@@ -7,7 +8,7 @@ from playwright.async_api import expect
 
 from app.core.config import Settings
 from tests.browser.conftest import BROWSER, OpenPage
-from tests.support.server import run_server
+from tests.support.server import RunningServer, run_server
 
 pytestmark = BROWSER
 
@@ -15,14 +16,19 @@ MANY = 230
 """More than two pages of the list."""
 
 
-async def test_a_long_list_scrolls_on(open_page: OpenPage, built_page: None, tmp_path: Path) -> None:
+def run_echo(folder: Path) -> AbstractContextManager[RunningServer]:
+    """A server of its own whose model repeats what it is asked."""
     settings = Settings(
         _env_file=None,
-        data_dir=tmp_path,
+        data_dir=folder,
         stt={"provider": "cloud_stub"},
         llm={"provider": "echo", "discover": False},
     )
-    with run_server(settings) as server:
+    return run_server(settings)
+
+
+async def test_a_long_list_scrolls_on(open_page: OpenPage, built_page: None, tmp_path: Path) -> None:
+    with run_echo(tmp_path) as server:
         async with httpx2.AsyncClient(base_url=server.url) as client:
             for n in range(MANY):
                 made = await client.post("/api/conversations", json={"title": f"Long list {n}"})
@@ -49,13 +55,7 @@ async def test_a_jump_to_a_found_answer_moves_the_messages_and_not_the_page(
     open_page: OpenPage, built_page: None, tmp_path: Path
 ) -> None:
     """What is hidden from the eye within the messages counts for their height, and not for that of the page."""
-    settings = Settings(
-        _env_file=None,
-        data_dir=tmp_path,
-        stt={"provider": "cloud_stub"},
-        llm={"provider": "echo", "discover": False},
-    )
-    with run_server(settings) as server:
+    with run_echo(tmp_path) as server:
         async with httpx2.AsyncClient(base_url=server.url) as client:
             id_ = (await client.post("/api/conversations", json={"title": "Long"})).json()["id"]
             long = "".join(f"Paragraph {n} of it.\n\n- [x] done\n\n" for n in range(300))
