@@ -123,7 +123,8 @@ test("without one it says what could be here, and the press opens the form", asy
   show();
   expect(await screen.findByText("No model of your own yet")).toBeVisible();
   await press("Connect a model");
-  expect(await screen.findByRole("dialog", { name: "Connect a model" })).toBeVisible();
+  // Its frame is there first, and gives way to it.
+  await waitFor(() => expect(screen.getByRole("dialog", { name: "Connect a model" })).toBeVisible());
 });
 
 test("an admin shares it with everybody", async () => {
