@@ -77,6 +77,9 @@ export default defineConfig({
     setupFiles: ["src/test/setup.ts"],
     include: ["src/**/*.test.{ts,tsx}"],
     restoreMocks: true,
+    // A busy machine is many times slower than a free one; what waits for ever fails all the same.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     css: false,
   },
 });

@@ -1,6 +1,6 @@
 /** Set up for every test: DOM matchers, English texts, and a clean page afterwards. */
 import "@testing-library/jest-dom/vitest";
-import { cleanup } from "@testing-library/react";
+import { cleanup, configure } from "@testing-library/react";
 import { afterEach, beforeAll } from "vitest";
 
 import { startI18n } from "@/i18n/i18n";
@@ -23,6 +23,9 @@ globalThis.matchMedia ??= (media: string) =>
     media,
     matches: media.includes("min-width"),
   }) as unknown as MediaQueryList;
+
+// What is waited for comes late on a busy machine.
+configure({ asyncUtilTimeout: 15_000 });
 
 beforeAll(() => startI18n("en"));
 afterEach(() => {
