@@ -67,7 +67,7 @@ test("the other language is offered first, with the engine of before; the text t
     lang: "es",
     vocabulary: ["Ñandú"],
   });
-  const after = await screen.findByRole("region", { name: "Now" }, { timeout: 3000 });
+  const after = await screen.findByRole("region", { name: "Now" });
   expect([...after.querySelectorAll("mark")].map((mark) => mark.textContent.trim())).toEqual(["me manda"]);
   await userEvent.click(screen.getByRole("button", { name: "Replace" }));
   expect(run).toHaveBeenCalledWith(DONE.text);

@@ -102,7 +102,7 @@ test("a press fetches; the progress is read again until it is here, and then it 
   expect(screen.getByText("25%, 122 MB of 486 MB · about 3 minutes left")).toBeVisible();
   const here = item("small", { here: true, download_bytes: 0, removable: true });
   listed = { ...listed, items: [base, here], fetch: fetching({ state: "done" }) };
-  await screen.findByText("It is here, and ready to use.", {}, { timeout: 4000 });
+  await screen.findByText("It is here, and ready to use.");
   await userEvent.click(screen.getByRole("button", { name: "Use it: Very good hearing" }));
   expect(kept()).toMatchObject({ sttProvider: "whisper_local", sttModel: "small" });
   expect(await row("Very good hearing")).toHaveTextContent("in use");

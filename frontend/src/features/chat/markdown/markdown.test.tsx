@@ -62,7 +62,7 @@ describe("Markdown", () => {
     const page = html("```py\nif a < b:\n    print('<b>')\n```");
     await user.click(screen.getByRole("button", { name: "Copy the code" }));
     expect(await navigator.clipboard.readText()).toBe("if a < b:\n    print('<b>')");
-    await expect.poll(() => page.querySelector(".hljs-keyword")?.textContent, { timeout: 5000 }).toBe("if");
+    await expect.poll(() => page.querySelector(".hljs-keyword")?.textContent, { timeout: 15_000 }).toBe("if");
     expect(page.querySelector("code")?.textContent).toBe("if a < b:\n    print('<b>')");
   });
 
