@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from app.bench.target import reserve_port
 from app.core.config import Settings
 from app.providers.upstream import discovery
 from tests.support.database import (
@@ -109,6 +110,13 @@ def server() -> Iterator[str]:
     """The base URL of one server with default settings, for every test that changes none."""
     with run_server(Settings(_env_file=None)) as running:
         yield running.url
+
+
+@pytest.fixture
+def reserved_port() -> Iterator[int]:
+    """A port at which nobody listens but who the test lets listen there."""
+    with reserve_port() as reserved:
+        yield reserved
 
 
 def read_wav(path: Path) -> tuple[NDArray[np.int16], int]:

@@ -25,7 +25,7 @@ import numpy as np  # noqa: E402  # the path above comes first
 from numpy.typing import NDArray  # noqa: E402
 
 from app.bench.clips import Clip, find_clips, load_samples  # noqa: E402
-from app.bench.target import find_free_port  # noqa: E402
+from app.bench.target import reserve_port  # noqa: E402
 from tests.support.dictation_faults import (  # noqa: E402
     FAULTS,
     DictationCampaign,
@@ -56,13 +56,13 @@ def main() -> None:
         if options.out is not None:
             options.out.write_text(to_json(outcome), encoding="utf-8")
 
-    with tempfile.TemporaryDirectory(prefix="prompter-faults-") as folder:
+    with tempfile.TemporaryDirectory(prefix="prompter-faults-") as folder, reserve_port() as port:
         settings = {"PROMPTER_STT__PROVIDER": "whisper_local", "PROMPTER_STT__WHISPER_LOCAL__MODEL": "base"}
         settings["PROMPTER_SCHEDULER__ADMIT_LOAD"] = "0"  # a busy machine refuses whoever begins
         settings |= {name: value for name, value in os.environ.items() if name.startswith("PROMPTER_")}
         settings["PROMPTER_DATA_DIR"] = str(Path(folder) / "data")
         campaign = DictationCampaign(
-            MortalServer(Path(folder), find_free_port(), **settings),
+            MortalServer(Path(folder), port, **settings),
             Path(folder),
             seed=options.seed,
             speed=options.speed,

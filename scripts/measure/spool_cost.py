@@ -27,7 +27,7 @@ import anyio  # noqa: E402  # the path above comes first
 from app.bench.clips import Scene, build_scene, find_clips, load_samples  # noqa: E402
 from app.bench.machine import describe_machine  # noqa: E402
 from app.bench.speaker import SessionOptions, list_finals, speak  # noqa: E402
-from app.bench.target import Target, find_free_port, run_process, wait_until_ready  # noqa: E402
+from app.bench.target import Target, reserve_port, run_process, wait_until_ready  # noqa: E402
 from app.client.prompt_client import PromptClient  # noqa: E402
 from app.storage.audio_spool import FileSpool  # noqa: E402
 
@@ -95,7 +95,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def measure(mode: str, scenes: Sequence[Scene], model: str) -> dict[str, Any]:
     """One round of all speakers at once, on a server of its own."""
-    with tempfile.TemporaryDirectory(prefix="prompter-spool-") as data:
+    with tempfile.TemporaryDirectory(prefix="prompter-spool-") as data, reserve_port() as port:
         settings = {
             "PROMPTER_DATA_DIR": data,
             "PROMPTER_STT__PROVIDER": "whisper_local",
@@ -104,7 +104,6 @@ def measure(mode: str, scenes: Sequence[Scene], model: str) -> dict[str, Any]:
             "PROMPTER_STORAGE__AUDIO_HOURS": "0",
             "PROMPTER_SCHEDULER__ADMIT_LOAD": "0",
         }
-        port = find_free_port()
         command = [sys.executable, __file__, mode, "--serve", str(port)]
         with run_process(command, settings) as server:
             wait_until_ready(port, server)

@@ -14,7 +14,7 @@ import anyio
 import httpx2
 
 from app.bench.figures import BenchError, Figure, Part
-from app.bench.target import Target, find_free_port, run_process, wait_until_ready
+from app.bench.target import Target, reserve_port, run_process, wait_until_ready
 
 PROFILE = "bench"
 _TIMEOUT_S = 120.0
@@ -76,15 +76,15 @@ def make_figures(
 @contextmanager
 def _run_servers() -> Iterator[tuple[Target, Target]]:
     """Run the upstream, and a server that has it as a profile."""
-    ports = find_free_port(), find_free_port()
-    fast = [sys.executable, "-m", "uvicorn", "app.bench.fixtures:fast_upstream", "--port", str(ports[0])]
-    ours = [sys.executable, "-m", "app.cli", "serve", "--host", "127.0.0.1", "--port", str(ports[1])]
-    environment = {
-        f"PROMPTER_LLM__PROFILES__{PROFILE.upper()}__BASE_URL": f"http://127.0.0.1:{ports[0]}/v1",
-        "PROMPTER_LLM__DISCOVER": "false",
-        "PROMPTER_STT__PROVIDER": "cloud_stub",
-    }
     with ExitStack() as stack:
+        ports = [stack.enter_context(reserve_port()) for _ in range(2)]
+        fast = [sys.executable, "-m", "uvicorn", "app.bench.fixtures:fast_upstream", "--port", str(ports[0])]
+        ours = [sys.executable, "-m", "app.cli", "serve", "--host", "127.0.0.1", "--port", str(ports[1])]
+        environment = {
+            f"PROMPTER_LLM__PROFILES__{PROFILE.upper()}__BASE_URL": f"http://127.0.0.1:{ports[0]}/v1",
+            "PROMPTER_LLM__DISCOVER": "false",
+            "PROMPTER_STT__PROVIDER": "cloud_stub",
+        }
         targets = []
         for port, command, extra in zip(ports, (fast, ours), ({}, environment), strict=True):
             server = stack.enter_context(run_process([*command], extra))

@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 import anyio
 
 from app.bench.figures import BenchError, Figure, Part
-from app.bench.target import Target, find_free_port, run_process, wait_until_ready
+from app.bench.target import Target, reserve_port, run_process, wait_until_ready
 from app.client.speech_socket import open_speech_socket
 
 CHUNKS_PER_S = 10
@@ -65,13 +65,13 @@ def make_figures(costs: dict[str, list[float]]) -> list[Figure]:
 
 @contextmanager
 def _run_server(app: str, core: int | None) -> Iterator[Target]:
-    port = find_free_port()
-    command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), "--log-level", "warning"]
-    if core is not None:
-        command = ["taskset", "-c", str(core), *command]
-    with run_process(command) as server:
-        wait_until_ready(port, server)
-        yield Target(f"http://127.0.0.1:{port}", server.process.pid)
+    with reserve_port() as port:
+        command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), "--log-level", "warning"]
+        if core is not None:
+            command = ["taskset", "-c", str(core), *command]
+        with run_process(command) as server:
+            wait_until_ready(port, server)
+            yield Target(f"http://127.0.0.1:{port}", server.process.pid)
 
 
 @contextmanager

@@ -80,11 +80,11 @@ def run_own_server(environment: dict[str, str] | None = None) -> Iterator[Target
     Raises:
         BenchError: it did not start.
     """
-    port = find_free_port()
-    command = [sys.executable, "-m", "app.cli", "serve", "--host", "127.0.0.1", "--port", str(port)]
-    with run_process(command, environment) as server:
-        wait_until_ready(port, server)
-        yield Target(f"http://127.0.0.1:{port}", server.process.pid)
+    with reserve_port() as port:
+        command = [sys.executable, "-m", "app.cli", "serve", "--host", "127.0.0.1", "--port", str(port)]
+        with run_process(command, environment) as server:
+            wait_until_ready(port, server)
+            yield Target(f"http://127.0.0.1:{port}", server.process.pid)
 
 
 @contextmanager
@@ -117,11 +117,21 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def find_free_port() -> int:
-    """A port on which nothing listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@contextmanager
+def reserve_port() -> Iterator[int]:
+    """A port of 127.0.0.1 that the system gives to nobody else until the block ends.
+
+    Nothing listens there, so clients are refused, until a server of the caller's does; all set SO_REUSEADDR. On
+    Linux such a server may listen on a port to which another socket is bound that does not listen. Elsewhere it may
+    not: there the port is merely free now.
+    """
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        port = int(holder.getsockname()[1])
+        if sys.platform != "linux":
+            holder.close()
+        yield port
 
 
 def wait_until_ready(port: int, server: ServerProcess) -> None:

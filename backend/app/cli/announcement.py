@@ -30,11 +30,14 @@ def describe_access(settings: Settings) -> list[str]:
     return lines
 
 
-def describe_wyoming(settings: Settings) -> list[str]:
-    """Return where the Wyoming protocol is spoken, and whose dictations they are; nothing where it is not."""
+def describe_wyoming(settings: Settings, port: int) -> list[str]:
+    """Return where the Wyoming protocol is spoken, and whose dictations they are; nothing where it is not.
+
+    `port` is the one that it listens on: port 0 in the setting leaves the choice to the system.
+    """
     if not settings.wyoming.uri:
         return []
-    lines = [f"Wyoming (Home Assistant) at {settings.wyoming.uri}"]
+    lines = [f"Wyoming (Home Assistant) at {settings.wyoming.uri.rpartition(':')[0]}:{port}"]
     if settings.accounts.mode == "accounts":
         lines.append(
             f"  whoever reaches it dictates as {settings.wyoming.user!r}: the protocol has no log-in"

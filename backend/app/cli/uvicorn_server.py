@@ -106,7 +106,8 @@ class AnnouncingServer(uvicorn.Server):
         shown = "127.0.0.1" if host in ("0.0.0.0", "[::]") else host  # noqa: S104 - compared, not bound
         address = f"{'https' if self._settings.tls_cert else 'http'}://{shown}:{self._settings.port}"
         console.print(f"listening at {address} (description of the API: {address}/docs); Ctrl-C ends it")
-        for line in (*describe_page(), *describe_access(self._settings), *describe_wyoming(self._settings)):
+        wyoming = describe_wyoming(self._settings, resources.wyoming.port)
+        for line in (*describe_page(), *describe_access(self._settings), *wyoming):
             console.print(line, markup=False)
         provider, status = await resources.llm.probe_default()
         for line in describe_answers(self._settings, provider, status.state, status.description):

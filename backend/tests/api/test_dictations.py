@@ -23,7 +23,6 @@ from app.storage import connections
 from tests.fakes.engine import FakeEngine, Script
 from tests.support.accounts import ACCOUNTS, Team, make_bearer
 from tests.support.command import COMMAND, make_environment
-from tests.support.database import free_port
 from tests.support.server import RunningServer, serve_engine
 from tests.support.speech_client import (
     ResumingClient,
@@ -285,9 +284,8 @@ async def test_a_locked_database_delays_no_dictation(tmp_path: Path, monkeypatch
 
 
 @contextmanager
-def process(folder: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+def process(folder: Path, port: int) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
     """A server of its own, for tests that kill it."""
-    port = free_port()
     env = make_environment(PROMPTER_DATA_DIR=str(folder), PROMPTER_STT__PROVIDER="cloud_stub")
     command = [*COMMAND, "serve", "--port", str(port)]
     server = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -308,9 +306,9 @@ async def up(http: httpx2.AsyncClient) -> None:
                 await asyncio.sleep(0.05)
 
 
-async def test_what_was_listed_survives_kill_9(tmp_path: Path) -> None:
+async def test_what_was_listed_survives_kill_9(tmp_path: Path, reserved_port: int) -> None:
     """And is still the label's latest dictation for `/llm/generate`."""
-    with process(tmp_path) as (url, server):
+    with process(tmp_path, reserved_port) as (url, server):
         async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=20) as http:
             await up(http)
             async with connect_speech_client(url) as client:
@@ -323,7 +321,7 @@ async def test_what_was_listed_survives_kill_9(tmp_path: Path) -> None:
                 server.send_signal(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
                 server.wait(10)
     assert before["finals"] == 20
-    with process(tmp_path) as (url, _):
+    with process(tmp_path, reserved_port) as (url, _):
         async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=20) as http:
             await up(http)
             (after,) = await listed(http)

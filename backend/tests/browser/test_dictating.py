@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from playwright.async_api import expect
 
-from app.bench.target import find_free_port
 from tests.browser.conftest import BROWSER, IN_BOTH, OpenPage
 from tests.conftest import SAMPLES, read_wav
 from tests.fakes.engine import FakeEngine, Script
@@ -203,14 +202,15 @@ async def test_a_lost_connection_loses_no_word(open_page: OpenPage, web_server: 
         await expect(app.composer).to_have_value(said(LONG))
 
 
-async def test_a_server_that_is_killed_loses_no_word(open_page: OpenPage, tmp_path: Path) -> None:
+async def test_a_server_that_is_killed_loses_no_word(
+    open_page: OpenPage, tmp_path: Path, reserved_port: int
+) -> None:
     """`kill -9` in the middle of a sentence: it stands there once, as does what was typed before and meanwhile."""
     settings = {
         "PROMPTER_STT__PROVIDER": "whisper_local",
         "PROMPTER_STT__WHISPER_LOCAL__MODEL": str(SAMPLES_CHECKPOINT),
     }
-    port = find_free_port()
-    async with run_server_process_at(port, tmp_path, **settings) as server:
+    async with run_server_process_at(reserved_port, tmp_path, **settings) as server:
         app = await open_page(server.url, says=LONG)
         app.expect_trouble("WebSocket connection|Failed to load resource|ERR_")
         await app.type("To do. ")
@@ -220,7 +220,7 @@ async def test_a_server_that_is_killed_loses_no_word(open_page: OpenPage, tmp_pa
     await app.in_state("reconnecting")
     await app.composer.press("Control+Home")
     await app.type("Now. ")
-    async with run_server_process_at(port, tmp_path, **settings) as server:
+    async with run_server_process_at(reserved_port, tmp_path, **settings) as server:
         await app.in_state("listening")
         await expect(app.composer).to_have_value(f"Now. To do. {said(LONG)}")
         await app.button("Stop dictating").click()

@@ -5,10 +5,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
-import httpx2
 import pytest
 from playwright.async_api import Locator, Page, expect
 
@@ -21,6 +18,7 @@ from tests.support.checkpoints import SAMPLES_CHECKPOINT
 from tests.support.command import ServerProcess, run_server_process_at
 from tests.support.proxy import run_proxy
 from tests.support.server import run_server
+from tests.support.stored_dictations import fetch_dictations
 
 pytestmark = [*BROWSER, pytest.mark.usefixtures("built_page")]
 
@@ -49,10 +47,6 @@ async def serve(folder: Path, port: int = 0, **more: str) -> AsyncIterator[Serve
         yield server
 
 
-def port_of(server: ServerProcess) -> int:
-    return urlsplit(server.url).port or 0
-
-
 def recorded(at_least_s: int) -> re.Pattern[str]:
     """The line of so many seconds; each is there for one."""
     return re.compile("recording here, 0:(" + "|".join(f"{s:02}" for s in range(at_least_s, 60)) + ")")
@@ -64,10 +58,7 @@ def offer_of(page: Page) -> Locator:
 
 async def stored_texts(url: str) -> list[str]:
     """The dictations of the server."""
-    async with httpx2.AsyncClient(base_url=url, trust_env=False) as http:
-        items: list[dict[str, Any]] = (await http.get("/api/dictations")).json()
-        found = [(await http.get(f"/api/dictations/{one['id']}")).json() for one in items]
-    return [one["text"] for one in found]
+    return [one["text"] for one in await asyncio.to_thread(fetch_dictations, url)]
 
 
 async def speak_without_a_server(app: WebApp, seconds: int = AWAY_S) -> None:
@@ -78,10 +69,12 @@ async def speak_without_a_server(app: WebApp, seconds: int = AWAY_S) -> None:
 
 
 @IN_BOTH
-async def test_a_server_that_is_away_at_the_first_press(open_page: OpenPage, tmp_path: Path) -> None:
+async def test_a_server_that_is_away_at_the_first_press(
+    open_page: OpenPage, tmp_path: Path, reserved_port: int
+) -> None:
     """What is said meanwhile stands where the caret was, and what was typed stays where it was typed."""
-    async with serve(tmp_path) as server:
-        app, port = await open_page(server.url, says=LONG), port_of(server)
+    async with serve(tmp_path, reserved_port) as server:
+        app = await open_page(server.url, says=LONG)
         await app.write("Then: And so on.")
         await app.page.wait_for_load_state("networkidle")
     await app.composer.evaluate("field => field.setSelectionRange(5, 5)")
@@ -89,7 +82,7 @@ async def test_a_server_that_is_away_at_the_first_press(open_page: OpenPage, tmp
     await expect(app.page.get_by_text("is not known yet")).to_be_visible()
     await app.composer.press("End")
     await app.type(" Typed meanwhile.")
-    async with serve(tmp_path, port) as server:
+    async with serve(tmp_path, reserved_port) as server:
         await expect(app.composer).to_have_value(f"Then: {SAID} And so on. Typed meanwhile.")
         await app.button("Stop dictating").click()
         await app.in_state("idle")
@@ -98,10 +91,10 @@ async def test_a_server_that_is_away_at_the_first_press(open_page: OpenPage, tmp
 
 
 async def test_a_server_that_is_away_for_minutes_in_mid_dictation(
-    open_page: OpenPage, tmp_path: Path
+    open_page: OpenPage, tmp_path: Path, reserved_port: int
 ) -> None:
-    async with serve(tmp_path) as server:
-        app, port = await open_page(server.url, says=LONG), port_of(server)
+    async with serve(tmp_path, reserved_port) as server:
+        app = await open_page(server.url, says=LONG)
         app.expect_trouble(LOST)
         await app.page.clock.install()
         await app.button("Dictate").click()
@@ -112,21 +105,23 @@ async def test_a_server_that_is_away_for_minutes_in_mid_dictation(
         await app.page.clock.fast_forward(10_000)
     await app.in_state("reconnecting")
     await expect(app.state).to_have_text(recorded(4))
-    async with serve(tmp_path, port) as server:
+    async with serve(tmp_path, reserved_port) as server:
         await expect(app.composer).to_have_value(SAID)
         await app.button("Stop dictating").click()
         await app.in_state("idle")
         assert await stored_texts(server.url) == [SAID]
 
 
-async def test_a_page_that_is_left_while_the_server_is_away(open_page: OpenPage, tmp_path: Path) -> None:
+async def test_a_page_that_is_left_while_the_server_is_away(
+    open_page: OpenPage, tmp_path: Path, reserved_port: int
+) -> None:
     """Two pages offer what was said; it is sent once. Hearing it needs no server."""
-    async with serve(tmp_path) as server:
-        app, port = await open_page(server.url, says=LONG), port_of(server)
+    async with serve(tmp_path, reserved_port) as server:
+        app = await open_page(server.url, says=LONG)
         await app.page.wait_for_load_state("networkidle")
     await speak_without_a_server(app)
     await app.page.goto("about:blank")
-    async with serve(tmp_path, port) as server:
+    async with serve(tmp_path, reserved_port) as server:
         await app.load()
         other = await app.page.context.new_page()
         await other.goto(server.url)

@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
 from app.cli.unsent import format_length
@@ -25,6 +24,7 @@ from tests.support.accounts import ACCOUNTS, Team, make_bearer
 from tests.support.checkpoints import SAMPLES_CHECKPOINT
 from tests.support.command import BACKEND, COMMAND, make_environment, run_server_process_at
 from tests.support.server import RunningServer, serve_engine
+from tests.support.stored_dictations import fetch_dictations
 
 RECORDING = SAMPLES / "en_two_requests_16k.wav"
 """Two sentences, 8.6 s; between them 1 s without speech, at 4 s."""
@@ -128,17 +128,7 @@ def served(clean_environment: None) -> Iterator[RunningServer]:
 
 def list_stored(url: str) -> list[list[str]]:
     """The finals of each dictation that the server has, the oldest first."""
-    with httpx2.Client(base_url=url, trust_env=False) as http:
-        ids = [item["id"] for item in http.get("/api/dictations").json()]
-        return [
-            [item["text"] for item in http.get(f"/api/dictations/{id_}").json()["items"]]
-            for id_ in reversed(ids)
-        ]
-
-
-def find_free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    return [[item["text"] for item in each["items"]] for each in reversed(fetch_dictations(url))]
 
 
 def test_nothing_stays_once_its_text_is_stored(served: RunningServer, tmp_path: Path) -> None:
@@ -163,7 +153,7 @@ def test_no_store_writes_nothing(served: RunningServer, tmp_path: Path) -> None:
 
 
 def test_a_server_that_is_away_from_the_start_gets_all_of_it_later(
-    clean_environment: None, served: RunningServer, tmp_path: Path
+    clean_environment: None, served: RunningServer, tmp_path: Path, reserved_port: int
 ) -> None:
     """It is heard as if the server had been there: the same bytes, in the same two utterances."""
     reference = tmp_path / "reference"
@@ -171,11 +161,10 @@ def test_a_server_that_is_away_from_the_start_gets_all_of_it_later(
     with speak(reference, served.url) as unbroken:
         unbroken.until(lambda it: len(it.texts) == 2)
         unbroken.finish()
-    port = find_free_port()
-    with speak(tmp_path, f"http://127.0.0.1:{port}") as speaker:
+    with speak(tmp_path, f"http://127.0.0.1:{reserved_port}") as speaker:
         speaker.until(lambda it: "not connected: recording here" in it.told)
         speaker.until(lambda it: it.unsent_s > 9)
-        with relay(port, served.url):
+        with relay(reserved_port, served.url):
             speaker.until(lambda it: len(it.texts) == 2)
             assert speaker.finish() == 0
     assert "connected again: sending" in speaker.told
@@ -336,31 +325,28 @@ def test_a_token_that_expires_in_mid_dictation_is_told_and_costs_nothing(
         assert speaker.run("send", "--token", team.token(bob)).stdout == ""
         sent = speaker.run("send", "--token", later)
         assert sent.returncode == 0
-        with httpx2.Client(base_url=server.url, trust_env=False, headers=make_bearer(later)) as http:
-            stored = [
-                http.get(f"/api/dictations/{item['id']}").json()
-                for item in http.get("/api/dictations").json()
-            ]
+        stored = fetch_dictations(server.url, make_bearer(later))
         finals = [item["text"] for each in stored for item in each["items"]]
         assert finals == speaker.texts + sent.stdout.splitlines()
         assert finals
 
 
 @pytest.mark.once
-async def test_a_server_that_is_killed_in_mid_sentence_loses_nothing(tmp_path: Path) -> None:
+async def test_a_server_that_is_killed_in_mid_sentence_loses_nothing(
+    tmp_path: Path, reserved_port: int
+) -> None:
     """Real weights, real crash: it takes a start of two servers (s)."""
     settings = {
         "PROMPTER_STT__PROVIDER": "whisper_local",
         "PROMPTER_STT__WHISPER_LOCAL__MODEL": str(SAMPLES_CHECKPOINT),
     }
-    port = find_free_port()
-    async with run_server_process_at(port, tmp_path, **settings) as server:
+    async with run_server_process_at(reserved_port, tmp_path, **settings) as server:
         speaker = Speaker(tmp_path, server.url, speed=1.0)
         speaker.until(lambda it: len(it.texts) == 1 and it.unsent_s > 1.5)
         server.kill()
     try:
         speaker.until(lambda it: "not connected" in it.told)
-        async with run_server_process_at(port, tmp_path, **settings) as server:
+        async with run_server_process_at(reserved_port, tmp_path, **settings) as server:
             speaker.until(lambda it: len(it.texts) == 2)
             assert speaker.finish() == 0
             assert list_stored(server.url) == [speaker.texts]

@@ -17,6 +17,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.typing import Origin
 
+from app.bench.target import reserve_port
 from app.core.config import LlmSettings
 from tests.conftest import ROOT
 from tests.fakes.engine import FakeEngine
@@ -49,11 +50,6 @@ def read_recipe(guide: Path) -> str:
     return str(recipe)
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def nginx() -> str:
     found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}{os.pathsep}/usr/sbin")
@@ -64,10 +60,12 @@ def nginx() -> str:
 def site(nginx: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("nginx")
     run_prompter("tls", "prompter.example", "--folder", folder)
-    port = free_port()
-    with serve_engine(
-        FakeEngine(), allowed_hosts=["prompter.example"], llm=LlmSettings(discover=False)
-    ) as served:
+    with (
+        reserve_port() as port,
+        serve_engine(
+            FakeEngine(), allowed_hosts=["prompter.example"], llm=LlmSettings(discover=False)
+        ) as served,
+    ):
         recipe = read_recipe(GUIDES[0])
         for written, here in (
             ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),

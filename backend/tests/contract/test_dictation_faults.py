@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from app.bench.clips import find_clips, load_samples
-from app.bench.target import find_free_port
 from app.client import dictation
 from tests.conftest import SAMPLES
 from tests.support.checkpoints import SAMPLES_CHECKPOINT
@@ -31,7 +30,9 @@ def make_sample_scene(lang: str, dice: random.Random) -> Scene:
     return make_scene(clips, dice, name=lang, provider="whisper_local", long_s=(6.0, 10.0))
 
 
-async def test_no_utterance_is_lost_or_told_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_utterance_is_lost_or_told_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reserved_port: int
+) -> None:
     """It takes as long as two dictations that are said twice, and the start of two servers."""
     monkeypatch.setattr(dictation, "SILENCE_S", 3.0)
     dice = random.Random(SEED)
@@ -41,7 +42,7 @@ async def test_no_utterance_is_lost_or_told_twice(tmp_path: Path, monkeypatch: p
         "PROMPTER_LIMITS__RESUME_S": "8",
     }
     campaign = DictationCampaign(
-        MortalServer(tmp_path, find_free_port(), **settings),
+        MortalServer(tmp_path, reserved_port, **settings),
         tmp_path,
         seed=SEED,
         speed=2.0,

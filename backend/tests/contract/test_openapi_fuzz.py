@@ -3,7 +3,6 @@
 No undocumented status or media type, no answer beside its schema, and no 5xx but those of an upstream that is away.
 """
 
-import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +16,7 @@ from schemathesis import Case, GenerationMode
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi import checks as openapi
 
+from app.bench.target import reserve_port
 from app.core.config import LlmProfile, LlmSettings, Settings
 from app.providers.registry import Registrations
 from app.providers.upstream.addresses import Address
@@ -40,9 +40,8 @@ WHO = ("", "echo", "mine/tiny", "mine/busy", "mine/locked", "mine/full", "mine/l
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """A server with echo, a profile that answers and one whose service is away."""
-    with run_in_background() as upstream, socket.create_server(("127.0.0.1", 0)) as closed:
-        away = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
-        closed.close()
+    with run_in_background() as upstream, reserve_port() as closed:
+        away = f"http://127.0.0.1:{closed}/v1"
         key = SecretStr("sk-mine-0123456789")
         profiles = {
             "mine": LlmProfile(base_url=upstream.base_url, api_key=key, model="tiny"),

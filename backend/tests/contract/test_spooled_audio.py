@@ -9,7 +9,6 @@ import anyio
 import httpx2
 import pytest
 
-from app.bench.target import find_free_port
 from app.client.events import Event as ClientEvent
 from app.client.prompt_client import PromptClient
 from tests.conftest import SAMPLES, read_wav
@@ -247,9 +246,8 @@ async def test_a_client_that_crashed_goes_on_with_a_server_that_did_not(tmp_path
         await wait_until_empty(tmp_path)
 
 
-async def test_our_own_client_goes_on_by_itself(tmp_path: Path) -> None:
+async def test_our_own_client_goes_on_by_itself(tmp_path: Path, reserved_port: int) -> None:
     """The server is killed in mid-sentence and another one answers at the same address."""
-    port = find_free_port()
     audio = pcm() + SILENCE
     kills: list[ServerProcess] = []
 
@@ -270,13 +268,13 @@ async def test_our_own_client_goes_on_by_itself(tmp_path: Path) -> None:
                 events.append(event)  # noqa: PERF401  # others look at them meanwhile
 
     async with anyio.create_task_group() as tasks:
-        async with serve(tmp_path, resume_s=30, port=port) as server:
+        async with serve(tmp_path, resume_s=30, port=reserved_port) as server:
             kills.append(server)
             tasks.start_soon(dictate, server.url)
             with anyio.fail_after(WRITTEN_S):
                 while server.process.poll() is None:  # noqa: ASYNC110  # another process ends
                     await anyio.sleep(0.05)
-        async with serve(tmp_path, resume_s=30, port=port) as server:
+        async with serve(tmp_path, resume_s=30, port=reserved_port) as server:
             with anyio.fail_after(WRITTEN_S):
                 while not events or events[-1].type != "stopped":  # noqa: ASYNC110  # it has no other sign
                     await anyio.sleep(0.05)

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -16,6 +15,7 @@ from uuid import UUID
 
 import pytest
 
+from app.bench.target import reserve_port
 from app.core.config import Settings, StorageSettings
 from app.core.errors import StorageUnavailable
 from app.storage.common import utc_now
@@ -83,13 +83,6 @@ class PostgresServer:
         self.run("pg_ctl", "-D", str(self.data), "-l", log, "-o", options, "-w", "start")
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 def migrate_database(settings: Settings) -> None:
     """Bring the database of these settings to the newest schema, whatever loop is running here."""
     with ThreadPoolExecutor(1) as pool:
@@ -108,20 +101,21 @@ def postgres_server() -> Iterator[PostgresServer]:
         pytest.skip("PostgreSQL is not installed: no /usr/lib/postgresql/*/bin")
     as_root = hasattr(os, "geteuid") and os.geteuid() == 0
     folder = Path(tempfile.mkdtemp(prefix="prompter-postgres-"))
-    server = PostgresServer(found[-1].parent, folder / "data", free_port(), "postgres" if as_root else None)
-    try:
-        if as_root:
-            shutil.chown(folder, "postgres", "postgres")
-        server.run(
-            "initdb", "-D", str(server.data), "-U", "prompter", "-E", "UTF8", "--no-sync", "-A", "trust"
-        )
-        server.start()
+    with reserve_port() as port:
+        server = PostgresServer(found[-1].parent, folder / "data", port, "postgres" if as_root else None)
         try:
-            yield server
+            if as_root:
+                shutil.chown(folder, "postgres", "postgres")
+            server.run(
+                "initdb", "-D", str(server.data), "-U", "prompter", "-E", "UTF8", "--no-sync", "-A", "trust"
+            )
+            server.start()
+            try:
+                yield server
+            finally:
+                server.stop()
         finally:
-            server.stop()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """What the tests of model files share: an empty cache, a model hub, and a package index."""
 
 import os
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,7 +46,6 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
 
 
 @pytest.fixture
-def unused_address() -> str:
+def unused_address(reserved_port: int) -> str:
     """An address where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return f"http://127.0.0.1:{taken.getsockname()[1]}"
+    return f"http://127.0.0.1:{reserved_port}"
