@@ -27,6 +27,7 @@ from tests.support.speech_client import (
     make_speech_without_pauses,
     wait_until,
 )
+from tests.support.stored_dictations import fetch_dictations
 
 RATE_HZ = 24_000
 
@@ -140,9 +141,7 @@ async def test_cleared_audio_leaves_nothing_where_it_was_stored(served: RunningS
 
 async def list_stored(served: RunningServer) -> list[list[str]]:
     """The texts of each stored dictation."""
-    async with httpx2.AsyncClient(base_url=served.url, trust_env=False) as http:
-        items = (await http.get("/api/dictations?limit=100")).json()
-        found = [(await http.get(f"/api/dictations/{item['id']}")).json() for item in items]
+    found = await asyncio.to_thread(fetch_dictations, served.url)
     return [[final["text"] for final in each["items"]] for each in found]
 
 
