@@ -14,10 +14,10 @@ from tests.browser.conftest import BROWSER, OpenPage
 from tests.conftest import read_wav
 from tests.real.recall import Clip, Heard, assert_understood, list_human_clips, list_sample_clips
 
-pytestmark = [*BROWSER, pytest.mark.timeout(240)]
+pytestmark = [*BROWSER, pytest.mark.timeout(600)]
 
-PATIENCE_MS = 90_000
-"""Real weights take seconds where other tests use the same cores."""
+PATIENCE_MS = 180_000
+"""Real weights take a minute and more where other tests use the same cores."""
 
 
 def choose_clip(lang: str) -> Clip:
@@ -53,10 +53,13 @@ async def test_a_spoken_prompt_is_answered(open_page: OpenPage, lang: str) -> No
 
 
 async def test_hands_free_sends_answers_and_ends_by_voice(open_page: OpenPage, tmp_path: Path) -> None:
-    """Spoken after one press: a prompt, a pause, and the words that end it. One message is sent and answered."""
+    """Spoken after one press: a prompt, a pause, and the words that end it. One message is sent and answered.
+
+    A slow machine is told twice, as a person would: what it hears after the end is not written.
+    """
     clip = choose_clip("en")
     speech = tmp_path / "speech.wav"
-    write_wav(speech, clip.path, say("Stop listening.", tmp_path))
+    write_wav(speech, clip.path, *[say("Stop listening.", tmp_path)] * 2)
     app = await open_page(says=speech)
     await app.page.get_by_role("button", name=re.compile("^Hands-free: listen")).click()
     await expect(app.mine).to_have_count(1, timeout=PATIENCE_MS)

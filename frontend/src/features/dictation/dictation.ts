@@ -302,8 +302,9 @@ export class Dictation {
       this.composer.dispatch({ type: "held", dictation: id });
     if (event.type === "caught_up") this.composer.dispatch({ type: "released", dictation: id });
     if (event.type === "final") {
-      if (isShown) event = { ...event, text: this.reviewFinal?.(event.text) ?? event.text };
-      const { text, latency } = event;
+      const text = isShown ? (this.reviewFinal?.(event.text) ?? event.text) : event.text;
+      event = { ...event, text, marks: event.marks.filter(({ end }) => end <= text.length) };
+      const { latency } = event;
       this.composer.dispatch(event);
       if (latency !== null && text !== "") this.#update({ lastFinal: { text, latency } });
     }

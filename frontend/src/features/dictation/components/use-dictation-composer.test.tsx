@@ -86,19 +86,24 @@ function shown() {
     </DictationContext>,
   );
   const field = screen.getByRole<HTMLTextAreaElement>("textbox", { name: "Your message" });
-  const told = (work: () => void) =>
-    act(async () => {
-      work();
-      for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
-    });
   const visit = (conversation: string | null) =>
     page.rerender(
       <DictationContext value={parts}>
         <Page conversation={conversation} />
       </DictationContext>,
     );
-  return { server, microphones, dictation, sent, field, told, page, chat, visit };
+  return { server, microphones, dictation, sent, field, page, chat, visit };
 }
+
+/** Do something, and let all that comes of it without a timer come. */
+const told = (work: () => void) =>
+  act(async () => {
+    work();
+    for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+  });
+
+/** As keys and screen readers do: a press of a pointer that takes a busy machine long is held to speak. */
+const press = (name: string) => told(() => void fireEvent.click(screen.getByRole("button", { name })));
 
 /** What a screen reader says by itself from now on. */
 function listenToLiveRegions(): string[] {
@@ -120,9 +125,9 @@ function listenToLiveRegions(): string[] {
 }
 
 it("makes no screen reader talk while one dictates, and reads what was heard on request", async () => {
-  const { server, told } = shown();
+  const { server } = shown();
   const heard = listenToLiveRegions();
-  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await press("Dictate");
   await told(() => undefined);
   services.announcements.say("an answer", "answer");
   await told(() => server.emit({ type: "speech_started", utterance_id: 1 }));
@@ -134,15 +139,15 @@ it("makes no screen reader talk while one dictates, and reads what was heard on 
   expect(services.announcements.get().text).toBe("");
   fireEvent.keyDown(document.body, { code: "KeyL", key: "l", altKey: true });
   expect(services.announcements.get().text).toBe("Heard last: what is the unock");
-  await userEvent.click(screen.getByRole("button", { name: "Stop dictating" }));
+  await press("Stop dictating");
   await told(() => undefined);
   expect(services.announcements.get().text).toBe("an answer");
 });
 
 it("reads the state on request where nothing was heard, and what was missed", async () => {
-  const { server, told } = shown();
+  const { server } = shown();
   const ask = () => fireEvent.keyDown(document.body, { code: "KeyL", key: "¬", altKey: true });
-  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await press("Dictate");
   await told(() => undefined);
   ask();
   expect(services.announcements.get().text).toBe("Listening");
@@ -155,8 +160,8 @@ it("reads the state on request where nothing was heard, and what was missed", as
 });
 
 it("shows certain words solid, the others faint", async () => {
-  const { server, field, told } = shown();
-  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  const { server, field } = shown();
+  await press("Dictate");
   await told(() => undefined);
   expect(screen.getByTestId("dictation-state")).toHaveTextContent("Listening");
   await told(() => server.emit({ type: "speech_started", utterance_id: 1 }));
@@ -180,8 +185,8 @@ it("shows certain words solid, the others faint", async () => {
 });
 
 it("leaves the caret where the user types, and undoes with the keyboard", async () => {
-  const { server, field, told } = shown();
-  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  const { server, field } = shown();
+  await press("Dictate");
   await told(() => server.say("partial", 1, "hello wor"));
   await userEvent.click(field);
   await userEvent.keyboard("{Control>}{Home}{/Control}");
@@ -200,8 +205,8 @@ it("leaves the caret where the user types, and undoes with the keyboard", async 
 });
 
 it("keeps its hands off a text that an input method is composing", async () => {
-  const { server, field, told } = shown();
-  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  const { server, field } = shown();
+  await press("Dictate");
   fireEvent.compositionStart(field);
   await told(() => server.say("final", 1, "Later."));
   expect(field).toHaveValue("");
@@ -210,7 +215,7 @@ it("keeps its hands off a text that an input method is composing", async () => {
 });
 
 it("goes on writing where its field went away in the middle of a character", async () => {
-  const { server, field, told, page, dictation } = shown();
+  const { server, field, page, dictation } = shown();
   dictation.start();
   await told(() => undefined);
   fireEvent.compositionStart(field);
@@ -220,7 +225,7 @@ it("goes on writing where its field went away in the middle of a character", asy
 });
 
 it("listens while the key is held, and not longer", async () => {
-  const { server, microphones, told, dictation } = shown();
+  const { server, microphones, dictation } = shown();
   await told(() => void fireEvent.keyDown(document.body, { code: "Space", key: " " }));
   await told(() => void fireEvent.keyDown(document.body, { code: "Space", key: " ", repeat: true }));
   expect(dictation.get().state.kind).toBe("listening");
@@ -235,7 +240,7 @@ it("listens while the key is held, and not longer", async () => {
 });
 
 it("has the caret in the field after a key was held, wherever it was before: Enter sends", async () => {
-  const { server, field, told, sent } = shown();
+  const { server, field, sent } = shown();
   await told(() => void fireEvent.keyDown(document.body, { code: "Space", key: " " }));
   await told(() => server.say("final", 1, "What was said."));
   expect(field).not.toHaveFocus(); // a screen reader would read it into the microphone
@@ -269,7 +274,7 @@ describe("the button of the microphone", () => {
   const kind = (dictation: Dictation) => dictation.get().state.kind;
 
   it("starts at the touch; a short one listens on, and the next one ends it", async () => {
-    const { dictation, field, told } = shown();
+    const { dictation, field } = shown();
     await told(() => void press("pointerDown", 1000));
     expect(kind(dictation)).toBe("listening");
     await told(() => click(press("pointerUp", 1000 + HOLD_MS - 1), 1500));
@@ -282,7 +287,7 @@ describe("the button of the microphone", () => {
   });
 
   it("that is held ends with the finger", async () => {
-    const { dictation, told } = shown();
+    const { dictation } = shown();
     await told(() => void press("pointerDown", 1000));
     expect(kind(dictation)).toBe("listening");
     await told(() => void press("pointerUp", 1000 + HOLD_MS));
@@ -290,7 +295,7 @@ describe("the button of the microphone", () => {
   });
 
   it("listens on where nothing was recorded yet, as the finger answers the browser's question", async () => {
-    const { dictation, microphones, told } = shown();
+    const { dictation, microphones } = shown();
     let allow = (): void => undefined;
     microphones.prompt = new Promise((resolve) => (allow = resolve));
     await told(() => void press("pointerDown", 1000));
@@ -304,7 +309,7 @@ describe("the button of the microphone", () => {
   });
 
   it("takes clicks of keys and screen readers, and leads the mouse to the field", async () => {
-    const { dictation, field, told } = shown();
+    const { dictation, field } = shown();
     await told(() => void fireEvent.click(screen.getByRole("button", { name: "Dictate" })));
     expect(kind(dictation)).toBe("listening");
     await told(() => void press("pointerDown", 5000, "mouse"));
@@ -314,7 +319,7 @@ describe("the button of the microphone", () => {
 });
 
 it("writes no spaces while the key is still down after Escape, and listens when it is pressed again", async () => {
-  const { server, field, told, dictation } = shown();
+  const { server, field, dictation } = shown();
   field.focus();
   const press = (repeat: boolean) => fireEvent.keyDown(field, { code: "Space", key: " ", repeat });
   await told(() => void press(false));
@@ -330,8 +335,8 @@ it("writes no spaces while the key is still down after Escape, and listens when 
 });
 
 it("ends with Escape, and takes back what was not final", async () => {
-  const { server, field, told, dictation } = shown();
-  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  const { server, field, dictation } = shown();
+  await press("Dictate");
   await told(() => server.say("partial", 1, "oh no"));
   await told(() => void fireEvent.keyDown(document.body, { key: "Escape" }));
   expect(field).toHaveValue("");
@@ -339,13 +344,13 @@ it("ends with Escape, and takes back what was not final", async () => {
 });
 
 it("sends by itself at the end only where the setting asks for it", async () => {
-  const { server, sent, told, dictation } = shown();
-  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  const { server, sent, dictation } = shown();
+  await press("Dictate");
   await told(() => server.say("final", 1, "One."));
   await told(() => void dictation.stop());
   expect(sent).not.toHaveBeenCalled();
   await told(() => services.settings.change({ autoSend: true }));
-  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await press("Dictate");
   await told(() => server.say("final", 1, "Two."));
   expect(sent).not.toHaveBeenCalled();
   await told(() => void dictation.stop());
@@ -355,7 +360,7 @@ it("sends by itself at the end only where the setting asks for it", async () => 
 const HANDS_FREE = { name: /^Hands-free: listen/ };
 
 it("listens at one press, sends after each pause, and goes on listening until it is pressed again", async () => {
-  const { server, sent, told, chat, dictation } = shown();
+  const { server, sent, chat, dictation } = shown();
   await userEvent.click(screen.getByRole("button", HANDS_FREE));
   await told(() => undefined);
   expect(dictation.get().state.kind).toBe("listening");
@@ -373,8 +378,8 @@ it("listens at one press, sends after each pause, and goes on listening until it
 });
 
 it("becomes hands-free in the middle of a dictation, and sends what is in the field with the next pause", async () => {
-  const { server, sent, told } = shown();
-  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  const { server, sent } = shown();
+  await press("Dictate");
   await told(() => server.say("final", 1, "One."));
   await userEvent.click(screen.getByRole("button", HANDS_FREE));
   expect(sent).not.toHaveBeenCalled();
@@ -385,7 +390,7 @@ it("becomes hands-free in the middle of a dictation, and sends what is in the fi
 
 it.each(["Stop listening.", "deja de escuchar"])("ends with %j, which is not sent", async (command) => {
   services.settings.change({ autoSend: true });
-  const { server, sent, told, chat, field, dictation } = shown();
+  const { server, sent, chat, field, dictation } = shown();
   await userEvent.click(screen.getByRole("button", HANDS_FREE));
   await told(() => undefined);
   await told(() => chat.set(false));
@@ -400,7 +405,7 @@ it.each(["Stop listening.", "deja de escuchar"])("ends with %j, which is not sen
 });
 
 it("ends with Escape, and keeps what was said", async () => {
-  const { server, sent, told, chat, field, dictation } = shown();
+  const { server, sent, chat, field, dictation } = shown();
   await userEvent.click(screen.getByRole("button", HANDS_FREE));
   await told(() => undefined);
   await told(() => chat.set(false));
@@ -414,7 +419,7 @@ it("ends with Escape, and keeps what was said", async () => {
 });
 
 it("never sends phantoms", async () => {
-  const { server, sent, told, field } = shown();
+  const { server, sent, field } = shown();
   await userEvent.click(screen.getByRole("button", HANDS_FREE));
   for (const [index, text] of ["", "...", "Um.", "Eh…"].entries()) {
     await told(() => server.emit({ type: "speech_started", utterance_id: index }));
@@ -428,7 +433,7 @@ it("never sends phantoms", async () => {
 });
 
 it("waits longer where more seems to come, with a ring that counts down, and speaking stops it", async () => {
-  const { server, microphones, sent, told, dictation } = shown();
+  const { server, microphones, sent, dictation } = shown();
   await userEvent.click(screen.getByRole("button", HANDS_FREE));
   await told(() => undefined);
   vi.useFakeTimers();
@@ -458,7 +463,7 @@ it("waits longer where more seems to come, with a ring that counts down, and spe
 });
 
 it("shows the engine's pause as it runs, until speech goes on", async () => {
-  const { server, told } = shown();
+  const { server } = shown();
   await userEvent.click(screen.getByRole("button", HANDS_FREE));
   await told(() => undefined);
   expect(server.dictation.start).toMatchObject({
@@ -473,7 +478,7 @@ it("shows the engine's pause as it runs, until speech goes on", async () => {
 });
 
 it("promises no sending after a pause while an answer comes", async () => {
-  const { server, told, chat, dictation } = shown();
+  const { server, chat, dictation } = shown();
   await userEvent.click(screen.getByRole("button", HANDS_FREE));
   await told(() => chat.set(false));
   await told(() => server.emit({ type: "speech_started", utterance_id: 1 }));
@@ -485,7 +490,7 @@ it("promises no sending after a pause while an answer comes", async () => {
 });
 
 it("says one thing at a time: whose turn it is, or what keeps it from hearing", async () => {
-  const { server, microphones, told, dictation } = shown();
+  const { server, microphones, dictation } = shown();
   let allow = (): void => undefined;
   microphones.prompt = new Promise((resolve) => (allow = resolve));
   const lines = () =>
@@ -512,7 +517,7 @@ it("offers to interrupt what is read aloud only where it hears", async () => {
   vi.stubGlobal("speechSynthesis", new FakeSpeechEngine().engine);
   services.settings.change({ readsAloud: true, echoCancellation: false });
   try {
-    const { told, chat } = shown();
+    const { chat } = shown();
     const line = () => screen.getByTestId("hands-free").textContent;
     const read = (id: string) =>
       told(() =>
@@ -538,7 +543,7 @@ it("offers to interrupt what is read aloud only where it hears", async () => {
 });
 
 it("sends what became final during an answer when that answer ends, and once", async () => {
-  const { server, sent, told, chat, dictation } = shown();
+  const { server, sent, chat, dictation } = shown();
   await userEvent.click(screen.getByRole("button", HANDS_FREE));
   await told(() => chat.set(false));
   await told(() => server.say("final", 1, "Meanwhile."));
@@ -554,7 +559,7 @@ it("sends what became final during an answer when that answer ends, and once", a
 });
 
 it("does not send by itself what was typed into since, nor half an utterance", async () => {
-  const { server, sent, told, chat, field, dictation } = shown();
+  const { server, sent, chat, field, dictation } = shown();
   await userEvent.click(screen.getByRole("button", HANDS_FREE));
   await told(() => chat.set(false));
   await told(() => server.say("final", 1, "One."));
@@ -571,7 +576,7 @@ it("does not send by itself what was typed into since, nor half an utterance", a
 });
 
 it("ends where another conversation is opened, but not where its own message makes one", async () => {
-  const { server, sent, told, chat, visit, dictation } = shown();
+  const { server, sent, chat, visit, dictation } = shown();
   await userEvent.click(screen.getByRole("button", HANDS_FREE));
   await told(() => server.say("final", 1, "One."));
   await told(() => visit("made"));
@@ -586,7 +591,7 @@ it("ends where another conversation is opened, but not where its own message mak
 });
 
 it("ends with its microphone, and keeps what was said", async () => {
-  const { server, microphones, sent, told, chat, field } = shown();
+  const { server, microphones, sent, chat, field } = shown();
   await userEvent.click(screen.getByRole("button", HANDS_FREE));
   await told(() => chat.set(false));
   await told(() => server.say("final", 1, "Kept."));
@@ -598,8 +603,8 @@ it("ends with its microphone, and keeps what was said", async () => {
 });
 
 it("dictates into the conversation where that began, and says so in another one, which sends its own text", async () => {
-  const { server, sent, told, visit, field, dictation } = shown();
-  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  const { server, sent, visit, field, dictation } = shown();
+  await press("Dictate");
   await told(() => server.say("partial", 1, "for the fi"));
   await told(() => visit("c2"));
   expect(field).toHaveValue("");
@@ -619,8 +624,8 @@ it("dictates into the conversation where that began, and says so in another one,
 });
 
 it("sends no draft of another conversation for words that went where the dictation began", async () => {
-  const { server, sent, told, visit, field, dictation } = shown();
-  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  const { server, sent, visit, field, dictation } = shown();
+  await press("Dictate");
   await told(() => server.say("partial", 1, "for the fi"));
   await told(() => visit("c2"));
   await userEvent.type(field, "half-written");
@@ -640,7 +645,7 @@ it("sends no draft of another conversation for words that went where the dictati
 it("shows each conversation its own draft, also after a reload", async () => {
   const first = shown();
   await userEvent.type(first.field, "for a new one");
-  await first.told(() => first.visit("c1"));
+  await told(() => first.visit("c1"));
   expect(first.field).toHaveValue("");
   first.page.unmount();
   expect(shown().field).toHaveValue("for a new one");
@@ -652,8 +657,8 @@ it.each([
   ["suspended", "Press anywhere on the page", "You are heard now"],
   ["stalled", "No sound comes in", "You are heard now"],
 ] as const)("says that no sound comes in (%s) and what to do, until it does", async (sound, words, after) => {
-  const { server, microphones, told } = shown();
-  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  const { server, microphones } = shown();
+  await press("Dictate");
   await told(() => undefined);
   const status = screen.getByRole("status"); // what a screen reader says: the user must act
   const line = screen.getByTestId("dictation-state");
@@ -674,11 +679,11 @@ it.each([
 });
 
 it("says what the server waits for, and reads none of it aloud", async () => {
-  const { server, told } = shown();
+  const { server } = shown();
   const line = () => screen.getByTestId("dictation-state").textContent;
   const status = (state: string | null, more: object = {}) =>
     told(() => server.emit({ type: "status", state, place: null, backlog_ms: 0, partials: "on", ...more }));
-  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await press("Dictate");
   await told(() => undefined);
   await status("decoding");
   expect(line()).toBe("Writing…");
@@ -698,9 +703,9 @@ it("says what the server waits for, and reads none of it aloud", async () => {
 });
 
 it("says that the engine is being loaded, once the microphone is open", async () => {
-  const { server, told, dictation } = shown();
+  const { server, dictation } = shown();
   server.isLoading = true;
-  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await press("Dictate");
   await told(() =>
     server.socket.give({
       type: "status",
@@ -718,10 +723,10 @@ it("says that the engine is being loaded, once the microphone is open", async ()
 });
 
 it("promises of what is said only what holds, while no server has answered and while it is lost", async () => {
-  const { server, told } = shown();
+  const { server } = shown();
   server.isDown = true;
   const status = screen.getByTestId("dictation-state");
-  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await press("Dictate");
   await told(() => undefined);
   expect(status).toHaveTextContent("Not connected: recording here, 0:00");
   expect(screen.getByText(/in this tab alone/)).toHaveTextContent("is not known yet");
@@ -731,19 +736,19 @@ it("promises of what is said only what holds, while no server has answered and w
   await told(() => server.socket.drop(1006));
   expect(status).toHaveTextContent("Not connected: recording here, 0:00");
   expect(screen.getByText(/in this tab alone/)).not.toHaveTextContent("is not known yet");
-  await userEvent.click(screen.getByRole("button", { name: "Stop dictating" }));
+  await press("Stop dictating");
   expect(status).toHaveTextContent("Not connected: 0:00 waits here for the server");
   server.isDown = false;
   await waitFor(() => expect(status).toHaveTextContent("Hold Space"));
 });
 
 it("says what it waits for: the browser's question, the microphone, the server", async () => {
-  const { server, microphones, told, dictation } = shown();
+  const { server, microphones, dictation } = shown();
   let allow = (): void => undefined;
   microphones.prompt = new Promise((resolve) => (allow = resolve));
   microphones.isLive = false;
   server.isLoading = true;
-  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await press("Dictate");
   await told(() => undefined);
   const status = screen.getByRole("status");
   expect(status).toHaveTextContent("Allow the microphone when your browser asks");
@@ -764,9 +769,9 @@ it("writes from the right what is written so, in both layers alike", () => {
 });
 
 it("says what is wrong and what to do about it", async () => {
-  const { server, microphones, told } = shown();
+  const { server, microphones } = shown();
   microphones.failure = { kind: "no_permission", detail: "" };
-  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  await press("Dictate");
   await told(() => undefined);
   expect(screen.getByRole("alert")).toHaveTextContent("may not use the microphone");
   microphones.failure = null;
@@ -786,8 +791,8 @@ it("says what is wrong and what to do about it", async () => {
 });
 
 it("stops listening when its page goes", async () => {
-  const { microphones, told, page } = shown();
-  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  const { microphones, page } = shown();
+  await press("Dictate");
   await told(() => undefined);
   expect(microphones.last.isClosed).toBe(false);
   page.unmount();
@@ -806,8 +811,8 @@ const DOUBTED = {
 };
 
 it("marks uncertain words, names them, and leads to them", async () => {
-  const { server, field, told } = shown();
-  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  const { server, field } = shown();
+  await press("Dictate");
   await told(() => undefined);
   expect(server.dictation.start).toMatchObject({ config: { words: true } });
   await told(() => server.say("final", 1, "the unock is oter", 400, DOUBTED));
@@ -829,8 +834,8 @@ it("marks uncertain words, names them, and leads to them", async () => {
 
 it("marks none where the setting is off", async () => {
   services.settings.change({ marksDoubt: false });
-  const { server, told } = shown();
-  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  const { server } = shown();
+  await press("Dictate");
   await told(() => undefined);
   expect(server.dictation.start).toMatchObject({ config: { words: false } });
   await told(() => server.say("final", 1, "the unock is oter", 400, DOUBTED));
@@ -840,8 +845,8 @@ it("marks none where the setting is off", async () => {
 });
 
 it("says what was not understood, and takes the caret there", async () => {
-  const { server, field, told } = shown();
-  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  const { server, field } = shown();
+  await press("Dictate");
   const uncovered = [{ start_ms: 110, end_ms: 190, dbfs: -60 }];
   await told(() => server.say("final", 1, "the unock is oter", 400, { ...DOUBTED, uncovered }));
   await userEvent.click(screen.getByRole("button", { name: "A part was not understood: repeat it" }));
@@ -853,8 +858,8 @@ it("says what was not understood, and takes the caret there", async () => {
 });
 
 it("says that it hears too little, and what the server says of the sound", async () => {
-  const { server, told } = shown();
-  await userEvent.click(screen.getByRole("button", { name: "Dictate" }));
+  const { server } = shown();
+  await press("Dictate");
   await told(() =>
     server.emit({ type: "utterance_discarded", utterance_id: 1, reason: "too_quiet", end_ms: 9 }),
   );

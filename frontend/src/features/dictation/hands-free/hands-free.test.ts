@@ -1,5 +1,5 @@
 /** A hands-free conversation with a voice: who speaks interrupts, and the page does not answer itself. */
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { FakeMicrophones } from "../audio/fake-microphone";
 import { FakeSpeechServer } from "../client/fake-speech-server";
@@ -174,6 +174,93 @@ it("says aloud why it ends, keeps what was said, and is silent where it was aske
   await asked.hear(1, "Stop listening!");
   expect([asked.fake.current, asked.handsFree.get()]).toEqual([null, { kind: "off", reason: null }]);
   expect(asked.dictation.composer.get().text).toBe("");
+});
+
+describe("the spoken command", () => {
+  /** Two utterances of which the first becomes text once the second has begun, or both have ended. */
+  async function hearLate(first: string, second: string, isSecondOver = false) {
+    const page = await started();
+    const { server } = page;
+    server.emit({ type: "speech_started", utterance_id: 1 });
+    server.emit({ type: "speech_stopped", utterance_id: 1 });
+    server.emit({ type: "speech_started", utterance_id: 2 });
+    if (isSecondOver) server.emit({ type: "speech_stopped", utterance_id: 2 });
+    server.say("final", 1, first);
+    if (!isSecondOver) server.emit({ type: "speech_stopped", utterance_id: 2 });
+    server.say("final", 2, second);
+    await settle();
+    return { ...page, text: page.dictation.composer.get().text };
+  }
+
+  it.each([false, true])(
+    "sends what was said before it, however late that became text (%j)",
+    async (isOver) => {
+      const { handsFree, sent, text } = await hearLate("How is the weather?", "Stop listening", isOver);
+      expect([sent, text, handsFree.get()]).toEqual([
+        ["How is the weather?"],
+        "",
+        { kind: "off", reason: null },
+      ]);
+    },
+  );
+
+  it("is found behind a sentence of the same utterance, and is not written", async () => {
+    const { dictation, handsFree, sent, hear } = await started();
+    await hear(1, "How is the weather? Stop listening.");
+    expect([sent, dictation.composer.get().text, handsFree.get().kind]).toEqual([
+      ["How is the weather?"],
+      "",
+      "off",
+    ]);
+  });
+
+  it("leaves in the field what sounds unfinished", async () => {
+    const { handsFree, sent, text } = await hearLate("I would like to know when", "Stop listening");
+    expect([sent, text, handsFree.get().kind]).toEqual([[], "I would like to know when", "off"]);
+  });
+
+  it("leaves in the field what waits for an answer, and what the user edited", async () => {
+    const busy = await started();
+    busy.answer("One sentence here. And ");
+    await settle();
+    await busy.hear(1, "And then?");
+    await busy.hear(2, "Stop listening");
+    expect([busy.sent, busy.dictation.composer.get().text]).toEqual([[], "And then?"]);
+    const edited = await started();
+    await edited.hear(1, "Tell me when");
+    const { composer } = edited.dictation;
+    composer.dispatch({ type: "typed", text: "Tell me when.", caret: { start: 13, end: 13 } });
+    await edited.hear(2, "Stop listening");
+    expect([edited.sent, composer.get().text]).toEqual([[], "Tell me when."]);
+  });
+
+  it("is not written where it was said again before it was heard, but in a dictation of its own", async () => {
+    const { dictation, server, hear } = await started();
+    server.emit({ type: "speech_started", utterance_id: 1 });
+    server.emit({ type: "speech_stopped", utterance_id: 1 });
+    server.emit({ type: "speech_started", utterance_id: 2 });
+    server.isSlow = true;
+    server.say("final", 1, "Stop listening.");
+    await settle();
+    await hear(2, "Stop listening!");
+    expect(dictation.composer.get().text).toBe("");
+    dictation.cancel();
+    await settle();
+    dictation.start();
+    await settle();
+    await hear(1, "Stop listening.");
+    expect(dictation.composer.get().text).toBe("Stop listening.");
+    dictation.cancel();
+  });
+
+  it("is not heard in what the page reads aloud", async () => {
+    const { handsFree, sent, answer, hear } = await started();
+    answer("You end it by voice. Stop listening. And ");
+    await settle();
+    await hear(1, "You end it by voice. Stop listening.");
+    expect([sent, handsFree.get().kind]).toEqual([[], "on"]);
+    handsFree.stop();
+  });
 });
 
 it("goes silent with a visit to another conversation, and reads nothing that was asked for before", async () => {

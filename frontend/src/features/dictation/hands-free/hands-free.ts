@@ -6,7 +6,7 @@ import { isRecording } from "../dictation-state";
 import { Duplex } from "./duplex";
 import type { AnswerProgress, ReadAloud } from "./read-aloud";
 import { type EndReason, type HandsFreeEvent, handsFreeReducer, type HandsFreeState, OFF } from "./turns";
-import { classifyUtterance, isUnfinished, type UtteranceKind } from "./utterances";
+import { isUnfinished, readUtterance, type UtteranceKind } from "./utterances";
 
 /** The pause after words that sound unfinished, where the engine's own pause is shorter. */
 export const LONG_PAUSE_MS = 2000;
@@ -45,6 +45,8 @@ export class HandsFree {
   #text = "";
   #heard: UtteranceKind = "nothing";
   #isListening = false;
+  /** It was ended by voice, and its dictation may still give finals: a slow one is told twice. */
+  #isEndedByVoice = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #listeners = new Set<() => void>();
   readonly #duplex: Duplex;
@@ -162,11 +164,13 @@ export class HandsFree {
 
   /** The text to write for a final: a command and a phantom are none. */
   #review(text: string): string {
-    if (this.#state.kind === "off") return text;
-    this.#heard = classifyUtterance(text);
-    if (this.#heard === "nothing") this.#duplex.handleNothing();
-    else if (this.#duplex.isVoice(text)) this.#heard = "nothing";
-    return this.#heard === "words" ? text : "";
+    const { kind, words } = readUtterance(text);
+    if (this.#state.kind === "off") return this.#isEndedByVoice && kind === "stop" ? words : text;
+    this.#heard = kind;
+    if (kind === "nothing") this.#duplex.handleNothing();
+    else if (words === "" || !this.#duplex.isVoice(text)) return words;
+    this.#heard = "nothing";
+    return "";
   }
 
   #handleEvent(event: SessionEvent): void {
@@ -192,16 +196,28 @@ export class HandsFree {
   #handleFinal({ text, latency }: Extract<SessionEvent, { type: "final" }>, nowMs: number): void {
     const heard = this.#heard;
     this.#heard = "nothing";
-    if (heard === "stop") return this.stop();
     const { dictation } = this.#setup;
     const { state } = dictation.get();
     const goesOn =
       (state.kind === "listening" && state.isSpeaking) || hasOpenUtterance(dictation.composer.get());
-    if (text === "") return this.#apply({ type: "nothing", goesOn });
-    this.#text = dictation.composer.get().text;
-    const sinceMs = nowMs - (latency?.totalMs ?? 0);
-    const untilMs = isUnfinished(text) ? sinceMs + LONG_PAUSE_MS : nowMs; // the engine has waited already
-    this.#apply({ type: "words", sinceMs, untilMs, nowMs, goesOn });
+    if (text !== "") {
+      this.#text = dictation.composer.get().text;
+      const sinceMs = nowMs - (latency?.totalMs ?? 0);
+      const untilMs = isUnfinished(text) ? sinceMs + LONG_PAUSE_MS : nowMs; // the engine has waited already
+      this.#apply({ type: "words", sinceMs, untilMs, nowMs, goesOn });
+    } else if (heard !== "stop") this.#apply({ type: "nothing", goesOn });
+    if (heard === "stop") this.#handleCommand();
+  }
+
+  /**
+   * The user has ended it by voice. What was said before a pause is sent, as it is where its text comes in
+   * time; what sounds unfinished stays in the field.
+   */
+  #handleCommand(): void {
+    const model = this.#setup.dictation.composer.get();
+    if (!hasOpenUtterance(model) && !isUnfinished(model.text)) this.#apply({ type: "said" });
+    this.#isEndedByVoice = true;
+    this.stop();
   }
 
   #choosePauseMs(text: string): number {
@@ -215,6 +231,7 @@ export class HandsFree {
     if ("isMuted" in state && !state.isMuted) this.#duplex.handleUnmuted();
     if (isRecording(state) !== this.#isListening) {
       this.#isListening = !this.#isListening;
+      if (this.#isListening) this.#isEndedByVoice = false;
       this.#duplex.handleMicrophone();
       // Who presses the microphone wants to speak.
       if (this.#isListening && this.#state.kind === "off") this.#setup.reading.skip();

@@ -66,7 +66,17 @@ describe("a turn", () => {
 
 /** What may happen, in any order: `submit` is the user's own Enter. */
 type Move =
-  "speech" | "pause" | "final" | "unfinished" | "phantom" | "wait" | "edit" | "submit" | "chat" | "stop";
+  | "speech"
+  | "pause"
+  | "final"
+  | "unfinished"
+  | "phantom"
+  | "wait"
+  | "edit"
+  | "submit"
+  | "chat"
+  | "said"
+  | "stop";
 
 /** The page around the state: a field, a chat that is free or not, and what it was sent. */
 class Page {
@@ -125,13 +135,26 @@ class Page {
         return this.submit();
       case "chat":
         return this.answer(!this.isFree);
+      case "said":
+        return this.apply({ type: "said" });
       case "stop":
         return this.apply({ type: "stopped", reason: null });
     }
   }
 }
 
-const MOVES: Move[] = ["speech", "pause", "final", "unfinished", "phantom", "wait", "edit", "submit", "chat"];
+const MOVES: Move[] = [
+  "speech",
+  "pause",
+  "final",
+  "unfinished",
+  "phantom",
+  "wait",
+  "edit",
+  "submit",
+  "chat",
+  "said",
+];
 const anyOrder = fc.array(fc.constantFrom(...MOVES), { maxLength: 40 });
 
 describe("in any order of events", () => {

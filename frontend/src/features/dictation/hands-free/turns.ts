@@ -30,6 +30,8 @@ export type HandsFreeEvent =
   | { type: "words"; sinceMs: number; untilMs: number; nowMs: number; goesOn: boolean }
   /** An utterance came to nothing. */
   | { type: "nothing"; goesOn: boolean }
+  /** Nothing more is said: what waits is due. */
+  | { type: "said" }
   | { type: "time"; nowMs: number }
   /** The user has edited the text, or undone an utterance: it is theirs to send. */
   | { type: "edited" }
@@ -80,6 +82,8 @@ function advanceTurn(turn: Turn, event: TurnEvent): Turn {
     case "nothing":
       if (event.goesOn) return turn;
       return hasWords(turn) ? DUE : OPEN; // the pause before it was long enough
+    case "said":
+      return hasWords(turn) ? DUE : OPEN;
     case "time":
       return turn.kind === "pausing" && turn.isFinal && event.nowMs >= turn.untilMs ? DUE : turn;
     case "edited":

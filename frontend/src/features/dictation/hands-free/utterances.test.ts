@@ -1,7 +1,7 @@
 /** Utterances of a hands-free conversation: the command that ends it, phantoms, open ends, and echoes. */
 import { expect, it } from "vitest";
 
-import { classifyUtterance, isEcho, isUnfinished } from "./utterances";
+import { isEcho, isUnfinished, readUtterance } from "./utterances";
 
 it.each([
   "Stop listening.",
@@ -10,7 +10,19 @@ it.each([
   "Deja de escuchar.",
   " ¡Deja de escuchar! ",
   "Dejá de escuchar",
-])("takes %j for the command", (text) => expect(classifyUtterance(text)).toBe("stop"));
+  "Stop. Listening!",
+])("takes %j for the command", (text) => expect(readUtterance(text)).toEqual({ kind: "stop", words: "" }));
+
+it.each([
+  ["What is the weather like today? Stop listening.", "What is the weather like today?"],
+  ["What is the weather like today?  stop, listening", "What is the weather like today?"],
+  ["Write a poem. Make it short… Stop. Listening.", "Write a poem. Make it short…"],
+  ["Call it “Tom.” Stop listening!", "Call it “Tom.”"],
+  ["¿Qué tiempo hace? ¡Deja de escuchar!", "¿Qué tiempo hace?"],
+  ["Um. Stop listening.", ""],
+])("takes the last sentence of %j for the command", (text, words) =>
+  expect(readUtterance(text)).toEqual({ kind: "stop", words }),
+);
 
 it.each([
   "Stop listening to him.",
@@ -18,15 +30,19 @@ it.each([
   "No deja de escuchar música",
   "Stop.",
   "Escuchar",
-])("sends %j", (text) => expect(classifyUtterance(text)).toBe("words"));
+  "Tell him to stop listening",
+  "The button says: stop listening.",
+  "Stop listening. To him, I mean.",
+  "I told him. Please stop listening.",
+])("sends %j", (text) => expect(readUtterance(text)).toEqual({ kind: "words", words: text }));
 
 it.each(["", "  ", ".", "...", "¿?", "- …", "Um.", "Hmm, uh...", "Eh…", "Em, eh."])(
   "never sends %j",
-  (text) => expect(classifyUtterance(text)).toBe("nothing"),
+  (text) => expect(readUtterance(text)).toEqual({ kind: "nothing", words: "" }),
 );
 
 it.each(["是的", "да", "7", "Yes.", "Sí", "No"])("sends %j, however short", (text) =>
-  expect(classifyUtterance(text)).toBe("words"),
+  expect(readUtterance(text).kind).toBe("words"),
 );
 
 it.each([

@@ -1,6 +1,6 @@
 /** What an utterance is to hands-free: words to send, nothing, or the command that ends it. Pure. */
 
-/** Each ends hands-free as a whole utterance, whatever the language of the page. */
+/** Each ends hands-free as an utterance or as the last sentence of one, whatever the language of the page. */
 const STOP_COMMANDS: ReadonlySet<string> = new Set(["stop listening", "deja de escuchar"]);
 /** Sounds that people make while they think, and that are no prompt alone. */
 const FILLERS: ReadonlySet<string> = new Set(
@@ -16,15 +16,31 @@ const LEADING_WORDS: ReadonlySet<string> = new Set(
 /** Marks after which a sentence goes on. */
 const OPEN_END = /(?:[,:;–—-]|\.{2,}|…)\s*$/u;
 const CLOSED_END = /[?!]["”»)\]]*\s*$/u;
+/** Behind it a sentence begins. */
+const SENTENCE_END = /[.?!…]["”»)\]]*\s+/gu;
 /** How much of what is heard must be in what is read, in the same order, to be taken for it. */
 const ECHO_SHARE = 0.6;
 
 export type UtteranceKind = "words" | "nothing" | "stop";
 
-export function classifyUtterance(text: string): UtteranceKind {
-  const words = splitFoldedWords(text);
-  if (STOP_COMMANDS.has(words.join(" "))) return "stop";
-  return words.every((word) => FILLERS.has(word)) ? "nothing" : "words";
+export interface Utterance {
+  kind: UtteranceKind;
+  /** What was said but for the command; empty where that is nothing. */
+  words: string;
+}
+
+/** A slow speaker's pause, or a short one, leaves the command in one utterance with the words before it. */
+export function readUtterance(text: string): Utterance {
+  const starts = [0, ...[...text.matchAll(SENTENCE_END)].map((end) => end.index + end[0].length)];
+  const command = starts.find((start) => isCommand(text.slice(start)));
+  const words = command === undefined ? text : text.slice(0, command).trimEnd();
+  const isNothing = splitFoldedWords(words).every((word) => FILLERS.has(word));
+  const kind = isNothing ? "nothing" : "words";
+  return { kind: command === undefined ? kind : "stop", words: isNothing ? "" : words };
+}
+
+function isCommand(text: string): boolean {
+  return STOP_COMMANDS.has(splitFoldedWords(text).join(" "));
 }
 
 /** Whether the text sounds as if more of it is to come: the pause before it is sent is longer then. */
