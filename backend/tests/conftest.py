@@ -1,5 +1,6 @@
 """Fixtures of all tests: a clean environment, real servers on free ports, samples; required tests must not skip."""
 
+import inspect
 import os
 import wave
 from collections.abc import Generator, Iterator
@@ -7,6 +8,7 @@ from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 
+import httpx2
 import hypothesis
 import numpy as np
 import pytest
@@ -88,6 +90,13 @@ def no_system_certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator
         patch.setenv("SSL_CERT_DIR", str(tmp_path_factory.mktemp("certificates")))
         patch.setenv("PROMPTER_CHAT__TITLES", "false")  # for servers that serve several tests
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def patient_clients() -> None:
+    """A client to whom a test gives no time of its own waits as long as a busy machine takes, instead of 5 s."""
+    default: httpx2.Timeout = inspect.signature(httpx2.Client).parameters["timeout"].default
+    default.connect = default.read = default.write = default.pool = 60.0
 
 
 @pytest.fixture(autouse=True, scope="session")

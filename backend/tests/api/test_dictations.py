@@ -413,7 +413,7 @@ async def test_a_user_decides_whether_audio_is_kept(served: RunningServer, http:
             await client.stop()
         await wait_for_state(http, ready["dictation_id"], "final")
         data = served.resources.settings.data_dir
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             while list(data.glob("spool/*/*")) or list(data.glob("audio/*/*")):  # noqa: ASYNC110  # a thread deletes
                 await anyio.sleep(0.02)
         assert (await http.patch("/api/settings", json={})).json()["keep_audio"] is False

@@ -50,7 +50,7 @@ async def upstream(listener: socket.socket) -> AsyncIterator[FakeUpstream]:
 
 @pytest.fixture
 async def client(upstream: FakeUpstream, asked_server: str) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=asked_server, timeout=10, trust_env=False) as made:
+    async with httpx2.AsyncClient(base_url=asked_server, timeout=60, trust_env=False) as made:
         yield made
 
 
@@ -107,7 +107,7 @@ async def stream_events(script: list[Any], gates: dict[str, Gate]) -> list[tuple
     text = ""
     with serve_engine(FakeEngine(), registrations=registrations, llm=llm) as served:
         async with (
-            httpx2.AsyncClient(base_url=served.url, timeout=10, trust_env=False) as client,
+            httpx2.AsyncClient(base_url=served.url, timeout=60, trust_env=False) as client,
             client.stream("POST", "/llm/generate", json=body) as answer,
         ):
             assert answer.status_code == 200
@@ -250,10 +250,10 @@ async def test_leaving_while_the_upstream_is_silent_closes_it(
 ) -> None:
     upstream.script.append(silent_reply())
     asking = asyncio.ensure_future(generate(client, stream=stream))
-    await asyncio.wait_for(upstream.asked.wait(), 5)
+    await asyncio.wait_for(upstream.asked.wait(), 30)
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
-    await asyncio.wait_for(upstream.left.wait(), 1)
+    await asyncio.wait_for(upstream.left.wait(), 30)
 
 
 async def test_leaving_a_whole_answer_half_way_closes_the_upstream(
@@ -261,10 +261,10 @@ async def test_leaving_a_whole_answer_half_way_closes_the_upstream(
 ) -> None:
     upstream.script.append(chat_reply(*["word "] * 500, pause_s=0.02))
     asking = asyncio.ensure_future(generate(client))
-    await asyncio.wait_for(upstream.asked.wait(), 5)
+    await asyncio.wait_for(upstream.asked.wait(), 30)
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
-    await asyncio.wait_for(upstream.left.wait(), 1)
+    await asyncio.wait_for(upstream.left.wait(), 30)
 
 
 @pytest.mark.parametrize("pause_s", [0.0, 0.0005, 0.005, 0.02, 0.5])
@@ -276,7 +276,7 @@ async def test_leaving_a_stream_closes_the_upstream_at_every_rate(
     async with client.stream("POST", "/llm/generate", json=body) as response:
         assert response.status_code == 200
         await anext(response.aiter_bytes())
-    await asyncio.wait_for(upstream.left.wait(), 1)
+    await asyncio.wait_for(upstream.left.wait(), 30)
 
 
 async def test_leaving_a_stream_that_hangs_closes_the_upstream(
@@ -286,7 +286,7 @@ async def test_leaving_a_stream_that_hangs_closes_the_upstream(
     body = {"messages": MESSAGES, "stream": True}
     async with client.stream("POST", "/llm/generate", json=body) as response:
         await anext(response.aiter_bytes())
-    await asyncio.wait_for(upstream.left.wait(), 1)
+    await asyncio.wait_for(upstream.left.wait(), 30)
 
 
 async def test_every_field_and_answer_is_described(server: str) -> None:
@@ -304,7 +304,7 @@ async def test_every_field_and_answer_is_described(server: str) -> None:
 async def test_half_a_character_in_a_prompt_is_refused(server: str, stream: bool) -> None:
     """JSON can carry half a surrogate pair, UTF-8 cannot: the answer would break off without a word."""
     body = f'{{"messages":[{{"role":"user","content":"\\ud800 hi"}}],"stream":{json.dumps(stream)}}}'
-    async with httpx2.AsyncClient(base_url=server, timeout=10, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=server, timeout=60, trust_env=False) as client:
         response = await client.post(
             "/llm/generate", content=body, headers={"content-type": "application/json"}
         )

@@ -54,7 +54,7 @@ class FakeSource:
 async def test_a_quiet_line_is_kept_open() -> None:
     client, source = FakeClient(), FakeSource()
     stream = EventStream(source.events(), slow_reader_s=5, keep_alive_s=0.05)
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with anyio.create_task_group() as group:
             group.start_soon(stream, {"type": "http"}, client.receive, client.send)
             while len(client.bodies) < 4:
@@ -69,7 +69,7 @@ async def test_a_quiet_line_is_kept_open() -> None:
 async def test_a_client_that_does_not_read_is_let_go_of(reads: int, got: list[bytes]) -> None:
     client, source = FakeClient(reads=reads), FakeSource()
     stream = EventStream(source.events(), slow_reader_s=0.2, keep_alive_s=0.1)
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         await stream({"type": "http"}, client.receive, client.send)
     assert source.closed
     assert client.bodies == [*got, b""]
@@ -77,7 +77,7 @@ async def test_a_client_that_does_not_read_is_let_go_of(reads: int, got: list[by
 
 async def test_a_client_that_leaves_in_a_wait_closes_the_source_at_once() -> None:
     client, source = FakeClient(), FakeSource()
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with anyio.create_task_group() as group:
             group.start_soon(
                 EventStream(source.events(), slow_reader_s=5), {"type": "http"}, client.receive, client.send
@@ -131,7 +131,7 @@ async def test_a_failure_before_the_first_event_is_raised() -> None:
 
 async def test_a_quiet_source_may_be_spoken_for_and_then_fails_as_an_event() -> None:
     client = FakeClient()
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         stream = late_stream(FailingSource(client.heard), [b"wait"])
         await stream({"type": "http"}, client.receive, client.send)
     assert (client.has_head, client.bodies) == (True, [b"wait", b"not_found", b""])
@@ -141,7 +141,7 @@ async def test_a_client_that_leaves_before_the_first_event_is_sent_nothing() -> 
     client = FakeClient()
     client.gone.set()
     source = FailingSource(anyio.Event())
-    with anyio.fail_after(5), pytest.raises(HTTPException):
+    with anyio.fail_after(30), pytest.raises(HTTPException):
         await late_stream(source, [])({"type": "http"}, client.receive, client.send)
     assert (client.has_head, client.bodies) == (False, [])
 

@@ -19,7 +19,7 @@ from wyoming.info import Describe, Info, SelectProgram
 
 from app.api.deps import Resources
 from app.api.dialects.wyoming_wire import WyomingEvent, encode_event
-from app.api.wyoming_server import WyomingConnection
+from app.api.wyoming_server import DESCRIBE_S, WyomingConnection
 from app.core.errors import CannotStart
 from app.core.security import LOCAL_USER_ID
 from app.main import create_app
@@ -93,15 +93,16 @@ async def test_describe_is_what_home_assistant_reads() -> None:
 
 
 async def test_describe_waits_for_no_engine_that_is_known() -> None:
-    """Home Assistant waits for a second."""
-    engine = FakeEngine()
+    """Home Assistant waits for a second: `info` comes while the engine is still asked."""
+    assert DESCRIBE_S < 1
+    engine, gate = FakeEngine(), Gate()
     async with serving(engine) as resources, connected(resources) as client:
         await client.write_event(Describe().event())
         [first] = await read_until(client, "info")
-        engine.script.delays_s["status"] = 2.0
-        async with asyncio.timeout(1):
-            await client.write_event(Describe().event())
-            [second] = await read_until(client, "info")
+        engine.script.gates["status"] = gate
+        await client.write_event(Describe().event())
+        [second] = await read_until(client, "info")
+        gate.open()
         assert second.data == first.data
 
 
@@ -173,8 +174,8 @@ async def test_a_client_that_leaves_frees_its_engine_and_keeps_its_finals() -> N
             await client.write_event(AudioStart(**FORMAT).event())
             await say(client, make_sentence(2.0) + make_sentence(0.0))
             await read_until(client, "transcript-chunk")
-        await wait_until(lambda: engine.all_closed and resources.sockets.open == 0, 1.5)
-        await wait_until(lambda: resources.sessions.dictating == 0, 1.0)
+        await wait_until(lambda: engine.all_closed and resources.sockets.open == 0)
+        await wait_until(lambda: resources.sessions.dictating == 0)
         listed = await resources.dictations.list_page(LOCAL_USER_ID, limit=10)
     assert [entry.session_label for entry in listed.items] == ["wyoming"]
 
@@ -214,7 +215,7 @@ async def test_whoever_says_nothing_is_sent_away() -> None:
     async with serving(limits={"idle_socket_s": 0.3}) as resources, connected(resources) as client:
         [error] = await read_until(client, "error")
         assert error.data["code"] == "idle_timeout"
-        await wait_until(lambda: resources.sockets.open == 0, 1.0)
+        await wait_until(lambda: resources.sockets.open == 0)
 
 
 async def test_an_engine_that_fails_says_so() -> None:
@@ -250,7 +251,7 @@ async def test_an_end_does_not_wait_for_a_call_that_hangs() -> None:
         await say(client, make_sentence(0.0))
         await client.write_event(AudioStop().event())
         await asyncio.to_thread(gate.reached.wait, PATIENCE_S)
-        await asyncio.wait_for(resources.sessions.drain(), 2.0)
+        await asyncio.wait_for(resources.sessions.drain(), PATIENCE_S)
         gate.open()
 
 

@@ -32,7 +32,7 @@ BROWSER = [pytest.mark.once, pytest.mark.asyncio(loop_scope="session")]
 IN_BOTH = pytest.mark.parametrize("browser_name", ["chromium", "firefox"])
 """Marks a test that runs in each browser; others run in Chromium."""
 IN_FIREFOX = pytest.mark.parametrize("browser_name", ["firefox"])
-SETTLES_MS = 15_000
+SETTLES_MS = 40_000
 """How long anything on the page may take on a busy machine."""
 BUILD_S = 110
 

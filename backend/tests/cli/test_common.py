@@ -22,14 +22,14 @@ def test_ctrl_c_wakes_a_loop_that_waits() -> None:
         signal.pthread_kill(threading.get_ident(), signal.SIGINT)
 
     async def wait_for_a_server_that_says_nothing() -> None:
-        await asyncio.sleep(8)
+        await asyncio.sleep(60)
 
     other = threading.Thread(target=press_ctrl_c)
     other.start()
     began_s = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         run_async(wait_for_a_server_that_says_nothing())
-    assert time.monotonic() - began_s < 4
+    assert time.monotonic() - began_s < 30
     other.join()
 
 

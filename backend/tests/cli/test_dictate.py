@@ -182,7 +182,7 @@ def ended(process: "subprocess.Popen[bytes]") -> tuple[int, bytes]:
     """Its exit code, and what it had to say; its standard input stays open."""
     assert process.stderr is not None
     try:
-        code = process.wait(timeout=10)
+        code = process.wait(timeout=60)
     except subprocess.TimeoutExpired:
         process.kill()
         pytest.fail(f"it did not end; it said {process.stderr.read()!r}")

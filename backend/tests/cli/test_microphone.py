@@ -68,7 +68,7 @@ class FakeKeyboard:
         return True
 
     def readline(self) -> str:
-        self.enter.wait(timeout=10)
+        self.enter.wait(timeout=60)
         return "\n"
 
 

@@ -28,6 +28,8 @@ from tests.support.stored_dictations import fetch_dictations
 
 RECORDING = SAMPLES / "en_two_requests_16k.wav"
 """Two sentences, 8.6 s; between them 1 s without speech, at 4 s."""
+IN_MID_SENTENCE_S = 7.0
+"""A moment of the second one."""
 SPEED = 4.0
 PATIENCE_S = 40.0
 
@@ -35,10 +37,12 @@ PATIENCE_S = 40.0
 class Speaker:
     """`prompter dictate` with a microphone, in a process of its own and with a data folder of its own."""
 
-    def __init__(self, folder: Path, url: str, *arguments: str, speed: float = SPEED) -> None:
+    def __init__(
+        self, folder: Path, url: str, *arguments: str, speed: float = SPEED, until_s: float = 1e6
+    ) -> None:
         self.folder = folder
         self.url = url
-        self.environment = make_speaker_environment(folder, speed)
+        self.environment = make_speaker_environment(folder, speed, until_s)
         self.errors = folder / "errors.txt"
         self.output = folder / "output.txt"
         with self.errors.open("ab") as errors, self.output.open("ab") as output:
@@ -98,7 +102,7 @@ class Speaker:
         )
 
 
-def make_speaker_environment(folder: Path, speed: float) -> dict[str, str]:
+def make_speaker_environment(folder: Path, speed: float, until_s: float) -> dict[str, str]:
     modules = folder / "modules"
     modules.mkdir(exist_ok=True)
     shutil.copy(fake_sounddevice.__file__, modules / "sounddevice.py")
@@ -107,12 +111,13 @@ def make_speaker_environment(folder: Path, speed: float) -> dict[str, str]:
         XDG_DATA_HOME=str(folder),
         FAKE_MICROPHONE=str(RECORDING),
         FAKE_SPEED=str(speed),
+        FAKE_UNTIL_S=str(until_s),
     )
 
 
 @contextmanager
-def speak(folder: Path, url: str, *arguments: str, speed: float = SPEED) -> Iterator[Speaker]:
-    speaker = Speaker(folder, url, *arguments, speed=speed)
+def speak(folder: Path, url: str, *arguments: str, **pace: float) -> Iterator[Speaker]:
+    speaker = Speaker(folder, url, *arguments, **pace)
     try:
         yield speaker
     finally:
@@ -206,12 +211,12 @@ def relay(port: int, url: str) -> Iterator[None]:
 
 
 def test_a_command_that_was_killed_left_what_has_no_text(served: RunningServer, tmp_path: Path) -> None:
-    with speak(tmp_path, served.url) as speaker:
+    with speak(tmp_path, served.url, until_s=IN_MID_SENTENCE_S) as speaker:
         speaker.until(lambda it: len(it.texts) == 1 and it.unsent_s > 1)
         speaker.kill()
     listed = json.loads(speaker.run("--json").stdout)
     assert [(item["url"], item["user"], item["in_use"]) for item in listed] == [(served.url, "local", False)]
-    assert 1000 < listed[0]["left_ms"] < 7000
+    assert 1000 < listed[0]["left_ms"] < 1000 * IN_MID_SENTENCE_S
     assert served.url in speaker.run().stdout
     sent = speaker.run("send")
     assert sent.returncode == 0
@@ -227,7 +232,7 @@ def test_what_the_server_has_made_text_of_meanwhile_is_shown_and_not_sent_again(
 ) -> None:
     """The session waited for its client in vain: its text is stored."""
     with serve_engine(FakeEngine(), limits={"resume_s": 0.2}) as server:
-        with speak(tmp_path, server.url) as speaker:
+        with speak(tmp_path, server.url, until_s=IN_MID_SENTENCE_S) as speaker:
             speaker.until(lambda it: len(it.texts) == 1 and it.unsent_s > 1)
             speaker.kill()
         speaker.until(lambda _: [len(finals) for finals in list_stored(server.url)] == [2])

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.once
 GUIDES = [ROOT / "docs" / "deployment.md", ROOT / "docs" / "es" / "deployment.md"]
 CHAT = {"model": "echo", "messages": [{"role": "user", "content": "hello"}]}
 BROWSER = {"Accept": "text/html"}
-STARTS_S = 10
+STARTS_S = 60
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,6 @@ async def test_nothing_is_lost_mixed_up_or_kept() -> None:
                 freed_s += await crowd(server, upstream, number)
                 memory_mb.append(server.read_memory_mb() or 0.0)
     assert len(freed_s) == ROUNDS * CROWD / LEAVES
-    assert max(freed_s) < 1.0
+    assert max(freed_s) < 10.0
     # The first rounds fill pools and caches; what grows after them would grow for ever.
     assert memory_mb[-1] - memory_mb[1] < GROWTH_MB, memory_mb

@@ -314,7 +314,7 @@ async def test_a_client_that_leaves_frees_its_engine(point: str, politely: bool)
                 await leaving if point != "starting" else None
                 for gate in engine.script.gates.values():
                     gate.open()
-                await wait_until(lambda: engine.all_closed and served.resources.sockets.open == 1, 1.5)
+                await wait_until(lambda: engine.all_closed and served.resources.sockets.open == 1)
                 await leaving
             # Behind a `start` that waits nobody reads how the client left: until a send finds out, it may come back.
             if point != "start waits":

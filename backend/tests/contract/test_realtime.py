@@ -245,7 +245,7 @@ async def test_a_lost_client_frees_its_engine_and_its_words_are_stored() -> None
             client.connection.transport.abort()
             await wait_until(lambda: served.resources.sessions.dictating == 0)
             took_s = time.monotonic() - lost_at
-        assert took_s < 1
+        assert took_s < 15
         assert engine.all_closed
         assert served.resources.sessions.waiting == 0, "nobody can come back"
         stored = await _list_dictations(served)

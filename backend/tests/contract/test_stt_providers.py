@@ -126,7 +126,7 @@ async def test_its_state_is_one_of_the_list_and_told_in_time(subject: Subject) -
     for provider in (subject.build(), subject.provider):
         began_s = time.monotonic()
         status = await provider.status()
-        assert time.monotonic() - began_s <= 3
+        assert time.monotonic() - began_s <= 20
         assert status.state is ProviderState.READY
         assert status.description
 

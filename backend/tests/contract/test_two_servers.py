@@ -108,7 +108,7 @@ def test_stop_works_at_the_other_server(two: Pair) -> None:
     stored = there.load_answer(conversation_id)
     assert stopped == {"status": "stopped", "message_id": stored["id"]}
     assert (events[-1].name, events[-1].data["status"]) == ("done", "stopped")
-    assert took_s < 5.0
+    assert took_s < 20.0
     assert join_told(events) == stored["content"] == "".join(FIRST)
     idle = there.http.post(f"/api/conversations/{conversation_id}/stop").json()
     assert idle == {"status": "idle", "message_id": None}

@@ -1,7 +1,8 @@
 """A sound library for a command in a process of its own: its microphone speaks the recording that a test names.
 
 A test copies this file to a folder of the command's path. FAKE_MICROPHONE is a WAV of one channel; FAKE_SPEED how much
-faster than life it is spoken. After it the microphone goes on with the noise of a quiet room.
+faster than life it is spoken. After it the microphone goes on with the noise of a quiet room, or gives nothing more
+from FAKE_UNTIL_S of the recording on.
 """
 
 import os
@@ -30,6 +31,7 @@ class RawInputStream:
         self._samples = blocksize
         self._pause_s = blocksize / samplerate / float(os.environ.get("FAKE_SPEED", "1"))
         self._callback = callback
+        self._until = 2 * int(samplerate * float(os.environ.get("FAKE_UNTIL_S", "1e6")))
         self._is_closed = threading.Event()
 
     def __enter__(self) -> None:
@@ -40,7 +42,7 @@ class RawInputStream:
 
     def _speak(self) -> None:
         at, size = 0, 2 * self._samples
-        while not self._is_closed.wait(self._pause_s):
+        while at < self._until and not self._is_closed.wait(self._pause_s):
             block = self._speech[at : at + size]
             at += size
             self._callback(block + b"\1\0" * ((size - len(block)) // 2), self._samples, None, None)

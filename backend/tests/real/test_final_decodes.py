@@ -23,7 +23,7 @@ from app.weights.checkpoints import read_checkpoint
 from tests.conftest import SPEECH
 from tests.real.recall import RATE_HZ, Heard, assert_understood, list_human_clips, load_audio
 
-pytestmark = [pytest.mark.once, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.once, pytest.mark.timeout(600)]
 
 RECORDINGS = SPEECH.parent / "repro"
 """Recordings that lost a sentence."""

@@ -15,7 +15,7 @@ from tests.conftest import SAMPLES, read_wav
 from tests.real.recall import Clip, Heard, assert_understood
 from tests.support.server import run_server
 
-pytestmark = [pytest.mark.once, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.once, pytest.mark.timeout(600)]
 
 COMMANDS = {
     "en_weather_madrid_48k": ("en", "What is the weather like in Madrid today?"),

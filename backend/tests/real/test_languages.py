@@ -8,7 +8,7 @@ from tests.conftest import SPEECH
 from tests.real.recall import RATE_HZ, Clip, dictate, list_human_clips, load_audio
 from tests.support.speech_client import Event, make_silence
 
-pytestmark = [pytest.mark.once, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.once, pytest.mark.timeout(600)]
 
 SENTENCES = (
     "en_cmd_would_you_please", "es_fleurs_006", "en_ls_6930-75918-0000", "es_fleurs_002", "en_ls_1272-128104-0000",

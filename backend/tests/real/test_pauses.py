@@ -16,7 +16,7 @@ from tests.real.recall import (
 )
 from tests.support.speech_client import Event
 
-pytestmark = [pytest.mark.once, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.once, pytest.mark.timeout(600)]
 
 FRAME = RATE_HZ // 50
 ONE_SENTENCE = {

@@ -8,7 +8,7 @@ from tests.conftest import SPEECH
 from tests.real.recall import dictate, join_finals, load_audio
 from tests.support.noises import at_level, to_telephone
 
-pytestmark = [pytest.mark.once, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.once, pytest.mark.timeout(600)]
 
 
 def load_clip(name: str) -> Samples:

@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import SPEECH
 from tests.real.recall import Clip, Heard, assert_understood, upload
 
-pytestmark = [pytest.mark.once, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.once, pytest.mark.timeout(600)]
 
 REPORT = "Please send the report to the office on Monday morning."
 NEIGHBOURHOOD = "He asked himself something warm and living quickeneth me it must be in the neighbourhood"

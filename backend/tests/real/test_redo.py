@@ -8,7 +8,7 @@ from tests.conftest import SPEECH, read_wav
 from tests.real.recall import Heard, assert_understood, list_human_clips
 from tests.support.speech_client import close_sockets, connect_speech_client
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 PATIENCE_S = 120.0
 

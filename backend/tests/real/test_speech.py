@@ -25,7 +25,7 @@ from tests.real.recall import (
 from tests.support.recordings import encode
 from tests.support.speech_client import make_silence
 
-pytestmark = [pytest.mark.once, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.once, pytest.mark.timeout(600)]
 
 # Measured less some words: arithmetic differs between processors, and with it a word here and there.
 HUMAN = {"en": {"kept": 0.915, "invented": 0.1}, "es": {"kept": 0.86, "invented": 0.15}}

@@ -353,7 +353,7 @@ async def test_what_was_acknowledged_survives_kill_9(
         acknowledged = [int(next(said)) for _ in range(after)][-1]
         process.send_signal(signal.SIGKILL)
         acknowledged = max([acknowledged, *(int(line) for line in said if line.endswith("\n"))])
-    process.wait(timeout=10)
+    process.wait(timeout=60)
     async with database.read() as session:
         (conversation,) = (await conversations.list_page(session, ana)).items
         kept = [

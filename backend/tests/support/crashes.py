@@ -23,7 +23,8 @@ LONGEST_S = 4.0
 SAVED_S = 0.5
 """The most of an answer that may be lost: the text that was shown this short before the kill (s) …"""
 SLACK_S = 0.5
-"""… and this much more on a busy machine (s)."""
+"""… and this much more on a busy machine (s), and as long as the server took to answer anything at the time."""
+LOOK_S = 0.05
 
 Between = Callable[[], Awaitable[None]]
 
@@ -79,6 +80,8 @@ class CrashCampaign:
         """Called between a kill and the next start."""
         self._chance = random.Random(seed)
         self._numbers = count()
+        self._late_s = 0.0
+        """The longest that the server took for a simple answer in the last seconds before it was killed."""
         self._conversations: list[str] = []
         self._exchanges: list[Exchange] = []
         self.tally: Counter[str] = Counter()
@@ -110,9 +113,24 @@ class CrashCampaign:
             await self._check(client)
             for place in await self._places(client):
                 group.start_soon(self._speak, client, place, random.Random(self._chance.random()))
+            asked: list[float] = []
+            self._late_s = 0.0
+            group.start_soon(self._note_lateness, client, asked)
             await anyio.sleep(self._chance.uniform(self._earliest_s, LONGEST_S))
             self._killed_s = time.monotonic()
             await anyio.to_thread.run_sync(server.kill)
+            self._late_s = max(self._late_s, time.monotonic() - asked[-1] if asked else 0.0)
+
+    async def _note_lateness(self, client: httpx2.AsyncClient, asked: list[float]) -> None:
+        """Ask again and again until the server is gone; `asked` gets when."""
+        while True:
+            asked.append(time.monotonic())
+            try:
+                await client.get("/health")
+            except httpx2.TransportError:
+                return
+            self._late_s = max(self._late_s, time.monotonic() - asked[-1])
+            await anyio.sleep(LOOK_S)
 
     async def _places(self, client: httpx2.AsyncClient) -> list[str]:
         """A conversation for each speaker: an earlier one, sometimes a new one."""
@@ -182,7 +200,7 @@ class CrashCampaign:
         self.tally["interrupted with more than was seen"] += kept > len(exchange.text)
         lost_at_s = min((at_s for at_s, chars in exchange.times if chars > kept), default=self._killed_s)
         self.most_lost_s = max(self.most_lost_s, self._killed_s - lost_at_s)
-        assert kept >= exchange.chars_at(self._killed_s - SLACK_S - SAVED_S), (
+        assert kept >= exchange.chars_at(self._killed_s - SLACK_S - SAVED_S - self._late_s), (
             f"{exchange.question}: only {kept} characters are kept, {self._killed_s - lost_at_s:.2f} s are lost"
         )
 

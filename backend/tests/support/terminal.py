@@ -33,5 +33,5 @@ class FakeTerminal:
         """(exit code, seconds it took, what it still said)."""
         started_s = time.monotonic()
         self.process.send_signal(how)
-        out, err = self.process.communicate(timeout=20)
+        out, err = self.process.communicate(timeout=60)
         return self.process.returncode, time.monotonic() - started_s, out + err

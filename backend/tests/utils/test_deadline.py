@@ -10,7 +10,7 @@ from app.utils.deadline import PausableDeadline
 
 async def test_the_scope_is_cancelled_at_the_deadline() -> None:
     deadline = PausableDeadline(0.02)
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         with deadline.make_scope() as scope:
             await anyio.sleep_forever()
     assert scope.cancelled_caught
@@ -40,7 +40,7 @@ async def test_the_time_goes_on_when_the_last_pause_ends() -> None:
 
 async def test_a_scope_made_in_a_pause_ends_after_it() -> None:
     deadline = PausableDeadline(0.02)
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         with deadline.pause():
             scope = deadline.make_scope()
             with scope:

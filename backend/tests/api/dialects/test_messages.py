@@ -40,7 +40,7 @@ def url(fake: FakeChat, helper: FakeAssistant) -> Iterator[str]:
 async def http(url: str, fake: FakeChat) -> AsyncIterator[httpx2.AsyncClient]:
     fake.script, fake.opened, fake.closed = HELLO, 0, 0
     fake.requests.clear()
-    async with httpx2.AsyncClient(base_url=url, timeout=10, trust_env=False, headers=VERSION) as made:
+    async with httpx2.AsyncClient(base_url=url, timeout=60, trust_env=False, headers=VERSION) as made:
         yield made
 
 

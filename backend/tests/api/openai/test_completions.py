@@ -31,7 +31,7 @@ def url(fake: FakeChat) -> Iterator[str]:
 async def http(url: str, fake: FakeChat) -> AsyncIterator[httpx2.AsyncClient]:
     fake.script, fake.opened, fake.closed = HELLO, 0, 0
     fake.requests.clear()
-    async with httpx2.AsyncClient(base_url=url, timeout=10, trust_env=False) as made:
+    async with httpx2.AsyncClient(base_url=url, timeout=60, trust_env=False) as made:
         yield made
 
 
@@ -77,8 +77,8 @@ async def test_a_client_that_leaves_closes_the_model(http: httpx2.AsyncClient, f
         "POST", "/v1/completions", json={"model": "fake", "prompt": "Hi", "stream": True}
     ) as got:
         await anext(got.aiter_raw())
-    await wait_until(lambda: fake.closed == 1, 1.5)
+    await wait_until(lambda: fake.closed == 1)
     task = asyncio.create_task(ask(http))
     await wait_until(lambda: fake.opened == 2)
     task.cancel()
-    await wait_until(lambda: fake.closed == 2, 1.5)
+    await wait_until(lambda: fake.closed == 2)

@@ -160,5 +160,5 @@ async def test_a_client_that_leaves_white_space_ends_the_work(
     async with http.stream("POST", slow.url + PATH, **body_of("json")) as answer:
         await anext(answer.aiter_raw())
     slow.gate.open()
-    await wait_until(lambda: slow.served.resources.transcriptions.open_jobs == 0, 1.5)
+    await wait_until(lambda: slow.served.resources.transcriptions.open_jobs == 0)
     assert slow.engine.all_closed

