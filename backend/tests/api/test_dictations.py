@@ -306,6 +306,7 @@ async def up(http: httpx2.AsyncClient) -> None:
                 await asyncio.sleep(0.05)
 
 
+@pytest.mark.once
 async def test_what_was_listed_survives_kill_9(tmp_path: Path, reserved_port: int) -> None:
     """And is still the label's latest dictation for `/llm/generate`."""
     with process(tmp_path, reserved_port) as (url, server):

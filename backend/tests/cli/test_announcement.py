@@ -13,6 +13,8 @@ from tests.fakes.chat_upstream import run_in_background
 from tests.support.terminal import FakeTerminal
 from tests.support.tiny_llama import write_tiny_llama
 
+pytestmark = pytest.mark.once
+
 
 @contextlib.contextmanager
 def announcing(**settings: str) -> Iterator[FakeTerminal]:

@@ -14,6 +14,8 @@ from tests.fakes.upstream import FakeUpstream, Reply, Request
 from tests.support.command import ServerProcess, run_server_process
 from tests.support.conversations import SseEvent, join_content, parse_events
 
+pytestmark = pytest.mark.once
+
 KEEPER = {"toolsets": ["calculator"], "approval": {"calculate": "ask"}, "instructions": "Count."}
 
 

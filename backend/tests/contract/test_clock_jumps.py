@@ -14,6 +14,8 @@ from tests.contract.test_approval_crash import KEEPER, CountingModel, asked, dec
 from tests.support.command import run_server_process
 from tests.support.conversations import join_content
 
+pytestmark = pytest.mark.once
+
 CLOCK = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>
