@@ -155,6 +155,8 @@ async def _dictate(
                 screen.show(event)
                 if event.type == "final" and event.text:
                     finals.append(event)
+            if teller is not None and finals:
+                await teller  # a short recording may be over before it is known who answers
         finally:
             if teller is not None:
                 teller.cancel()
