@@ -27,6 +27,9 @@ globalThis.matchMedia ??= (media: string) =>
 // What is waited for comes late on a busy machine.
 configure({ asyncUtilTimeout: 15_000 });
 
+// A check that has to be the same each time draws the same cases; elsewhere each run looks for others.
+if (process.env.PROMPTER_TEST_REQUIRE_ALL) (await import("fast-check")).configureGlobal({ seed: 1 });
+
 beforeAll(() => startI18n("en"));
 afterEach(() => {
   cleanup();
