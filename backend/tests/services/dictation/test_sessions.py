@@ -69,6 +69,22 @@ async def application(engine: FakeEngine, **limits: Any) -> AsyncIterator[Sessio
         yield resources.sessions
 
 
+async def begin(sessions: SessionManager) -> tuple[FakeWire, SpeechSession]:
+    """A dictation that has begun, and its connection."""
+    wire = FakeWire(random.Random(1))
+    session = sessions.open(wire.connection, LOCAL_USER_ID)
+    await session.start("s", StartConfig())
+    await wire.serve(session)
+    return wire, session
+
+
+async def wait_until_closed(engine: FakeEngine) -> None:
+    """Wait until the engine has no session any more."""
+    with anyio.fail_after(30):
+        while not engine.all_closed:  # noqa: ASYNC110  # the engine has no event to wait for
+            await anyio.sleep(0.005)
+
+
 class FakePerson:
     """Dictates chunks over connections that break, by the rules of the protocol."""
 
@@ -225,14 +241,9 @@ async def test_only_so_many_sessions_wait_for_their_clients() -> None:
 async def test_a_token_is_refused_after_the_resume_window() -> None:
     engine = FakeEngine()
     async with application(engine, resume_s=0.05) as sessions:
-        wire = FakeWire(random.Random(1))
-        session = sessions.open(wire.connection, LOCAL_USER_ID)
-        await session.start("s", StartConfig())
-        await wire.serve(session)
+        wire, session = await begin(sessions)
         await sessions.leave(session, over=False)
-        with anyio.fail_after(30):
-            while not engine.all_closed:  # noqa: ASYNC110  # the engine has no event to wait for
-                await anyio.sleep(0.005)
+        await wait_until_closed(engine)
         with pytest.raises(ResumeRefused):
             await sessions.resume(wire.connection, LOCAL_USER_ID, "s", wire.arrived[0]["resume_token"], 1)
 
@@ -241,16 +252,11 @@ async def test_who_breaks_a_dictation_off_and_leaves_meanwhile_lets_it_wait_for_
     """The socket of the old session does not close at once, and the new client has gone before it has."""
     engine = FakeEngine()
     async with application(engine, resume_s=0.05) as sessions:
-        wire = FakeWire(random.Random(1))
-        session = sessions.open(wire.connection, LOCAL_USER_ID)
-        await session.start("s", StartConfig())
-        await wire.serve(session)
+        _, session = await begin(sessions)
         assert session.dictation_id is not None
         with anyio.move_on_after(0.01) as left:
             await sessions.break_off(LOCAL_USER_ID, session.dictation_id)
         assert left.cancelled_caught
         await sessions.leave(session, over=False)
         assert sessions.waiting == 1
-        with anyio.fail_after(30):
-            while not engine.all_closed:  # noqa: ASYNC110  # the engine has no event to wait for
-                await anyio.sleep(0.005)
+        await wait_until_closed(engine)
