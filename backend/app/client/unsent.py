@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import shutil
+import stat
 import time
 from base64 import urlsafe_b64decode
 from dataclasses import asdict, dataclass
@@ -21,6 +22,7 @@ from platformdirs import user_data_path
 
 from app.client.errors import ClientError
 from app.utils.audio_pieces import PIECE_BYTES, delete_pieces, measure_pieces, name_piece, write_pieces
+from app.utils.changing_folders import list_folder
 from app.utils.private_files import write_private
 
 ABOUT, PROGRESS, LOCK = "about.json", "progress", "lock"
@@ -115,13 +117,11 @@ class UnsentSpeech:
 
     def list_items(self) -> list[UnsentItem]:
         """The recordings with unsent speech, the oldest first."""
-        if not self._folder.is_dir():
-            return []
         items = []
-        for folder in self._folder.iterdir():
+        for folder in list_folder(self._folder):
             if (item := _read_item(folder)) is not None:
                 items.append(item)
-            elif folder.is_dir() and time.time() - folder.stat().st_mtime > FORGOTTEN_S:
+            elif _is_forgotten(folder):
                 _remove_if_free(folder)
         return sorted(items, key=lambda item: (item.about.started_at, item.id))
 
@@ -284,6 +284,14 @@ def _read_item(folder: Path, *, is_mine: bool = False) -> UnsentItem | None:
     if left <= 0:
         return None
     return UnsentItem(folder.name, about, progress, left, is_busy=not is_mine and _is_busy(folder))
+
+
+def _is_forgotten(folder: Path) -> bool:
+    try:
+        found = folder.stat()
+    except OSError:
+        return False  # another process has removed it meanwhile
+    return stat.S_ISDIR(found.st_mode) and time.time() - found.st_mtime > FORGOTTEN_S
 
 
 def _is_busy(folder: Path) -> bool:

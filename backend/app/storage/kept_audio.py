@@ -27,6 +27,7 @@ from app.storage.audio_spool import (
 )
 from app.storage.data_folder import AUDIO_FOLDER, SPOOL_FOLDER
 from app.utils.audio_pieces import PIECE_BYTES, PLAIN, list_pieces, name_piece
+from app.utils.changing_folders import list_folder
 from app.utils.private_files import write_private
 
 logger = logging.getLogger(__name__)
@@ -209,13 +210,14 @@ def remove_user_audio(data_dir: Path, user_id: UUID) -> None:
         OSError: it cannot be deleted.
     """
     for name in (SPOOL_FOLDER, AUDIO_FOLDER):
-        for about in sorted((data_dir / name).glob(f"*/{ABOUT}")):
+        for folder in list_folder(data_dir / name):
+            about = folder / ABOUT
             try:
                 is_theirs = read_about(about.read_bytes()).user_id == user_id
-            except (FileNotFoundError, ValueError, KeyError, TypeError):
+            except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
                 continue  # deleted meanwhile, or by the next start: it belongs to nobody
             if is_theirs:
-                shutil.rmtree(about.parent)
+                shutil.rmtree(folder)
 
 
 def back_up_audio(data_dir: Path, target: Path) -> int:
@@ -230,7 +232,7 @@ def back_up_audio(data_dir: Path, target: Path) -> int:
     with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         with tarfile.open(fileobj=file, mode="w|") as tar:
             for name in (SPOOL_FOLDER, AUDIO_FOLDER):  # what moves meanwhile is in one of them, or in both
-                for path in sorted((data_dir / name).glob("*/*")):
+                for path in (each for folder in list_folder(data_dir / name) for each in list_folder(folder)):
                     if _add(tar, path, path.relative_to(data_dir).as_posix()):
                         sessions.add(path.parent.name)
         file.flush()

@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from app.utils.changing_folders import list_folder, measure_file
+
 PIECE_BYTES = 1_000_000
 """A piece is deleted as a whole: about half a minute at 16 kHz."""
 PLAIN = ".pcm"
@@ -19,8 +21,8 @@ def name_piece(first: int) -> str:
 
 def list_pieces(folder: Path) -> Iterator[tuple[int, Path]]:
     """Each piece with the position of its first byte, in order."""
-    for piece in sorted(folder.glob(f"*{PLAIN}")):
-        if piece.stem.isdigit():
+    for piece in list_folder(folder):
+        if piece.suffix == PLAIN and piece.stem.isdigit():
             yield int(piece.stem), piece
 
 
@@ -45,4 +47,4 @@ def delete_pieces(folder: Path, until: int) -> None:
 
 def measure_pieces(folder: Path) -> int:
     """The position behind the last byte; 0 where there is none."""
-    return max([first + piece.stat().st_size for first, piece in list_pieces(folder)], default=0)
+    return max([first + measure_file(piece) for first, piece in list_pieces(folder)], default=0)

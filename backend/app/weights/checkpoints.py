@@ -11,6 +11,7 @@ from huggingface_hub import constants
 
 from app.core.config import Settings
 from app.core.paths import resolve_path
+from app.utils.changing_folders import list_folder, measure_file
 from app.weights.known_checkpoints import TEST_CHECKPOINT, default_rank, shorten_name
 
 REQUIRED_FILES = ("config.json", "model.bin", "tokenizer.json")
@@ -82,7 +83,7 @@ def read_checkpoint(name: str, folder: Path) -> Checkpoint | None:
         vocabulary = next(folder / name for name in VOCABULARY_FILES if (folder / name).is_file())
         stamp = (config.stat().st_mtime_ns, vocabulary.stat().st_mtime_ns)
         is_whisper, multilingual = _read_kind(config, vocabulary, stamp)
-        size_bytes = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+        size_bytes = sum(map(measure_file, list_folder(folder)))
     except (OSError, ValueError):
         return None
     if not is_whisper:
@@ -101,7 +102,7 @@ def is_complete(folder: Path) -> bool:
     return (
         all((folder / name).is_file() for name in REQUIRED_FILES)
         and any((folder / name).is_file() for name in VOCABULARY_FILES)
-        and (folder / "model.bin").stat().st_size >= MIN_WEIGHTS_BYTES
+        and measure_file(folder / "model.bin") >= MIN_WEIGHTS_BYTES
     )
 
 
@@ -133,15 +134,27 @@ def _find_in_cache() -> Iterator[tuple[str, Path]]:
         if not folder.name.startswith("models--"):
             continue
         repo = folder.name.removeprefix("models--").replace("--", "/", 1)
-        main = folder / "refs" / "main"
-        snapshots = sorted(
-            _list_folders(folder / "snapshots"), key=lambda path: path.stat().st_mtime, reverse=True
-        )
-        if main.is_file():
-            snapshots.sort(key=lambda path: path.name != main.read_text().strip())
-        complete = (path for path in snapshots if is_complete(path))
+        complete = (path for path in _list_snapshots(folder) if is_complete(path))
         if path := next(complete, None):
             yield shorten_name(repo), path
+
+
+def _list_snapshots(folder: Path) -> list[Path]:
+    """Return the snapshots of a repository in the cache: the current one, then the others, the newest first."""
+    main = folder / "refs" / "main"
+    try:
+        current = main.read_text().strip()
+    except OSError:
+        current = ""
+    snapshots = _list_folders(folder / "snapshots")
+    return sorted(snapshots, key=lambda path: (path.name == current, _read_mtime_ns(path)), reverse=True)
+
+
+def _read_mtime_ns(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0  # removed meanwhile
 
 
 def _list_folders(root: Path) -> list[Path]:

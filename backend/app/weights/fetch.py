@@ -16,6 +16,8 @@ from typing import Any, ClassVar, Self
 
 import httpx2
 
+from app.utils.changing_folders import measure_file
+
 BLOCK_BYTES = 1 << 20
 MAX_ATTEMPTS = 5
 """Attempts in a row that bring no further bytes before a download is given up."""
@@ -164,17 +166,17 @@ class Fetcher:
         if target.is_file() and _has_checksum(target, file):
             on_bytes(file.size_bytes)
             return
-        on_bytes(min(_size_of(part), file.size_bytes))
+        on_bytes(min(measure_file(part), file.size_bytes))
         failures = 0
-        while _size_of(part) < file.size_bytes:
-            before = _size_of(part)
+        while measure_file(part) < file.size_bytes:
+            before = measure_file(part)
             try:
                 self._stream(file, part, on_bytes)
             except httpx2.RequestError as error:
-                failures = failures + 1 if _size_of(part) <= before else 0
+                failures = failures + 1 if measure_file(part) <= before else 0
                 if failures >= MAX_ATTEMPTS:
                     raise SourceUnreachable(
-                        f"the download of {file.name!r} of {file.package!r} broke off after {_size_of(part)} of"
+                        f"the download of {file.name!r} of {file.package!r} broke off after {measure_file(part)} of"
                         f" {file.size_bytes} bytes ({error}); the same command goes on from there"
                     ) from error
                 time.sleep(failures * self._retry_wait_s)
@@ -187,7 +189,7 @@ class Fetcher:
 
     def _stream(self, file: RemoteFile, part: Path, on_bytes: Callable[[int], None]) -> None:
         """Append what is missing to `part`, as far as it comes."""
-        have = _size_of(part)
+        have = measure_file(part)
         headers = {"Range": f"bytes={have}-"} if have else {}
         with self._client.stream("GET", file.url, headers=headers) as answer:
             self._check_status(answer, file.package)
@@ -199,9 +201,9 @@ class Fetcher:
                 for block in answer.iter_raw():
                     out.write(block)
                     on_bytes(len(block))
-        if not have and _size_of(part) < file.size_bytes:
+        if not have and measure_file(part) < file.size_bytes:
             # An answer that is too short and ends without an error would be asked for without end.
-            raise httpx2.RemoteProtocolError(f"the answer ended after {_size_of(part)} bytes")
+            raise httpx2.RemoteProtocolError(f"the answer ended after {measure_file(part)} bytes")
 
     def _check_status(self, answer: httpx2.Response, package: str) -> None:
         source = self._source
@@ -245,13 +247,9 @@ def _check_size(answer: httpx2.Response, have_bytes: int, file: RemoteFile) -> N
         )
 
 
-def _size_of(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
 def _has_checksum(path: Path, file: RemoteFile) -> bool:
     """Whether the content has the size and the checksum that the source gave."""
-    if _size_of(path) != file.size_bytes:
+    if measure_file(path) != file.size_bytes:
         return False
     digest = (
         hashlib.sha256()

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from app.utils.changing_folders import measure_file
 from app.weights.catalog import IndexPackage
 from app.weights.fetch import (
     DamagedFile,
@@ -282,14 +283,7 @@ def _has_ended(process: "subprocess.Popen[bytes]") -> bool:
 
 def _measure(folder: Path) -> int:
     """Return the bytes of all files below a folder that somebody is writing into."""
-    return sum(_size_of(Path(root) / name) for root, _, names in os.walk(folder) for name in names)
-
-
-def _size_of(path: Path) -> int:
-    try:
-        return path.lstat().st_size
-    except OSError:
-        return 0  # it was renamed or removed meanwhile
+    return sum(measure_file(Path(root) / name) for root, _, names in os.walk(folder) for name in names)
 
 
 _FAILURES: tuple[tuple[str, type[DownloadError], str], ...] = (

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from app.utils.changing_folders import measure_file
 from app.weights.catalog import IndexPackage, KnownWeights, PackagedFile
 from app.weights.fetch import BLOCK_BYTES, DamagedFile, disk_full_errors
 
@@ -75,7 +76,7 @@ def join_files(weights: KnownWeights, folder: Path) -> None:
 
 def has_sha256(path: Path, size_bytes: int, sha256: str) -> bool:
     """Whether a file is there with this size and content."""
-    if not path.is_file() or path.stat().st_size != size_bytes:
+    if not path.is_file() or measure_file(path) != size_bytes:
         return False
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest() == sha256

@@ -1,0 +1,28 @@
+"""Reads folders that somebody else changes meanwhile: what is gone when it is looked at was never there.
+
+`Path.glob` does not promise that: on Python 3.11 it raises where a folder vanishes between two looks.
+"""
+
+import stat
+from pathlib import Path
+
+
+def list_folder(folder: Path) -> list[Path]:
+    """Return what a folder holds, by name; nothing where there is no such folder.
+
+    Raises:
+        OSError: it is there and cannot be read.
+    """
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def measure_file(path: Path) -> int:
+    """Return the bytes of a file; 0 where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0
