@@ -1,5 +1,6 @@
 """`/health/ready` on a real server: each part that the server stands on, and the database, are told when they fail."""
 
+import re
 import sqlite3
 import time
 from collections.abc import Callable
@@ -167,4 +168,4 @@ def test_a_database_that_says_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(lifecycle, "WATCH_S", 5.0)
     with serve_engine(FakeEngine()) as served, make_client(served) as http:
         told = until_it_says(http, is_failing)
-        assert "the database has not answered for 0 s" in told.text
+        assert re.search(r"the database has not answered for \d+ s", told.text), told.text
