@@ -148,7 +148,8 @@ describe("ChatPage", () => {
     await user.click(again);
     await waitFor(() => expect(answers()).toHaveLength(1));
     await user.click(await screen.findByRole("button", { name: "Stop the answer" }));
-    expect(await screen.findByRole("button", { name: "Previous version" })).toBeEnabled(); // no version is out of reach
+    const previous = await screen.findByRole("button", { name: "Previous version" });
+    await waitFor(() => expect(previous).toBeEnabled()); // no version is out of reach
   });
 
   it("says that an answer was stopped below what had come of it", async () => {
@@ -196,6 +197,7 @@ describe("ChatPage", () => {
     await user.type(field(), "hi{Enter}");
     await user.click(await screen.findByRole("button", { name: "Answer again" }));
     await screen.findByRole("group", { name: "Version 2 of 2" });
+    await screen.findByRole("button", { name: "Answer again" });
     expect(answers()[0]).toContain("echo: hi (again)");
     await user.click(screen.getByRole("button", { name: "Previous version" }));
     await screen.findByRole("group", { name: "Version 1 of 2" });
@@ -394,6 +396,14 @@ describe("ChatPage", () => {
   describe("keeps a half-written edit", () => {
     const field = () => screen.findByRole("textbox", { name: "Edit your message" });
 
+    /** The button that edits the last message, once the answer to it is over. */
+    const findEdit = () =>
+      waitFor(() => {
+        const button = screen.getAllByRole("button", { name: "Edit" }).at(-1)!;
+        expect(button).toBeEnabled();
+        return button;
+      });
+
     /** A conversation with one question, whose edit is half-written; the page is `open`ed at it. */
     async function halfWritten() {
       const server = new FakeConversations();
@@ -402,7 +412,7 @@ describe("ChatPage", () => {
         server.fetch(route, { method: "POST", body: JSON.stringify({ message }) });
       await say("/api/chat/stream", "hi");
       const page = open(server, "/c/c");
-      await page.user.click(await screen.findByRole("button", { name: "Edit" }));
+      await page.user.click(await findEdit());
       await page.user.type(await field(), " the");
       return { server, say, ...page };
     }
@@ -437,7 +447,7 @@ describe("ChatPage", () => {
       await user.keyboard("{Escape}");
       await user.type(screen.getByRole("textbox", { name: "Your message" }), "second{Enter}");
       await waitFor(() => expect(answers()).toHaveLength(2));
-      await user.click(screen.getAllByRole("button", { name: "Edit" })[1]!);
+      await user.click(await findEdit());
       await user.type(await field(), " half");
       await say(`/api/messages/${server.messages[0]?.id}/edit`, "hi from afar");
       await act(() => services.queryClient.invalidateQueries());
