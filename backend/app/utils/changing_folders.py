@@ -26,3 +26,11 @@ def measure_file(path: Path) -> int:
     except OSError:
         return 0
     return found.st_size if stat.S_ISREG(found.st_mode) else 0
+
+
+def read_mtime_ns(path: Path) -> int:
+    """Return when a path was changed; 0 where it is not there."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

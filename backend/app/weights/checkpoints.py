@@ -11,7 +11,7 @@ from huggingface_hub import constants
 
 from app.core.config import Settings
 from app.core.paths import resolve_path
-from app.utils.changing_folders import list_folder, measure_file
+from app.utils.changing_folders import list_folder, measure_file, read_mtime_ns
 from app.weights.known_checkpoints import TEST_CHECKPOINT, default_rank, shorten_name
 
 REQUIRED_FILES = ("config.json", "model.bin", "tokenizer.json")
@@ -80,7 +80,9 @@ def read_checkpoint(name: str, folder: Path) -> Checkpoint | None:
         if not is_complete(folder):
             return None
         config = folder / "config.json"
-        vocabulary = next(folder / name for name in VOCABULARY_FILES if (folder / name).is_file())
+        vocabulary = next((path for path in map(folder.joinpath, VOCABULARY_FILES) if path.is_file()), None)
+        if vocabulary is None:
+            return None  # removed meanwhile
         stamp = (config.stat().st_mtime_ns, vocabulary.stat().st_mtime_ns)
         is_whisper, multilingual = _read_kind(config, vocabulary, stamp)
         size_bytes = sum(map(measure_file, list_folder(folder)))
@@ -147,14 +149,7 @@ def _list_snapshots(folder: Path) -> list[Path]:
     except OSError:
         current = ""
     snapshots = _list_folders(folder / "snapshots")
-    return sorted(snapshots, key=lambda path: (path.name == current, _read_mtime_ns(path)), reverse=True)
-
-
-def _read_mtime_ns(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0  # removed meanwhile
+    return sorted(snapshots, key=lambda path: (path.name == current, read_mtime_ns(path)), reverse=True)
 
 
 def _list_folders(root: Path) -> list[Path]:

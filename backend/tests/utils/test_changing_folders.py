@@ -16,7 +16,7 @@ from app.storage.audio_spool import ABOUT
 from app.storage.data_folder import SPOOL_FOLDER
 from app.storage.kept_audio import back_up_audio, remove_user_audio
 from app.utils.audio_pieces import measure_pieces
-from app.utils.changing_folders import list_folder, measure_file
+from app.utils.changing_folders import list_folder, measure_file, read_mtime_ns
 from app.weights.catalog import KNOWN
 from app.weights.checkpoints import list_checkpoints
 from app.weights.download import count_beginnings
@@ -28,8 +28,10 @@ LOOKS = 1500
 
 
 def test_what_is_not_there_is_nothing(tmp_path: Path) -> None:
-    assert (list_folder(tmp_path / "gone"), measure_file(tmp_path / "gone"), measure_file(tmp_path)) == (
+    gone = tmp_path / "gone"
+    assert (list_folder(gone), measure_file(gone), read_mtime_ns(gone), measure_file(tmp_path)) == (
         [],
+        0,
         0,
         0,
     )
@@ -38,6 +40,7 @@ def test_what_is_not_there_is_nothing(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     assert list_folder(tmp_path) == [tmp_path / "a", file]
     assert (list_folder(file), measure_file(file)) == ([], 3)
+    assert read_mtime_ns(file) == file.stat().st_mtime_ns
 
 
 def make_models(root: Path) -> None:

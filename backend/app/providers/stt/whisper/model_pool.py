@@ -23,6 +23,7 @@ from app.providers.stt.whisper.device import (
     shorten_reason,
 )
 from app.providers.stt.whisper.language import list_probabilities
+from app.utils.changing_folders import read_mtime_ns
 from app.weights.checkpoints import Checkpoint
 
 T = TypeVar("T")
@@ -157,8 +158,7 @@ class ModelPool:
 
 
 def _version(checkpoint: Checkpoint) -> tuple[Checkpoint, int]:
-    weights = checkpoint.path / "model.bin"
-    return checkpoint, weights.stat().st_mtime_ns if weights.exists() else 0
+    return checkpoint, read_mtime_ns(checkpoint.path / "model.bin")
 
 
 def load(checkpoint: Checkpoint, settings: Settings, query: DeviceQuery | None = None) -> LoadedCheckpoint:
