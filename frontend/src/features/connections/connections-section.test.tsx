@@ -127,6 +127,23 @@ test("without one it says what could be here, and the press opens the form", asy
   await waitFor(() => expect(screen.getByRole("dialog", { name: "Connect a model" })).toBeVisible());
 });
 
+test("the button comes with the list, which would push it away from under a press", async () => {
+  let answer = (_: Response): void => undefined;
+  server.on("GET /api/connections", () => new Promise<Response>((resolve) => (answer = resolve)));
+  show();
+  await waitFor(() => expect(server.routes).toContain("GET /api/connections"));
+  expect(screen.queryByRole("button", { name: "Connect a model" })).toBeNull();
+  answer(json(stored));
+  expect(await screen.findByRole("button", { name: "Connect a model" })).toBeVisible();
+  expect(screen.getByRole("list", { name: "Your models" })).toBeVisible();
+});
+
+test("where the list does not come, a model can be connected all the same", async () => {
+  server.on("GET /api/connections", () => refusal(403, "forbidden"));
+  show();
+  expect(await screen.findByRole("button", { name: "Connect a model" })).toBeVisible();
+});
+
 test("an admin shares it with everybody", async () => {
   show(true);
   await userEvent.click(await screen.findByRole("switch", { name: /Share with everybody/ }));

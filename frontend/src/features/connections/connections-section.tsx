@@ -21,7 +21,7 @@ interface Props {
 
 export function ConnectionsSection({ canShare }: Props) {
   const { t } = useTranslation();
-  const { data } = useConnections();
+  const { data, isPending } = useConnections();
   const { button, dialog } = useConnecting("button-brand");
   return (
     <div className="space-y-3">
@@ -37,7 +37,8 @@ export function ConnectionsSection({ canShare }: Props) {
           ))}
         </ul>
       )}
-      {data?.length !== 0 && button}
+      {/* Not before the list: it would move under the pointer, and a press would be lost. */}
+      {!isPending && data?.length !== 0 && button}
       {dialog}
     </div>
   );
