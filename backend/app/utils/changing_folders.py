@@ -19,6 +19,14 @@ def list_folder(folder: Path) -> list[Path]:
         return []
 
 
+def list_readable(folder: Path) -> list[Path]:
+    """As `list_folder`, and nothing where it cannot be read: one such folder hides no others, as with `Path.glob`."""
+    try:
+        return list_folder(folder)
+    except OSError:
+        return []
+
+
 def measure_file(path: Path) -> int:
     """Return the bytes of a file; 0 where there is none."""
     try:

@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from app.core.config import Settings
-from app.utils.changing_folders import list_folder, measure_file
+from app.utils.changing_folders import list_folder, list_readable, measure_file
 from app.weights.catalog import (
     KNOWN,
     NOTICE,
@@ -141,7 +141,7 @@ def count_beginnings(weights: KnownWeights, settings: Settings) -> int:
     from_hub = sum(
         measure_file(path)
         for name in DOWNLOADED_FILES
-        for path in list_folder(part)
+        for path in list_readable(part)
         if path.name.startswith(name) and not path.name.endswith(".piece")
     )
     return max(from_index, from_hub)
@@ -377,7 +377,7 @@ def _list_beginnings(package: IndexPackage, part: Path) -> list[Path]:
     whole = f"{package.name}.whl"
     return [
         path
-        for path in list_folder(part)
+        for path in list_readable(part)
         if path.name == whole or (path.name.startswith(f"{whole}.") and path.name.endswith(".part"))
     ]
 

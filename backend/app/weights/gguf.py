@@ -8,7 +8,7 @@ from pathlib import Path
 from app.core.config import Settings
 from app.core.notes import NoteCode
 from app.core.paths import resolve_path
-from app.utils.changing_folders import list_folder
+from app.utils.changing_folders import list_readable
 from app.weights.catalog import SMOLLM2_FILE
 from app.weights.gguf_header import is_whole_gguf
 
@@ -108,12 +108,8 @@ def _find_in_settings(settings: Settings) -> Iterator[Path]:
 
 def _find_in_models_folder(folder: Path) -> Iterator[Path]:
     """Yield GGUF files by name, without the later parts of a model and without image encoders (`mmproj`)."""
-    try:
-        here = list_folder(folder)
-        paths = sorted((*here, *(path for inner in here for path in list_folder(inner))))
-    except OSError:
-        return
-    for path in paths:
+    here = list_readable(folder)
+    for path in sorted((*here, *(path for inner in here for path in list_readable(inner)))):
         if path.suffix != ".gguf":
             continue
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)

@@ -16,7 +16,7 @@ from app.storage.audio_spool import ABOUT
 from app.storage.data_folder import SPOOL_FOLDER
 from app.storage.kept_audio import back_up_audio, remove_user_audio
 from app.utils.audio_pieces import measure_pieces
-from app.utils.changing_folders import list_folder, measure_file, read_mtime_ns
+from app.utils.changing_folders import list_folder, list_readable, measure_file, read_mtime_ns
 from app.weights.catalog import KNOWN
 from app.weights.checkpoints import list_checkpoints
 from app.weights.download import count_beginnings
@@ -41,6 +41,14 @@ def test_what_is_not_there_is_nothing(tmp_path: Path) -> None:
     assert list_folder(tmp_path) == [tmp_path / "a", file]
     assert (list_folder(file), measure_file(file)) == ([], 3)
     assert read_mtime_ns(file) == file.stat().st_mtime_ns
+
+
+def test_what_cannot_be_read_is_told_or_left_out(tmp_path: Path) -> None:
+    unreadable = tmp_path / ("long" * 100)
+    with pytest.raises(OSError, match="too long"):
+        list_folder(unreadable)
+    assert list_readable(unreadable) == []
+    assert list_readable(tmp_path.parent) == list_folder(tmp_path.parent)
 
 
 def make_models(root: Path) -> None:
