@@ -51,8 +51,31 @@ function licensed(): Plugin {
   };
 }
 
+const LANGUAGES = ["en", "es"];
+
+/** Tells the first script where the texts of each language are: it asks for those of the page's language. */
+function textsEarly(): Plugin {
+  return {
+    name: "texts-early",
+    apply: "build",
+    transformIndexHtml: {
+      order: "post",
+      handler(html, { bundle }) {
+        const found = LANGUAGES.map((language) => {
+          const chunk = Object.values(bundle ?? {}).find(
+            (one) => one.type === "chunk" && one.facadeModuleId?.endsWith(`/i18n/${language}.ts`),
+          );
+          if (chunk === undefined) throw new Error(`the build has no texts of their own for ${language}`);
+          return `data-${language}="/${chunk.fileName}"`;
+        });
+        return html.replace('src="/assets/theme.js"', `$& ${found.join(" ")}`);
+      },
+    },
+  };
+}
+
 export default defineConfig({
-  plugins: [react(), compressed(), licensed()],
+  plugins: [react(), compressed(), licensed(), textsEarly()],
   resolve: { alias: { "@": fileURLToPath(new URL("./src", import.meta.url)) } },
   build: {
     // Inside the Python package: one place for checkout and wheel.

@@ -174,11 +174,14 @@ def built() -> Path:
     return Path(web.BUILT)
 
 
-def test_the_first_load_of_the_page_is_small(built: Path) -> None:
-    """It is counted as a Spanish browser has it, which loads the texts of its language too."""
+@pytest.mark.parametrize(("language", "other"), [("en", "es"), ("es", "en")])
+def test_the_first_load_of_the_page_is_small(built: Path, language: str, other: str) -> None:
+    """It is counted as a browser of that language has it, which loads no other texts."""
     assets = built / "assets"
-    left = AT_FIRST.findall((built / "index.html").read_text("utf-8"))
-    left += [path.name for path in assets.glob("es-*.js")]
+    page = (built / "index.html").read_text("utf-8")
+    texts = re.findall(rf'data-{language}="/assets/([^"]+)"', page)
+    assert len(texts) == 1, "the first script learns where the texts are"
+    left = AT_FIRST.findall(page) + texts
     sizes: dict[str, int] = {}
     while left:
         name = left.pop()
@@ -186,10 +189,9 @@ def test_the_first_load_of_the_page_is_small(built: Path) -> None:
             content = (assets / name).read_bytes()
             sizes[name] = len(gzip.compress(content, 9))
             left += STATIC_IMPORT.findall(content.decode())
-    kinds = [
-        next((kind for kind in ("index-", "es-", "theme") if name.startswith(kind)), "") for name in sizes
-    ]
-    assert {"index-", "es-", "theme"} <= set(kinds), f"not all that is loaded was found: {sorted(sizes)}"
+    sought = ("index-", f"{language}-", f"{other}-", "theme")
+    kinds = {kind for kind in sought if any(name.startswith(kind) for name in sizes)}
+    assert kinds == {"index-", f"{language}-", "theme"}, f"not what is loaded: {sorted(sizes)}"
     assert sum(sizes.values()) <= MOST_BYTES_AT_FIRST, sorted(sizes.items(), key=lambda one: -one[1])
 
 

@@ -6,7 +6,7 @@ import { createRoot } from "react-dom/client";
 
 import { App, createAppRoot } from "@/app/app";
 import { preloadRecorder } from "@/features/dictation/audio/recording-context";
-import { chooseLanguage, startI18n } from "@/i18n/i18n";
+import { chooseLanguage, NO_TEXTS, startInAnyLanguage } from "@/i18n/i18n";
 import { preloadParts } from "@/shared/ui/lazy-part";
 
 const element = document.getElementById("root");
@@ -22,6 +22,15 @@ const render = (): void => {
   );
   void preloadParts();
 };
-// Texts that do not load: the page is in English, and says so itself.
-void startI18n(chooseLanguage(uiLanguage, navigator.languages)).then(render, render);
+/** Without any texts there is no page, but a sentence in each language. */
+const apologize = (): void => {
+  element.setAttribute("role", "alert");
+  element.replaceChildren(
+    ...Object.entries(NO_TEXTS).map(([lang, text]) =>
+      Object.assign(document.createElement("p"), { lang, className: "p-4", textContent: text }),
+    ),
+  );
+};
+// Texts that do not load: the page is in another language, and says so itself.
+void startInAnyLanguage(chooseLanguage(uiLanguage, navigator.languages)).then(render, apologize);
 void preloadRecorder();

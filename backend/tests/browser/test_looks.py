@@ -61,6 +61,32 @@ async def test_spanish_browsers_get_spanish(open_page: OpenPage) -> None:
     assert await app.page.evaluate("document.documentElement.lang") == "en"
 
 
+@pytest.mark.parametrize(("locale", "own", "other"), [("es-MX", "es", "en"), ("de-DE", "en", "es")])
+async def test_a_page_loads_the_texts_of_its_language_and_no_others(
+    open_page: OpenPage, locale: str, own: str, other: str
+) -> None:
+    """They are asked for before the script of the page has run."""
+    app = await open_page(locale=locale)
+    requested: list[str] = []
+    app.page.on("request", lambda request: requested.append(request.url.partition("/assets/")[2]))
+    await app.page.reload()
+    await expect(app.composer).to_be_visible()
+    texts = [name for name in requested if re.match(r"(en|es)-.{8}\.js$", name)]
+    assert {name[:2] for name in texts} == {own}
+    early = await app.page.locator(f"link[rel=modulepreload][href*='/{own}-']").count()
+    assert (early, await app.page.locator(f"link[href*='/{other}-']").count()) == (1, 0)
+
+
+async def test_a_page_without_any_texts_says_so_in_each_language(open_page: OpenPage) -> None:
+    app = await open_page()
+    app.expect_trouble("ERR_FAILED")
+    await app.page.route(re.compile(r"/assets/(en|es)-[^/]*\.js"), lambda route: route.abort())
+    await app.page.reload()
+    alert = app.page.get_by_role("alert")
+    await expect(alert.locator("[lang=en]")).to_contain_text("could not load")
+    await expect(alert.locator("[lang=es]")).to_contain_text("no se pudo cargar")
+
+
 async def test_texts_that_do_not_load_leave_the_page_in_english_and_can_be_asked_for_again(
     open_page: OpenPage,
 ) -> None:

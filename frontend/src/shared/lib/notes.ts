@@ -1,7 +1,7 @@
 /** What the server says by code, in the page's language. An unknown code becomes a plain sentence. */
-import type { TFunction } from "i18next";
+import i18next, { type TFunction } from "i18next";
 
-import { notesEn } from "@/i18n/notes-en";
+import type { notesEn } from "@/i18n/notes-en";
 
 import { nameModel } from "./model-names";
 
@@ -23,12 +23,14 @@ const PASSING: ReadonlySet<string> = new Set([
   "upstream_loading",
   "ended_again",
 ]);
+/** A code has no dot: it names one text, and none inside of another. */
+const CODE = /^[a-z][a-z0-9_]*$/;
 const LONGEST_IN_SECONDS = 90;
 
 /** @param otherwise what is said of a code that this page does not know */
 export function wordNote(t: TFunction, note: Note, otherwise = t("noteParts.unknown")): string {
   const { code, params = {} } = note;
-  if (!isKnown(code) || lacksParam(notesEn[code], params)) return otherwise;
+  if (!isKnown(code) || lacksParam(t(`notes.${code}`, { skipInterpolation: true }), params)) return otherwise;
   const { model } = params;
   const text = t(
     `notes.${code}`,
@@ -58,5 +60,5 @@ function lacksParam(text: string, params: Record<string, string | number>): bool
 }
 
 function isKnown(code: string): code is keyof typeof notesEn {
-  return Object.hasOwn(notesEn, code);
+  return CODE.test(code) && i18next.exists(`notes.${code}`);
 }
