@@ -63,6 +63,8 @@ VENDORS: dict[str, frozenset[str]] = {
     "aiosqlite": frozenset({"storage"}),
     "jwt": frozenset({"services"}),
     "pwdlib": frozenset({"services"}),
+    "markdown_it": frozenset({"services"}),
+    "pygments": frozenset({"services"}),
     "cryptography": frozenset({"cli", "storage"}),
 }
 """Libraries, and the only layers that may import them."""
