@@ -91,7 +91,7 @@ def create_app(settings: Settings | None = None, *, registrations: Registrations
     `registrations` bring other providers and toolsets than those that are built in, configured and installed.
     """
     settings = settings or load_settings()
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     app = FastAPI(
         title="PROMPTer",
         version=__version__,

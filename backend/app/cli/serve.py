@@ -1,6 +1,7 @@
 """`prompter serve`: binds the port, and runs the application under uvicorn until Ctrl-C."""
 
 import errno
+import logging
 import os
 import signal
 import socket
@@ -58,7 +59,6 @@ def serve(
     nothing unless an administrator asks for weights in the page.
     """
     from app.cli.common import read_settings
-    from app.core.security import is_loopback
 
     if wyoming is not None:
         os.environ["PROMPTER_WYOMING__URI"] = wyoming
@@ -71,6 +71,44 @@ def serve(
     }
     given = {name: value for name, value in changes.items() if value is not None}
     settings = read_settings().model_copy(update=given)
+    try:
+        _check_access(settings)
+        _check_tls(settings)
+        listener = bind_listener(settings.host, settings.port)
+    except CommandError as error:
+        if settings.log_format != "json":
+            raise
+        raise typer.Exit(_log_refusal(settings, error)) from error
+    settings = settings.model_copy(update={"port": listener.getsockname()[1]})
+    # The application reads its settings from the environment, also in the processes that --reload starts.
+    for name in ("host", "port", "insecure", "tls_cert", "tls_key"):
+        os.environ[f"PROMPTER_{name.upper()}"] = str(getattr(settings, name))
+    try:
+        _run(settings, listener, reload)
+    except KeyboardInterrupt:
+        pass  # Ctrl-C is the usual end
+    except SystemExit as end:
+        exit_now(end.code if isinstance(end.code, int) else FAILED)
+    exit_now(OK)
+
+
+def _log_refusal(settings: "Settings", error: CommandError) -> int:
+    """Log why there is no start as an object, as every other line is; the exit code."""
+    from app.core.logging import configure_logging
+
+    configure_logging(settings.log_level, settings.log_format)
+    logging.getLogger(__name__).error("cannot start: %s", error)
+    return error.exit_code
+
+
+def _check_access(settings: "Settings") -> None:
+    """Check that nobody is let in by mistake.
+
+    Raises:
+        CommandError: other machines could connect, and there are no accounts.
+    """
+    from app.core.security import is_loopback
+
     open_to_all = settings.accounts.mode == "none" and not settings.insecure
     if open_to_all and not is_loopback(settings.host):
         raise CommandError(
@@ -85,19 +123,6 @@ def serve(
             "set PROMPTER_ACCOUNTS__MODE=accounts and PROMPTER_WYOMING__USER, or say --insecure",
             REFUSED,
         )
-    _check_tls(settings)
-    listener = bind_listener(settings.host, settings.port)
-    settings = settings.model_copy(update={"port": listener.getsockname()[1]})
-    # The application reads its settings from the environment, also in the processes that --reload starts.
-    for name in ("host", "port", "insecure", "tls_cert", "tls_key"):
-        os.environ[f"PROMPTER_{name.upper()}"] = str(getattr(settings, name))
-    try:
-        _run(settings, listener, reload)
-    except KeyboardInterrupt:
-        pass  # Ctrl-C is the usual end
-    except SystemExit as end:
-        exit_now(end.code if isinstance(end.code, int) else FAILED)
-    exit_now(OK)
 
 
 def _check_tls(settings: "Settings") -> None:

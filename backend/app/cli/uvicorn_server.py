@@ -101,22 +101,29 @@ class AnnouncingServer(uvicorn.Server):
 
     async def _announce(self) -> None:
         resources = _find_resources(self.config.loaded_app)
-        console = note_console()
+        say = self._say
         host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
         shown = "127.0.0.1" if host in ("0.0.0.0", "[::]") else host  # noqa: S104 - compared, not bound
         address = f"{'https' if self._settings.tls_cert else 'http'}://{shown}:{self._settings.port}"
-        console.print(f"listening at {address} (description of the API: {address}/docs); Ctrl-C ends it")
+        say(f"listening at {address} (description of the API: {address}/docs); Ctrl-C ends it")
         wyoming = describe_wyoming(self._settings, resources.wyoming.port)
         for line in (*describe_page(), *describe_access(self._settings), *wyoming):
-            console.print(line, markup=False)
+            say(line)
         provider, status = await resources.llm.probe_default()
         for line in describe_answers(self._settings, provider, status.state, status.description):
-            console.print(line, markup=False)
+            say(line)
         with anyio.move_on_after(LOADING_TIMEOUT_S):
             while not resources.stt.is_warm:  # noqa: ASYNC110 - the server has no use for an event
                 await anyio.sleep(0.05)
         for line in await resources.stt.describe_default():
-            console.print(line, markup=False)
+            say(line)
+
+    def _say(self, line: str) -> None:
+        """Print a line of the start; into the log where that is JSON, so that every line is an object."""
+        if self._settings.log_format == "json":
+            logger.info("%s", line.strip())
+        else:
+            note_console().print(line, markup=False)
 
 
 def compute_end_limit_s(stop_s: float) -> float:

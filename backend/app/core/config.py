@@ -659,6 +659,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="lowest level that is logged"
     )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="how the log is written: plain lines, or `json`, one object on each line"
+    )
     stt: SttSettings = SttSettings()
     tts: TtsSettings = TtsSettings()
     wyoming: WyomingSettings = WyomingSettings()

@@ -1,10 +1,20 @@
-"""The log of failures: the place of an error, and never its words."""
+"""The log: the place of an error and never its words, as text and as JSON."""
 
+import io
+import json
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr
+from datetime import datetime
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from app.core.logging import log_failure, report_fault
+from app.core.logging import REQUEST_ID, JsonFormatter, configure_logging, log_failure, report_fault
+
+ReadLog = Callable[[], list[dict[str, Any]]]
 
 SECRET = "the purple submarine"
 logger = logging.getLogger("app.tests")
@@ -40,3 +50,71 @@ def test_a_group_has_the_places_of_its_members(caplog: pytest.LogCaptureFixture)
     assert "KeyError inside:" in caplog.text
     assert caplog.text.count("in raised") == 2
     assert SECRET not in caplog.text
+
+
+# -- as JSON
+
+
+@contextmanager
+def log_as_json() -> Iterator[ReadLog]:
+    """The log as JSON while the block runs, and what has been written so far."""
+    with redirect_stderr(io.StringIO()) as written:
+        configure_logging("info", "json")
+        try:
+            yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
+        finally:
+            configure_logging("info")
+            logging.captureWarnings(capture=False)
+
+
+def test_an_object_has_the_time_with_its_offset_and_the_request() -> None:
+    with log_as_json() as read_log:
+        token = REQUEST_ID.set("0d9f6c1e")
+        logger.info("a début\nin %s lines", "two")
+        REQUEST_ID.reset(token)
+        logger.debug("not logged at this level")
+        logging.getLogger("another.library").warning("as an object too")
+    first, second = read_log()
+    assert datetime.fromisoformat(first.pop("time")).utcoffset() is not None
+    assert first == {
+        "level": "info",
+        "logger": "app.tests",
+        "message": "a début\nin two lines",
+        "request_id": "0d9f6c1e",
+    }
+    assert (second["logger"], second["level"]) == ("another.library", "warning")
+    assert "request_id" not in second
+
+
+def test_an_object_has_the_type_and_place_of_an_error_and_not_its_words() -> None:
+    with log_as_json() as read_log:
+        group = ExceptionGroup("several", [raised(KeyError(SECRET))])
+        log_failure(logger, "tool 'find' failed", raised(group))
+        logger.error("a library's own way", exc_info=raised(ValueError(SECRET)))
+    of_group, single = read_log()
+    assert of_group["message"] == "tool 'find' failed: ExceptionGroup"
+    assert of_group["exception"]["type"] == "ExceptionGroup"
+    (inside,) = of_group["exception"]["inside"]
+    assert inside["type"] == "KeyError"
+    assert inside["place"][-1].endswith(" in raised")
+    assert single["exception"]["type"] == "ValueError"
+    assert SECRET not in json.dumps([of_group, single])
+
+
+def test_a_log_as_text_follows_one_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of two applications in one process the later one decides."""
+    with log_as_json():
+        pass
+    configure_logging("info")
+    logger.info("plain")
+    assert capsys.readouterr().err == "INFO app.tests: plain\n"
+    assert not any(type(each).__module__ == "app.core.logging" for each in logging.getLogger().handlers)
+
+
+@given(st.text(), st.text())
+def test_whatever_a_message_holds_is_one_line_of_ascii(message: str, name: str) -> None:
+    record = logging.LogRecord(name, logging.INFO, "here.py", 1, "%s", (message,), None)
+    line = JsonFormatter().format(record)
+    assert line.isascii()
+    assert len(line.splitlines()) == 1
+    assert json.loads(line)["message"] == message.strip()

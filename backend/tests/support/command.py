@@ -109,15 +109,23 @@ async def run_server_process(folder: Path, **env: str) -> AsyncIterator[ServerPr
 
 
 @asynccontextmanager
+async def run_program(folder: Path, *command: str, **env: str) -> AsyncIterator[ServerProcess]:
+    """Run another program in the same way; it says where it listens as `prompter serve` does."""
+    with _started(folder, command, env) as server:
+        await server.ready()
+        yield server
+
+
+@asynccontextmanager
 async def run_server_process_at(port: int, folder: Path, **env: str) -> AsyncIterator[ServerProcess]:
     """The same at this port; 0: any free one."""
-    with _started(folder, port, env) as server:
+    with _started(folder, (*COMMAND, "serve", "--port", str(port)), env) as server:
         await server.ready()
         yield server
 
 
 @contextmanager
-def _started(folder: Path, port: int, env: dict[str, str]) -> Iterator[ServerProcess]:
+def _started(folder: Path, command: tuple[str, ...], env: dict[str, str]) -> Iterator[ServerProcess]:
     settings = {
         "PROMPTER_DATA_DIR": str(folder / "data"),
         "PROMPTER_STT__PROVIDER": "cloud_stub",
@@ -127,7 +135,7 @@ def _started(folder: Path, port: int, env: dict[str, str]) -> Iterator[ServerPro
     path = folder / "server.log"
     with path.open("wb") as log:
         process = subprocess.Popen(
-            [*COMMAND, "serve", "--port", str(port)],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -15,7 +15,7 @@ from app.api.headers import ANTHROPIC_ID_HEADER, add_common_headers, make_cors_o
 from app.api.middleware.refusals import FOREIGN_HOST, FOREIGN_PEER, explain_origin, make_refusal
 from app.core.config import LimitSettings, Settings
 from app.core.errors import MessageTooBig, NotAllowed, PrompterError
-from app.core.logging import report_fault
+from app.core.logging import REQUEST_ID, report_fault
 from app.core.security import LOOPBACK_NAMES, is_loopback, is_origin_allowed, parse_host
 from app.core.supervision import reraise_cancellation
 
@@ -70,6 +70,7 @@ class NetworkMiddleware:
             return
         request_id = uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
+        REQUEST_ID.set(request_id)
         scope = _normalize_path(scope)
         limit = _find_limit(self._limits, scope["path"])
 
