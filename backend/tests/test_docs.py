@@ -455,7 +455,8 @@ FREE_FIELDS = {
     ("transcriptions", "include"),
     ("transcriptions", "known_speaker_names"),
     ("transcriptions", "known_speaker_references"),
-    *(("export", name) for name in ("version", "exported_at", "conversation", "messages")),
+    *(("export", name) for name in ("version", "exported_at", "conversation", "conversations", "messages")),
+    *(("export", name) for name in ("tool_data", "created_at", "updated_at")),
 }
 """Fields outside the schemas: accepted without effect, or part of a file."""
 
@@ -465,16 +466,20 @@ def test_the_json_export_has_the_described_fields(server: str) -> None:
         id_ = client.post("/api/conversations", json={"model": "echo"}).json()["id"]
         client.post("/api/chat/stream", json={"conversation_id": id_, "message": "Say hello"})
         exported = client.get(f"/api/conversations/{id_}/export?format=json").json()
-        [message, _] = client.get(f"/api/conversations/{id_}/messages").json()
-    rows = {row[0]: row[1] for row in table_rows(section(HTTP, "## Export")) if len(row) == 2}
-    described = {name for cell in rows for name in re.findall(r"`(\w+)`", cell)} - {"field"}
-    assert set(exported) == described, f"{HTTP}, Export: the fields of the file"
+        several = client.get(f"/api/export?format=json&ids={id_}").json()
+    tables = re.split(r"^\| field of a message ", section(HTTP, "## Export"), flags=re.M)
+    rows, fields = ({row[0]: row[1] for row in table_rows(table) if len(row) == 2} for table in tables)
+    described, of_messages = (
+        {name for cell in each for name in re.findall(r"`(\w+)`", cell)} for each in (rows, fields)
+    )
+    assert set(exported) | set(several) == described, f"{HTTP}, Export: the fields of the file"
+    assert set(exported["messages"][0]) == of_messages, f"{HTTP}, Export: the fields of a message"
+    assert [exported["format"], several["format"]] == re.findall(r"`([\w.]+)`", rows["`format`"])
+    assert str(exported["version"]) == rows["`version`"].split(",")[0]
     assert set(exported["conversation"]) == set(re.findall(r"`(\w+)`", rows["`conversation`"])), (
         f"{HTTP}, Export: the fields of `conversation`"
     )
-    changed = {"timestamp": {"created_at", "updated_at"}, "tool_events": {"tool_data"}, "version_ids": set()}
-    wanted = {name for field in message for name in changed.get(field, {field})}
-    assert set(exported["messages"][0]) == wanted, f"{HTTP}, Export: the fields of `messages`"
+    assert several["conversations"] == [{name: exported[name] for name in ("conversation", "messages")}]
 
 
 def test_every_state_is_explained() -> None:

@@ -1,10 +1,9 @@
-"""`/api/conversations`: create, list, read, change, delete and export conversations, and stop their answers."""
+"""`/api/conversations`: create, list, read, change and delete conversations, and stop their answers."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Response
-from fastapi.responses import StreamingResponse
 
 from app.api.deps import CallerDep, RequestKeyDep, ResourcesDep
 from app.api.responses import (
@@ -41,7 +40,6 @@ from app.services.chat.conversations import (
     make_title_line,
     select_versions,
 )
-from app.utils.file_names import make_content_disposition
 
 router = APIRouter(prefix="/api/conversations", tags=["conversations"])
 
@@ -265,58 +263,3 @@ def _make_changes(body: ConversationChangeIn) -> ConversationChanges:
 
 def _given_options(options: ChatOptions | None) -> dict[str, Any]:
     return options.model_dump(exclude_none=True) if options else {}
-
-
-_MEDIA = {"markdown": "text/markdown", "json": "application/json"}
-_ENDINGS = {"markdown": "md", "json": "json"}
-
-
-@router.get(
-    "/{conversation_id}/export",
-    response_class=StreamingResponse,
-    summary="Export a conversation",
-    responses={
-        **describe_answer(""),
-        200: {
-            "description": "A file that is named after the conversation",
-            "content": {media: {"schema": {"type": "string"}} for media in _MEDIA.values()},
-            "headers": {
-                "Content-Disposition": {
-                    "description": "`attachment`, with the file's name",
-                    "schema": {"type": "string"},
-                }
-            },
-        },
-        400: MALFORMED,
-        404: NO_CONVERSATION,
-        **STORAGE,
-    },
-)
-async def export(
-    conversation_id: str,
-    caller: CallerDep,
-    resources: ResourcesDep,
-    format: Annotated[  # noqa: A002  # the name on the wire
-        Literal["markdown", "json"],
-        Query(description="`markdown`: the shown branch, for reading; `json`: everything that is stored"),
-    ] = "markdown",
-    timezone: Annotated[
-        str, Query(max_length=64, description="IANA zone of the times in Markdown, such as `Europe/Madrid`")
-    ] = "UTC",
-) -> StreamingResponse:
-    """The export of a conversation. A running answer holds what is stored so far.
-
-    Markdown holds each message as it was written; a message that could show HTML or images is in a code block.
-    """
-    exported = await resources.exporter.export(
-        caller.user_id, parse_conversation_id(conversation_id), format, timezone
-    )
-    return StreamingResponse(
-        exported.pieces,
-        media_type=_MEDIA[format],
-        headers={
-            "Content-Disposition": make_content_disposition(
-                exported.title, _ENDINGS[format], unnamed="conversation"
-            ),
-        },
-    )

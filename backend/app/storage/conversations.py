@@ -1,5 +1,6 @@
 """Conversations of a user: title, model, system prompt, settings, and the list of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypedDict, Unpack
@@ -105,6 +106,21 @@ async def list_page(
     found = [to_conversation(*each) for each in await session.execute(statement)]
     page = make_page(found, limit, "ordered_at")
     return page if q.strip() else replace(page, total=await count(session, user_id))
+
+
+async def list_ids(session: AsyncSession, user_id: UUID) -> Sequence[UUID]:
+    """Return the ids of all conversations of this user, the latest change first."""
+    row = ConversationRow
+    mine = select(row.id).where(row.user_id == user_id)
+    return (await session.scalars(mine.order_by(row.ordered_at.desc(), row.id.desc()))).all()
+
+
+async def count_own(session: AsyncSession, user_id: UUID, ids: Sequence[UUID]) -> int:
+    """Return how many of these conversations this user has."""
+    mine = (ConversationRow.user_id == user_id, ConversationRow.id.in_(ids))
+    return (
+        await session.execute(select(func.count()).select_from(ConversationRow).where(*mine))
+    ).scalar_one()
 
 
 async def count(session: AsyncSession, user_id: UUID) -> int:

@@ -1,14 +1,22 @@
 """Exports over HTTP: what stands in them, that nothing in them is live, and how the files are called."""
 
+import base64
+import hashlib
+import io
+import json
 import re
+import zipfile
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import unquote
 
+import httpx2
 import pytest
 from markdown_it import MarkdownIt
 
+from app.core.config import Settings
+from app.services.history.export import ExportFormat
 from app.services.history.export_markdown import escape
 from app.utils.file_names import make_content_disposition
 from app.utils.ids import new_id
@@ -38,6 +46,15 @@ def as_json(talk: ChatClient, id_: str) -> dict[str, Any]:
     assert answer.headers["content-type"] == "application/json"
     data: dict[str, Any] = answer.json()
     return data
+
+
+def read_zip(answer: httpx2.Response) -> dict[str, bytes]:
+    """The files in a zip file, in its order."""
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        return {info.filename: archive.read(info) for info in archive.infolist()}
 
 
 def test_markdown_has_the_branch_that_is_shown() -> None:
@@ -148,10 +165,107 @@ def test_ten_thousand_messages() -> None:
         assert re.findall(r"^message \d+ ```$", exported(talk, id_), re.M) == texts
 
 
+# -- HTML
+
+
+def test_html_is_one_file_that_loads_nothing() -> None:
+    answer = (
+        "# Head\n\n**bold** <script>alert(1)</script> ![x](https://tracker.example/x.png)\n\n"
+        "| a |\n|---|\n| 1 |\n\n```py\nx = 'a'\n```\n\n- [x] done"
+    )
+    with run_chat_server(FakeChat(pieces(answer))) as (talk, _):
+        id_ = talk.conversation(title="<b>Plans</b>", system_prompt="Be <brief>")
+        talk.say(id_, "two  *spaces*\n<i>")
+        text = exported(talk, id_, "html", timezone="Europe/Madrid", language="es")
+        served = talk.http.get(f"/api/conversations/{id_}/export?format=html")
+    assert served.headers["content-type"] == "text/html; charset=utf-8"
+    assert text.startswith('<!doctype html>\n<html lang="es">')
+    body = text[text.index("<body>") :]
+    elements = set(re.findall(r"<([a-z0-9]+)", body))
+    assert elements == {
+        *("body", "header", "main", "article", "h1", "h2", "h3", "p", "time", "div", "span", "strong", "a"),
+        *("table", "thead", "tbody", "tr", "th", "td", "pre", "code", "ul", "li"),
+    }
+    assert not re.search(r"\s(?:on\w+|style|src)\s*=", body)
+    assert '<h1 dir="auto">&lt;b&gt;Plans&lt;/b&gt;</h1>' in body
+    assert "Exportado de PROMPTer el" in body
+    assert "horas de Europe/Madrid" in body
+    assert re.findall(r"<h2>(\w+)", body) == ["Sistema", "Usuario", "Asistente"]
+    assert '<div class="plain" dir="auto">two  *spaces*\n&lt;i&gt;</div>' in body
+    assert '<a href="https://tracker.example/x.png"' in body
+
+
+def test_the_policy_of_an_html_file_allows_its_own_style_alone() -> None:
+    with run_chat_server() as (talk, _):
+        text = exported(talk, talk.conversation(), "html")
+    [policy] = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', text)
+    [style] = re.findall(r"<style>(.*?)</style>", text, re.S)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert policy == (
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+# -- several conversations, and zip
+
+
+def test_several_conversations_are_one_json_file_or_a_zip_of_files(storage_settings: Settings) -> None:
+    kept: dict[str, Any] = {"storage": storage_settings.storage, "data_dir": storage_settings.data_dir}
+    with run_chat_server(**kept) as (talk, _):
+        ids = [talk.conversation(title=title) for title in ("Plans", "plans", "año/nuevo", "")]
+        for id_ in ids:
+            talk.say(id_, f"hello {id_}")
+        chosen = f"{ids[2]},{ids[0]},{ids[0]}"
+        whole = talk.http.get("/api/export").json()
+        some = talk.http.get(f"/api/export?ids={chosen}").json()
+        each = {id_: as_json(talk, id_) for id_ in ids}
+        files = {
+            form: read_zip(talk.http.get(f"/api/export?format={form}&language=es"))
+            for form in ("markdown", "html", "zip")
+        }
+        alone = read_zip(talk.http.get(f"/api/conversations/{ids[0]}/export?format=zip"))
+        named = talk.http.get("/api/export?language=es").headers["content-disposition"]
+    assert (whole["format"], whole["version"]) == ("prompter.conversations", 1)
+    assert [one["conversation"]["id"] for one in whole["conversations"]] == ids[::-1]
+    assert [one["conversation"]["id"] for one in some["conversations"]] == [ids[2], ids[0]]
+    for one in whole["conversations"]:
+        alike = each[one["conversation"]["id"]]
+        assert one == {name: alike[name] for name in ("conversation", "messages")}
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    assert re.search(r'filename="Conversaciones de PROMPTer \d{4}-\d\d-\d\d\.json"', named)
+    for form, ending in (("markdown", "md"), ("html", "html")):
+        names = [name.removeprefix(f"{today} ") for name in files[form]]
+        assert names == [
+            f"hello {ids[3]}.{ending}",
+            f"año-nuevo.{ending}",
+            f"plans.{ending}",
+            f"Plans (2).{ending}",
+        ]
+        assert all(b"Usuario" in content for content in files[form].values())
+    assert len(files["zip"]) == 8
+    assert list(alone) == ["Plans.md", "Plans.json"]
+    assert json.loads(alone["Plans.json"])["messages"] == each[ids[0]]["messages"]
+
+
+def test_nothing_to_export() -> None:
+    with run_chat_server() as (talk, _):
+        assert talk.http.get("/api/export").json()["conversations"] == []
+        assert read_zip(talk.http.get("/api/export?format=markdown")) == {}
+        for ids in ("", "x", f"{new_id()}", ","):
+            assert read_error(talk.http.get("/api/export", params={"ids": ids})) == (404, "not_found")
+        many = talk.http.get("/api/export", params={"ids": ",".join(str(n) for n in range(201))})
+        assert read_error(many) == (400, "bad_request")
+        assert "at most 200" in many.json()["error"]["message"]
+        assert read_error(talk.http.get("/api/export?timezone=Europe")) == (400, "bad_request")
+        assert read_error(talk.http.get("/api/export?language=xx")) == (400, "bad_request")
+
+
 # -- refused
 
 
-@pytest.mark.parametrize("id_", ["x", "%00", "..", str(new_id()), "9" * 4000])
+@pytest.mark.parametrize("id_", ["x", "%00", "...", str(new_id()), "9" * 4000])
 def test_what_is_not_there(id_: str) -> None:
     with run_chat_server() as (talk, _):
         assert read_error(talk.http.get(f"/api/conversations/{id_}/export")) == (404, "not_found")
@@ -167,10 +281,15 @@ def test_what_is_anothers_is_not_there() -> None:
         with ana.http, bob.http:
             id_ = ana.conversation()
             ana.say(id_, "hello")
-            for form in ("markdown", "json"):
+            mine = bob.conversation()
+            for form in get_args(ExportFormat):
                 theirs = bob.http.get(f"/api/conversations/{id_}/export?format={form}")
                 assert read_error(theirs) == (404, "not_found")
+                theirs = bob.http.get(f"/api/export?format={form}&ids={mine},{id_}")
+                assert read_error(theirs) == (404, "not_found")
             assert "hello" in exported(ana, id_)
+            assert "hello" in ana.http.get("/api/export").text
+            assert "hello" not in bob.http.get("/api/export").text
 
 
 @pytest.mark.parametrize("form", ["pdf", "", "MARKDOWN", "../json"])

@@ -92,6 +92,7 @@ RULES: tuple[Rule, ...] = (
     _rule("GET /api/conversations/{conversation_id}/messages", "caller", "chat"),
     _rule("POST /api/conversations/{conversation_id}/stop", "caller", "chat"),
     _rule("GET /api/conversations/{conversation_id}/export", "caller", "chat"),
+    _rule("GET /api/export", "caller", "chat"),
     _rule("POST /api/messages/{message_id}/regenerate", "caller", "chat"),
     _rule("POST /api/messages/{message_id}/edit", "caller", "chat"),
     _rule("POST /api/messages/{message_id}/fork", "caller", "chat"),

@@ -1,29 +1,29 @@
-"""Exports a conversation as Markdown for reading, or as JSON with everything, piece by piece."""
+"""Exports a conversation, several or all of a user, as one file that is made while it is read."""
 
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, fields
-from datetime import datetime, tzinfo
-from typing import Any, Literal
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
-import anyio
 import anyio.to_thread
-import orjson
 
 from app.core.errors import NotFound
-from app.services.history import export_markdown
+from app.services.history import export_html, export_json, export_markdown
+from app.services.history.export_words import ExportLanguage, Reader, find_zone
+from app.services.history.export_zip import Entry, FileNames, write_zip
 from app.storage import conversations, messages
 from app.storage.common import utc_now
 from app.storage.conversations import Conversation
 from app.storage.database import Database
 from app.storage.messages import Message
 
-ExportFormat = Literal["markdown", "json"]
-VERSION = 1
-"""The version of the JSON. Raise it when programs that read the JSON have to change."""
+TextFormat = Literal["markdown", "json", "html"]
+ExportFormat = Literal[TextFormat, "zip"]
 PAGE_SIZE = 100
 """Messages in memory at a time."""
-_EXPORTED_FIELDS = tuple(field.name for field in fields(Message) if field.name != "conversation_id")
+ENDINGS: dict[ExportFormat, str] = {"markdown": "md", "json": "json", "html": "html", "zip": "zip"}
+UNNAMED = "conversation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,43 +31,101 @@ class ExportFile:
     """A file whose content is made while it is read."""
 
     title: str
-    at: datetime
-    pieces: AsyncGenerator[bytes, None]
+    ending: str
+    pieces: AsyncIterator[bytes]
     """The content. Close the generator when the reader leaves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    """A conversation, and the ids of its messages that a file has."""
+
+    conversation: Conversation
+    shown: Sequence[UUID]
+    """The shown branch."""
+    all: Sequence[UUID]
+    """All branches."""
 
 
 class ConversationExporter:
     """Reads a few messages at a time, with no database session open while the client downloads them.
 
-    An answer under way is exported as far as it is stored.
+    Files for reading have the shown branch, JSON has all branches. An answer under way is exported as far as it is
+    stored.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def export(
-        self, user_id: UUID, conversation_id: UUID, form: ExportFormat, timezone: str = "UTC"
+        self,
+        user_id: UUID,
+        conversation_id: UUID,
+        form: ExportFormat,
+        timezone: str = "UTC",
+        language: ExportLanguage = "en",
     ) -> ExportFile:
-        """Export the shown branch as Markdown, with times of this IANA zone, or all branches as JSON.
+        """Export one conversation.
 
         Raises:
             BadRequest: there is no zone of that name.
             NotFound: this user has no such conversation.
             StorageUnavailable: the database cannot be read. The pieces raise it, too, and then the file is incomplete.
         """
+        reader = await _make_reader(timezone, language)
+        source, at = await self._open(user_id, conversation_id), utc_now()
+        if form == "zip":
+            pieces: AsyncIterator[bytes] = write_zip(self._list_entries(source, at, reader))
+        else:
+            pieces = self._write(source, form, at, reader)
+        return ExportFile(title=source.conversation.title, ending=ENDINGS[form], pieces=pieces)
+
+    async def export_several(
+        self,
+        user_id: UUID,
+        ids: Sequence[UUID] | None,
+        form: ExportFormat,
+        timezone: str = "UTC",
+        language: ExportLanguage = "en",
+    ) -> ExportFile:
+        """Export these conversations, or all: JSON as one file, other formats as a zip of files.
+
+        One that is deleted before its turn is left out. Otherwise as `export`.
+        """
+        reader, at = await _make_reader(timezone, language), utc_now()
+        ids = await self._find_ids(user_id, ids)
+        if form == "json":
+            pieces = self._write_several(user_id, ids, at)
+        else:
+            pieces = write_zip(self._list_all_entries(user_id, ids, form, at, reader))
+        title = reader.words.conversations.format(date=f"{at.astimezone(reader.zone):%Y-%m-%d}")
+        return ExportFile(title=title, ending="json" if form == "json" else "zip", pieces=pieces)
+
+    async def _open(self, user_id: UUID, conversation_id: UUID) -> _Source:
         async with self._database.read() as session:
             conversation = await conversations.get(session, user_id, conversation_id)
-            ids = await messages.list_ids(session, user_id, conversation_id, all_branches=form == "json")
-        at, pages = utc_now(), self._read_pages(conversation_id, ids)
-        if form == "json":
-            pieces = _write_json(conversation, at, pages)
-        else:
-            zone = await anyio.to_thread.run_sync(export_markdown.find_zone, timezone)  # it reads a file
-            pieces = _write_markdown(conversation, at, zone, pages)
-        return ExportFile(title=conversation.title, at=at, pieces=pieces)
+            shown = await messages.list_ids(session, user_id, conversation_id, all_branches=False)
+            every = await messages.list_ids(session, user_id, conversation_id, all_branches=True)
+        return _Source(conversation=conversation, shown=shown, all=every)
+
+    async def _find_ids(self, user_id: UUID, ids: Sequence[UUID] | None) -> Sequence[UUID]:
+        async with self._database.read() as session:
+            if ids is None:
+                return await conversations.list_ids(session, user_id)
+            if await conversations.count_own(session, user_id, ids) < len(set(ids)):
+                raise conversations.unknown_conversation()
+        return list(dict.fromkeys(ids))
+
+    async def _iterate(self, user_id: UUID, ids: Sequence[UUID]) -> AsyncGenerator[_Source, None]:
+        for id_ in ids:
+            try:
+                source = await self._open(user_id, id_)
+            except NotFound:
+                continue
+            yield source
 
     async def _read_pages(
-        self, conversation_id: UUID, ids: Sequence[UUID]
+        self, source: _Source, ids: Sequence[UUID]
     ) -> AsyncGenerator[tuple[Message, ...], None]:
         """Read the messages page by page.
 
@@ -77,46 +135,69 @@ class ConversationExporter:
         for begin in range(0, len(ids), PAGE_SIZE):
             wanted = ids[begin : begin + PAGE_SIZE]
             async with self._database.read() as session:
-                found = await messages.read_page(session, conversation_id, wanted)
+                found = await messages.read_page(session, source.conversation.id, wanted)
             if len(found) < len(wanted):
                 raise NotFound("the conversation was deleted while it was exported")
             yield found
 
+    def _write(self, source: _Source, form: TextFormat, at: datetime, reader: Reader) -> AsyncIterator[bytes]:
+        pages = self._read_pages(source, source.all if form == "json" else source.shown)
+        if form == "json":
+            return export_json.write_conversation(source.conversation, at, pages)
+        write = export_html.write_conversation if form == "html" else export_markdown.write_conversation
+        return write(source.conversation, at, reader, pages)
 
-async def _write_markdown(
-    conversation: Conversation, at: datetime, zone: tzinfo, pages: AsyncGenerator[tuple[Message, ...], None]
-) -> AsyncGenerator[bytes, None]:
-    yield export_markdown.render_head(conversation, at, zone).encode()
-    async for page in pages:
-        # In a thread: long messages, written for the purpose, can take long.
-        yield (await anyio.to_thread.run_sync(_render_page, page, zone)).encode()
+    async def _write_several(
+        self, user_id: UUID, ids: Sequence[UUID], at: datetime
+    ) -> AsyncGenerator[bytes, None]:
+        yield export_json.begin_conversations(at)
+        is_first = True
+        async for source in self._iterate(user_id, ids):
+            pages = self._read_pages(source, source.all)
+            async for piece in export_json.write_item(source.conversation, pages, is_first=is_first):
+                yield piece
+            is_first = False
+        yield export_json.END_OF_CONVERSATIONS
+
+    async def _list_all_entries(
+        self, user_id: UUID, ids: Sequence[UUID], form: ExportFormat, at: datetime, reader: Reader
+    ) -> AsyncGenerator[Entry, None]:
+        names = FileNames()
+        async for source in self._iterate(user_id, ids):
+            if form == "zip":
+                async for entry in self._list_entries(source, at, reader, names):
+                    yield entry
+            else:
+                yield self._make_entry(source, form, at, reader, names, is_dated=True)
+
+    async def _list_entries(
+        self, source: _Source, at: datetime, reader: Reader, names: FileNames | None = None
+    ) -> AsyncGenerator[Entry, None]:
+        """The files of one conversation: to read, to process, and its attachments."""
+        is_dated = names is not None
+        for form in ("markdown", "json"):
+            yield self._make_entry(source, form, at, reader, names or FileNames(), is_dated=is_dated)
+
+    def _make_entry(
+        self,
+        source: _Source,
+        form: TextFormat,
+        at: datetime,
+        reader: Reader,
+        names: FileNames,
+        *,
+        is_dated: bool,
+    ) -> Entry:
+        begun = source.conversation.created_at.astimezone(reader.zone)
+        title = f"{begun:%Y-%m-%d} {source.conversation.title}" if is_dated else source.conversation.title
+        return Entry(
+            name=names.choose(title, ENDINGS[form], unnamed=UNNAMED),
+            at=source.conversation.updated_at.astimezone(reader.zone),
+            pieces=self._write(source, form, at, reader),
+        )
 
 
-def _render_page(page: Sequence[Message], zone: tzinfo) -> str:
-    return "".join(export_markdown.render_message(message, zone) for message in page)
-
-
-async def _write_json(
-    conversation: Conversation, at: datetime, pages: AsyncGenerator[tuple[Message, ...], None]
-) -> AsyncGenerator[bytes, None]:
-    """Write one message on each line, so that people can read a long file.
-
-    `default=str` serialises the ids of PostgreSQL, whose driver has a UUID class of its own.
-    """
-    head = {"format": "prompter.conversation", "version": VERSION, "exported_at": at}
-    about = {
-        field.name: getattr(conversation, field.name)
-        for field in fields(Conversation)
-        if field.name not in ("user_id", "message_count", "ordered_at")
-    }
-    yield orjson.dumps({**head, "conversation": about}, default=str)[:-1] + b',"messages":['
-    separator = b"\n"
-    async for page in pages:
-        lines = [orjson.dumps(_values(message), default=str) for message in page]
-        yield separator + b",\n".join(lines)
-        separator = b",\n"
-    yield b"\n]}\n"
-
-
-def _values(message: Message) -> dict[str, Any]:
-    return {name: getattr(message, name) for name in _EXPORTED_FIELDS}
+async def _make_reader(timezone: str, language: ExportLanguage) -> Reader:
+    return Reader(
+        zone=await anyio.to_thread.run_sync(find_zone, timezone), language=language
+    )  # it reads a file

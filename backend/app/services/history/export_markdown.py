@@ -1,18 +1,16 @@
 """Renders a conversation as safe Markdown: without active HTML, and without images that a reader would load."""
 
 import re
-from datetime import UTC, datetime, tzinfo
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 
-import orjson
+import anyio.to_thread
 
-from app.core.errors import BadRequest
+from app.services.history.export_words import WORDS, Reader, describe_status, list_tool_calls
 from app.storage.conversations import Conversation
 from app.storage.messages import Message
-from app.storage.tool_events import CALL_ENDS, load_tool_events
 
-SPEAKERS = {"user": "User", "assistant": "Assistant", "system": "System", "tool": "Tool"}
-
+_HEADINGS = "|".join(word for words in WORDS.values() for word in words.speakers.values())
 _SPECIAL = re.compile(r"[\\`*_\[\]<>&#!|~$]")
 _LINE_END = re.compile(r"\r\n?|\n")
 _OPENING = re.compile(r"( *)(`{3,}(?=[^`]*$)|~{3,})")
@@ -22,45 +20,42 @@ _SPAN_CHARS = 1000
 """Code is not searched in longer lines, because that can take quadratic time."""
 _LIVE = re.compile(r"<[A-Za-z/!?]|!\[|\]:")
 """What can begin HTML, an image, or a link definition."""
-_HEADING = re.compile(rf" {{0,3}}## +(?:{'|'.join(SPEAKERS.values())})\b")
-_TOOL_CHARS = 500
-"""Characters shown of the arguments of a tool, and of its result."""
+_HEADING = re.compile(rf" {{0,3}}## +(?:{_HEADINGS})\b")
 _BACKTICKS = re.compile(r"`+")
 
 
-def find_zone(name: str) -> tzinfo:
-    """The time zone of an IANA name.
-
-    Raises:
-        BadRequest: there is no zone of that name.
-    """
-    try:
-        return UTC if name == "UTC" else ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # the name of a folder raises OSError
-        raise BadRequest(
-            "`timezone` has to be an IANA name of a time zone, such as Europe/Madrid or UTC"
-        ) from error
+async def write_conversation(
+    conversation: Conversation, at: datetime, reader: Reader, pages: AsyncIterator[tuple[Message, ...]]
+) -> AsyncIterator[bytes]:
+    """Write the file piece by piece."""
+    yield render_head(conversation, at, reader).encode()
+    async for page in pages:
+        # In a thread: long messages, written for the purpose, can take long.
+        yield (await anyio.to_thread.run_sync(_render_page, page, reader)).encode()
 
 
-def render_head(conversation: Conversation, at: datetime, zone: tzinfo = UTC) -> str:
+def _render_page(page: Sequence[Message], reader: Reader) -> str:
+    return "".join(render_message(message, reader) for message in page)
+
+
+def render_head(conversation: Conversation, at: datetime, reader: Reader) -> str:
     """Render the title, the time of the export and its zone, the model and the system prompt."""
-    about = [f"Exported from PROMPTer on {format_time(at, zone)}"]
-    if zone is not UTC:
-        about.append(f"times of {escape(str(zone))}")
+    words = reader.words
+    about = [escape(reader.describe_export(at))]
     if conversation.model:
-        about.append(f"model {escape(conversation.model)}")
-    system = (
-        f"\n## System\n\n{render_text(conversation.system_prompt)}\n" if conversation.system_prompt else ""
-    )
+        about.append(words.model.format(model=escape(conversation.model)))
+    system = ""
+    if conversation.system_prompt:
+        system = f"\n## {words.speakers['system']}\n\n{render_text(conversation.system_prompt)}\n"
     return f"# {escape(conversation.title)}\n\n*{' · '.join(about)}*\n{system}"
 
 
-def render_message(message: Message, zone: tzinfo = UTC) -> str:
+def render_message(message: Message, reader: Reader) -> str:
     """Render one message under a heading."""
-    speaker = SPEAKERS[message.role] + (f" ({escape(message.model)})" if message.model else "")
+    speaker = reader.words.speakers[message.role] + (f" ({escape(message.model)})" if message.model else "")
     text = f"{render_text(message.content)}\n" if message.content.strip() else ""
-    heading = f"\n## {speaker} · {format_time(message.created_at, zone)}\n"
-    parts = [heading, _render_tools(message), text, _render_status(message)]
+    heading = f"\n## {speaker} · {reader.format_time(message.created_at)}\n"
+    parts = [heading, _render_tools(message, reader), text, _render_status(message, reader)]
     return "\n".join(part for part in parts if part)
 
 
@@ -104,25 +99,13 @@ def is_harmless(text: str) -> bool:
     return not fence
 
 
-def _render_tools(message: Message) -> str:
+def _render_tools(message: Message, reader: Reader) -> str:
     """Render one line for each tool call; the JSON export has the whole call in its place."""
-    events = load_tool_events(message.tool_data)
-    ends = {event.call_id: event for event in events if event.name in CALL_ENDS}
-    lines = []
-    for call in events:
-        if call.name == "tool_call":
-            end = ends.get(call.call_id)
-            outcome = end.data.get("result" if end.name == "tool_result" else "error") if end else "not yet"
-            arguments = orjson.dumps(call.data.get("arguments")).decode()
-            lines.append(
-                f"- Tool {_shorten(call.data.get('name'))} {_shorten(arguments)}: {_shorten(outcome)}\n"
-            )
-    return "".join(lines)
-
-
-def _shorten(value: object) -> str:
-    text = str(value)
-    return escape(text if len(text) <= _TOOL_CHARS else f"{text[:_TOOL_CHARS]}…")
+    calls = list_tool_calls(message, reader.words)
+    return "".join(
+        f"- {reader.words.tool} {escape(call.name)} {escape(call.arguments)}: {escape(call.outcome)}\n"
+        for call in calls
+    )
 
 
 def escape(text: str) -> str:
@@ -130,18 +113,7 @@ def escape(text: str) -> str:
     return _SPECIAL.sub(lambda match: f"\\{match.group()}", " ".join(text.split()))
 
 
-def format_time(at: datetime, zone: tzinfo) -> str:
-    """Format a time to the minute, with its distance from UTC: where summer time ends, an hour comes twice."""
-    here = at.astimezone(zone)
-    distance = f"{here:%z}"
-    return f"{here:%Y-%m-%d %H:%M} " + ("UTC" if zone is UTC else f"{distance[:3]}:{distance[3:5]}")
-
-
-def _render_status(message: Message) -> str:
+def _render_status(message: Message, reader: Reader) -> str:
     """Say why a message is incomplete."""
-    if message.status == "streaming":
-        return "*(still being answered)*\n"
-    if message.status == "complete":
-        return ""
-    reason = escape(str((message.error or {}).get("message") or "cut short"))
-    return f"*({message.status}: {reason})*\n"
+    told = describe_status(message, reader.words)
+    return f"*({escape(told)})*\n" if told else ""

@@ -581,6 +581,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export several conversations
+         * @description The export of several conversations, or of all. JSON is one file; the other formats are a zip of files.
+         */
+        get: operations["export_several_api_export_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/keys": {
         parameters: {
             query?: never;
@@ -9092,10 +9112,12 @@ export interface operations {
     export_api_conversations__conversation_id__export_get: {
         parameters: {
             query?: {
-                /** @description `markdown`: the shown branch, for reading; `json`: everything that is stored */
-                format?: "markdown" | "json";
-                /** @description IANA zone of the times in Markdown, such as `Europe/Madrid` */
+                /** @description `markdown`, `html`: the shown branch, for reading; `json`: everything that is stored; `zip`: Markdown and JSON */
+                format?: "markdown" | "json" | "html" | "zip";
+                /** @description IANA zone of the times in files for reading, such as `Europe/Madrid` */
                 timezone?: string;
+                /** @description language of the words that are not the conversation's */
+                language?: "en" | "es";
             };
             header?: never;
             path: {
@@ -9114,6 +9136,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": string;
+                    "application/zip": string;
+                    "text/html": string;
                     "text/markdown": string;
                 };
             };
@@ -10396,6 +10420,121 @@ export interface operations {
                      *       "error": {
                      *         "code": "not_found",
                      *         "message": "no dictation has this id; list yours with GET /api/dictations",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database cannot serve now; nothing is half written */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    export_several_api_export_get: {
+        parameters: {
+            query?: {
+                /** @description `markdown`, `html`: the shown branch, for reading; `json`: everything that is stored; `zip`: Markdown and JSON */
+                format?: "markdown" | "json" | "html" | "zip";
+                /** @description ids of at most 200 conversations, with commas between them; all of the caller's if absent */
+                ids?: string | null;
+                /** @description IANA zone of the times in files for reading, such as `Europe/Madrid` */
+                timezone?: string;
+                /** @description language of the words that are not the conversation's */
+                language?: "en" | "es";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One JSON file, or a zip of files that are named after their conversations */
+            200: {
+                headers: {
+                    /** @description `attachment`, with the file's name */
+                    "Content-Disposition"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                    "application/zip": string;
+                    "text/html": string;
+                    "text/markdown": string;
+                };
+            };
+            /** @description A body or a parameter that cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "bad_request",
+                     *         "message": "`limit`: input should be less than 201",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask, or the key lacks the scope `chat` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this key lacks the scope 'chat'",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such conversation of yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "no conversation has this id; list yours with GET /api/conversations",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
