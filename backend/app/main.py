@@ -25,6 +25,7 @@ from app.api import (
     realtime_chat,
     realtime_socket,
     search,
+    shares,
     speech_socket,
     web,
 )
@@ -75,6 +76,7 @@ from app.services.llm.connections import ModelConnections
 from app.services.llm.generate import GenerateService
 from app.services.llm.models import ModelCatalog
 from app.services.llm.providers import LlmProviders
+from app.services.sharing.shares import Shares
 from app.services.speaking.speaker import Speaker
 from app.services.transcription.job import TranscriptionService
 from app.services.weights.fetching import WeightsFetcher
@@ -116,7 +118,7 @@ def create_app(settings: Settings | None = None, *, registrations: Registrations
         *(dictations.router, messages.router),
         *(search.router, models.api_router, connections.router, operations.providers_router),
         *(checkpoints.router, accounts.router, accounts.keys_router, operations.router),
-        accounts.settings_router,
+        *(accounts.settings_router, shares.router, shares.page_router),
         *(openai_responses.router, anthropic_messages.router),
     ):
         app.include_router(router)
@@ -203,6 +205,7 @@ def _make_resources(
         conversations=Conversations(database, answers),
         branches=Branches(database, answers),
         realtime=RealtimeSessions(database, answers),
+        shares=Shares(settings, database),
         accounts=accounts,
     )
 

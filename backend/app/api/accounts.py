@@ -151,6 +151,7 @@ async def me(caller: CallerDep, resources: ResourcesDep) -> MeOut:
         via=caller.via,
         scopes=sorted(caller.scopes),
         expires_at=caller.expires_at,
+        sharing=resources.shares.sharing,
     )
 
 

@@ -36,6 +36,7 @@ from app.services.llm.connections import ModelConnections
 from app.services.llm.generate import GenerateService
 from app.services.llm.models import ModelCatalog
 from app.services.llm.providers import LlmProviders
+from app.services.sharing.shares import Shares
 from app.services.speaking.speaker import Speaker
 from app.services.transcription.job import TranscriptionService
 from app.services.weights.fetching import WeightsFetcher
@@ -88,6 +89,7 @@ class Resources:
     conversations: Conversations
     branches: Branches
     realtime: RealtimeSessions
+    shares: Shares
 
     # people
     accounts: Accounts

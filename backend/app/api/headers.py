@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message
@@ -32,6 +32,10 @@ EXPOSED_HEADERS = (
 )
 """Headers that a page of an allowed origin can read, besides those that every page can."""
 
+PageLanguage = Literal["en", "es"]
+"""The languages of what the server itself shows to people."""
+_MOST_PARTS = 64
+"""Entries of `Accept-Language` that are read."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
 _NAME_CHARS = 64
 _MOST_NAMES = 32
@@ -50,6 +54,16 @@ def add_common_headers(message: Message, request_id: str) -> None:
     headers[SERVER_HEADER] = __version__
     for name, value in SECURITY_HEADERS.items():
         headers.setdefault(name, value)
+
+
+def choose_language(accepted: str) -> PageLanguage:
+    """The first of our languages in an `Accept-Language` header, which browsers write in order; English if none is."""
+    for entry in accepted.lower().split(",")[:_MOST_PARTS]:
+        tag = entry.partition(";")[0].strip().partition("-")[0]
+        for language in get_args(PageLanguage):
+            if tag == language:
+                return language  # type: ignore[no-any-return]  # one of the literal's values
+    return "en"
 
 
 def make_cors_options(settings: Settings) -> dict[str, Any]:

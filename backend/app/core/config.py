@@ -617,6 +617,19 @@ class ChatSettings(BaseModel):
     )
 
 
+class SharingSettings(BaseModel):
+    """Links that show a conversation to whoever has them."""
+
+    enabled: bool = Field(
+        True,
+        description="whether users may share conversations by link; off, the links that there are open nothing",
+    )
+    links: int = Field(200, ge=1, le=10_000, description="links that a user may have at the same time")
+    requests_per_minute: int = Field(
+        120, ge=1, le=100_000, description="shared pages that one address may open in a minute"
+    )
+
+
 class LoftSettings(BaseModel):
     """The shop that the toolset `loft` asks."""
 
@@ -673,6 +686,7 @@ class Settings(BaseSettings):
     storage: StorageSettings = StorageSettings()
     accounts: AccountSettings = AccountSettings()
     chat: ChatSettings = ChatSettings()
+    sharing: SharingSettings = SharingSettings()
     assistants: AssistantSettings = AssistantSettings()
     loft: LoftSettings = LoftSettings()
 

@@ -14,6 +14,7 @@
     + Unauthorized (401)                                      no valid token or key; closes the socket with 1008
     + NotAllowed (403)                                        Origin, Host or address; closes the socket with 1008
     + Forbidden (403)                                         the caller lacks the role or scope; closes with 1008
+    |   - SharingOff                                          nobody shares conversations on this server
     + NotFound (404)
     |   - ResumeRefused                                       the same message whatever the reason
     |   - ModelNotFound                                       no model of that name under /v1
@@ -196,6 +197,10 @@ class Forbidden(PrompterError):
     code = "forbidden"
     status = 403
     close_code = 1008
+
+
+class SharingOff(Forbidden):
+    code = "sharing_off"
 
 
 class NotFound(PrompterError):

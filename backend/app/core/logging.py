@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import traceback
 from contextvars import ContextVar
 from datetime import datetime
@@ -17,13 +18,41 @@ REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 _FAILURE, _SUMMARY = "failure", "summary"
 """Attributes of a record that `log_failure` or `report_fault` makes: the error, and the message without its place."""
 
+_SECRET_PATH = re.compile(r"(/s/)[^\s\"'<>]+")
+"""The address of a shared page, down to its end: whoever knows it can read what somebody shares."""
+_WEB_LOGGERS = ("uvicorn.access", "uvicorn.error", "uvicorn.asgi")
+
+
+def redact_path(text: str) -> str:
+    """Replace the token in the address of each shared page, wherever it stands in a text."""
+    return _SECRET_PATH.sub(r"\1…", text)
+
+
+def _redact_record(record: logging.LogRecord) -> bool:
+    """Redact what the web server logs of a request. Its own formatter expects the arguments where they are."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(_redact_value(value) for value in record.args)
+    record.msg = _redact_value(record.msg)
+    return True
+
+
+def _redact_value(value: object) -> object:
+    if isinstance(value, (int, float)) or value is None:
+        return value
+    text = str(value)
+    redacted = redact_path(text)
+    return value if redacted == text else redacted
+
 
 def configure_logging(level: str, log_format: LogFormat = "text") -> None:
     """Send this application's log to standard error at `level`.
 
     As text, other libraries keep their own settings. As JSON, their warnings become objects too, so that every line
-    that Python writes can be parsed.
+    that Python writes can be parsed. A web server that logs each request, as plain uvicorn does, logs no address of a
+    shared page.
     """
+    for name in _WEB_LOGGERS:
+        logging.getLogger(name).addFilter(_redact_record)
     root, logger = logging.getLogger(), logging.getLogger("app")
     handler = _OwnHandler()
     is_json = log_format == "json"

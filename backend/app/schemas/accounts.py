@@ -66,6 +66,10 @@ class MeOut(UserOut):
     )
     scopes: list[Scope] = Field(description="what this token may be used for", examples=[["stt", "llm"]])
     expires_at: datetime | None = Field(description="when this token or key expires; null for never")
+    sharing: Literal["off", "machine", "network"] = Field(
+        description="whether conversations can be shared by link: `off`; `machine`: a link opens on the server's own "
+        "machine alone; `network`: wherever the server is reached"
+    )
 
 
 class LoggedOutOut(BaseModel):

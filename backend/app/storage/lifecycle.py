@@ -15,7 +15,7 @@ from app.core.config import Settings
 from app.core.errors import StorageUnavailable
 from app.core.security import LOCAL_USER_ID
 from app.core.supervision import Supervisor
-from app.storage import answers, backup, conversations, dictations, idempotency, migrate
+from app.storage import answers, backup, conversations, dictations, idempotency, migrate, shares
 from app.storage.common import utc_now
 from app.storage.data_folder import lock_folder, warn_if_moved
 from app.storage.database import Database
@@ -108,6 +108,7 @@ async def _clean_up(database: Database, settings: Settings) -> None:
             await ensure_local_user(session)
         await answers.send_heartbeat(session, database.run_id)
         await idempotency.remove_expired(session)
+        await shares.remove_expired(session, utc_now())
         if database.is_sqlite:
             count = await answers.interrupt_dead(session, database.run_id, lease_s=0.0)
     if count:

@@ -295,7 +295,7 @@ async def fork(
     await session.flush()
     await search.index_title(session, user_id, copy.id, copy.title)
     leaf_id = leaf_id or source.active_leaf_id
-    path = await _path_ids(session, conversation_id, leaf_id) if leaf_id else []
+    path = await find_path_ids(session, conversation_id, leaf_id) if leaf_id else []
     if leaf_id and not path:
         raise unknown_message()
     for begin in range(0, len(path), _COPY_BATCH):
@@ -313,10 +313,17 @@ async def list_ids(
     """
     if not all_branches:
         leaf_id = (await _find_conversation(session, user_id, conversation_id)).active_leaf_id
-        return await _path_ids(session, conversation_id, leaf_id) if leaf_id else []
+        return await find_path_ids(session, conversation_id, leaf_id) if leaf_id else []
     mine = (MessageRow.conversation_id == conversation_id, ConversationRow.user_id == user_id)
     joined = select(MessageRow.id).join(ConversationRow, ConversationRow.id == MessageRow.conversation_id)
     return (await session.scalars(joined.where(*mine).order_by(MessageRow.id))).all()
+
+
+async def find_path_ids(session: AsyncSession, conversation_id: UUID, leaf_id: UUID) -> Sequence[UUID]:
+    """Return the ids of the messages of a conversation from the root to a leaf; none if it has no such message."""
+    columns = MessageRow.__table__.c
+    path = _select_path(conversation_id, leaf_id, None, (columns.id, columns.parent_id))
+    return (await session.scalars(select(path.c.id).order_by(path.c.depth.desc()))).all()
 
 
 async def read_page(session: AsyncSession, conversation_id: UUID, ids: Sequence[UUID]) -> tuple[Message, ...]:
@@ -515,12 +522,6 @@ async def _read_path(
     path = _select_path(conversation_id, leaf_id, last, _COLUMNS)
     found = await session.execute(select(path).order_by(path.c.depth.desc()))
     return tuple(map(to_message, found))
-
-
-async def _path_ids(session: AsyncSession, conversation_id: UUID, leaf_id: UUID) -> Sequence[UUID]:
-    columns = MessageRow.__table__.c
-    path = _select_path(conversation_id, leaf_id, None, (columns.id, columns.parent_id))
-    return (await session.scalars(select(path.c.id).order_by(path.c.depth.desc()))).all()
 
 
 def _select_path(

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, ForeignKey, Index, Integer, MetaData, String, Uuid, false, text
+from sqlalchemy import ForeignKey, Index, Integer, MetaData, String, Uuid, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.storage.common import Json, PlainText, UtcTime, utc_now
@@ -347,7 +347,7 @@ class ModelConnectionRow(Base):
 
 
 class ShareRow(Base):
-    """A link that shows a branch to others; not used yet."""
+    """A link that shows a conversation to whoever has it, without a log-in."""
 
     __tablename__ = "shares"
 
@@ -357,7 +357,17 @@ class ShareRow(Base):
         ForeignKey("conversations.id", ondelete="CASCADE"), index=True
     )
     leaf_id: Mapped[UUID]
+    """The last message of the branch that was shown when the link was made."""
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
-    live: Mapped[bool] = mapped_column(Boolean, default=True)
-    expires_at: Mapped[datetime | None]
+    live: Mapped[bool] = mapped_column(default=True)
+    """Whether the link follows the conversation; else it shows the branch down to `leaf_id`, which never changes."""
+    expires_at: Mapped[datetime | None] = mapped_column(index=True)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    title: Mapped[str | None]
+    """The title of a snapshot; None where the link follows the conversation."""
+    sealed_token: Mapped[str | None]
+    """The token for its owner to copy again, see `key_file.py`."""
+    attachments: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether files are shown."""
+    dictations: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether it is shown what was heard where a message was dictated."""

@@ -43,6 +43,8 @@ OPEN_TO_ALL = {
     "GET /openapi.json",
     "POST /api/auth/login",
     "POST /api/auth/refresh",
+    "GET /s/style.css",
+    "GET /s/{token}",
 }
 """What nobody is asked for; written out here a second time, so that it does not grow by a slip."""
 
@@ -335,6 +337,12 @@ def _unreachable_connection(cast: Cast) -> str:
     return str(_asked(cast, "/api/connections", body).json()["id"])
 
 
+def _share(cast: Cast) -> str:
+    said = {"conversation_id": _conversation(cast), "message": "mine", "model": "echo"}
+    _asked(cast, "/api/chat/stream", said)
+    return str(_asked(cast, "/api/shares", {"conversation_id": said["conversation_id"]}).json()["id"])
+
+
 MAKERS: dict[str, Callable[[Cast], str]] = {
     "key_id": _key,
     "conversation_id": _conversation,
@@ -346,6 +354,7 @@ MAKERS: dict[str, Callable[[Cast], str]] = {
     "POST /api/dictations/{dictation_id}/redo": _kept,
     "GET /api/dictations/{dictation_id}/audio": _kept,
     "connection_id": _connection,
+    "share_id": _share,
     "POST /api/connections/{connection_id}/test": _unreachable_connection,
     "POST /api/messages/{message_id}/edit": _question,
     "POST /api/messages/{message_id}/approvals/{call_id}": _approval,
@@ -390,15 +399,20 @@ def test_nor_where_a_body_names_it(cast: Cast) -> None:
     body = {"conversation_id": _conversation(cast), "message": "hello", "model": "echo"}
     assert ask(cast, "POST", "/api/chat/stream", cast.tokens["other"], body).status_code == 404
     assert ask(cast, "POST", "/api/chat/stream", cast.tokens["owner"], body).status_code == 200
+    assert ask(cast, "POST", "/api/shares", cast.tokens["other"], body).status_code == 404
+    assert ask(cast, "POST", "/api/shares", cast.tokens["admin"], body).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/api/conversations", "/api/dictations", "/api/keys", "/api/connections"])
+@pytest.mark.parametrize(
+    "path", ["/api/conversations", "/api/dictations", "/api/keys", "/api/connections", "/api/shares"]
+)
 def test_lists_hold_ones_own_alone(cast: Cast, path: str) -> None:
     made = {
         "/api/conversations": _conversation,
         "/api/dictations": _dictation,
         "/api/keys": _key,
         "/api/connections": _connection,
+        "/api/shares": _share,
     }[path](cast)
     assert made in ask(cast, "GET", path, cast.tokens["owner"]).text
     for kind in ("other", "admin"):

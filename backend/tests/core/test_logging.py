@@ -12,7 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.logging import REQUEST_ID, JsonFormatter, configure_logging, log_failure, report_fault
+from app.core.logging import (
+    REQUEST_ID,
+    JsonFormatter,
+    configure_logging,
+    log_failure,
+    redact_path,
+    report_fault,
+)
 
 ReadLog = Callable[[], list[dict[str, Any]]]
 
@@ -118,3 +125,37 @@ def test_whatever_a_message_holds_is_one_line_of_ascii(message: str, name: str) 
     assert line.isascii()
     assert len(line.splitlines()) == 1
     assert json.loads(line)["message"] == message.strip()
+
+
+TOKEN = "mR4aVn0c-x_2Zt9Qe7LkPwYd3Hs8Gf1JbUo5Xi6NvTA"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"/s/{TOKEN}", "/s/…"),
+        (f"/s/{TOKEN}?lang=es&page=2", "/s/…"),
+        (f"/s/{TOKEN}/files/3", "/s/…"),
+        (f"//s/{TOKEN}/", "//s/…"),
+        (f"https://prompter.example/s/{TOKEN} and /s/short", "https://prompter.example/s/… and /s/…"),
+        (f"{{'path': '/s/{TOKEN}', 'method': 'GET'}}", "{'path': '/s/…', 'method': 'GET'}"),
+        ("/api/shares", "/api/shares"),
+        ("/assets/index.js", "/assets/index.js"),
+    ],
+)
+def test_the_address_of_a_shared_page_is_redacted(text: str, shown: str) -> None:
+    assert redact_path(text) == shown
+
+
+def test_what_a_web_server_logs_of_a_request_is_redacted(caplog: pytest.LogCaptureFixture) -> None:
+    """Its formatter takes five arguments, and gets them."""
+    configure_logging("info")
+    configure_logging("info")
+    access = logging.getLogger("uvicorn.access")
+    with caplog.at_level(logging.INFO, logger="uvicorn.access"):
+        line = ("127.0.0.1:5000", "GET", f"/s/{TOKEN}", "1.1", 200)
+        access.info('%s - "%s %s HTTP/%s" %d', *line)
+        access.info("plain")
+    assert caplog.records[-2].args == ("127.0.0.1:5000", "GET", "/s/…", "1.1", 200)
+    assert caplog.messages == ['127.0.0.1:5000 - "GET /s/… HTTP/1.1" 200', "plain"]
+    assert len(access.filters) == 1

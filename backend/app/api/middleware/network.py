@@ -15,7 +15,7 @@ from app.api.headers import ANTHROPIC_ID_HEADER, add_common_headers, make_cors_o
 from app.api.middleware.refusals import FOREIGN_HOST, FOREIGN_PEER, explain_origin, make_refusal
 from app.core.config import LimitSettings, Settings
 from app.core.errors import MessageTooBig, NotAllowed, PrompterError
-from app.core.logging import REQUEST_ID, report_fault
+from app.core.logging import REQUEST_ID, redact_path, report_fault
 from app.core.security import LOOPBACK_NAMES, is_loopback, is_origin_allowed, parse_host
 from app.core.supervision import reraise_cancellation
 
@@ -99,7 +99,7 @@ class NetworkMiddleware:
                 await self._app(scope, _limit_body(receive, limit, self._limits.request_s), send_with_id)
         except BaseException as error:  # noqa: BLE001  # further out it would be logged with its words
             reraise_cancellation(error)
-            failure = report_fault(logger, f"on {scope['path']}", error)
+            failure = report_fault(logger, f"on {redact_path(scope['path'])}", error)
             if scope["type"] == "http" and not started:
                 await self._refuse(scope, receive, send_with_id, failure)
             elif scope["type"] == "http":

@@ -49,6 +49,9 @@ RULES: tuple[Rule, ...] = (
     _rule("GET /openapi.json", "everyone"),
     _rule("POST /api/auth/login", "everyone"),
     _rule("POST /api/auth/refresh", "everyone"),
+    # what users show to whoever has a link
+    _rule("GET /s/style.css", "everyone"),
+    _rule("GET /s/{token}", "everyone"),
     # accounts: a leaked key must not be able to make more keys
     _rule("POST /api/auth/logout", "person"),
     _rule("GET /api/auth/me", "caller"),
@@ -59,6 +62,9 @@ RULES: tuple[Rule, ...] = (
     _rule("POST /api/connections/test", "person"),
     _rule("PATCH,DELETE /api/connections/{connection_id}", "person"),
     _rule("POST /api/connections/{connection_id}/test", "person"),
+    # shared links: a leaked key must not be able to publish, or to read the addresses
+    _rule("GET,POST /api/shares", "person"),
+    _rule("DELETE /api/shares/{share_id}", "person"),
     # what a user decides: a leaked key must not be able to have audio kept
     _rule("GET /api/settings", "caller", "chat"),
     _rule("PATCH /api/settings", "person"),

@@ -8,6 +8,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import Scope
 
 from app.api.errors import make_error_response
+from app.api.headers import choose_language
 from app.api.web import wants_html
 from app.core.errors import PrompterError
 from app.core.security import ORIGIN_PARTS, make_origin
@@ -18,8 +19,6 @@ _PROXY = (
     "a proxy in front must pass on Host with its port, and X-Forwarded-Proto (see docs/deployment.md); "
     "a page of another site needs its origin in allowed_origins (PROMPTER_ALLOWED_ORIGINS)"
 )
-_MOST_PARTS = 64
-"""Entries of `Accept-Language` that are read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +88,7 @@ def explain_origin(origin: str, scheme: str, netloc: str, known_names: frozenset
 def make_refusal(refusal: PrompterError, scope: Scope) -> Response:
     """Return the answer to a refused request: a page for a browser that opens one, JSON for all others."""
     headers = Headers(scope=scope)
-    language = _choose_language(headers.get("accept-language", ""))
+    language = choose_language(headers.get("accept-language", ""))
     page = _PAGES.get((refusal.message, language))
     if page and scope["method"] in ("GET", "HEAD") and wants_html(headers.get("accept", "")):
         response: Response = HTMLResponse(_render(language, page), status_code=refusal.status)
@@ -106,15 +105,6 @@ def _render(language: str, page: RefusalPage) -> str:
         f'<meta name="viewport" content="width=device-width"><title>{page.title}</title>'
         f"<h1>{page.title}</h1><p>{what}</p><p>{how}</p><pre>{typed}</pre><p>{more}</p></html>"
     )
-
-
-def _choose_language(accepted: str) -> str:
-    """The first of our languages in an `Accept-Language` header, which browsers write in order; English if none is."""
-    for entry in accepted.lower().split(",")[:_MOST_PARTS]:
-        tag = entry.partition(";")[0].strip().partition("-")[0]
-        if tag in ("en", "es"):
-            return tag
-    return "en"
 
 
 def _show_known(origin: str, known_names: frozenset[str]) -> str:

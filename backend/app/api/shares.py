@@ -1,0 +1,213 @@
+"""`/api/shares`: the links by which a user shows conversations to others; `/s/…`: what they open, without log-in."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse, StreamingResponse
+
+from app.api.accounts import UNAUTHORIZED
+from app.api.deps import CallerDep, RequestKeyDep, ResourcesDep
+from app.api.headers import choose_language
+from app.api.responses import BUSY, ID_REUSED, MALFORMED, NO_CONVERSATION, STORAGE, parse_conversation_id
+from app.core.errors import NotFound, TooManyAttempts
+from app.schemas.errors import describe_answer, describe_error
+from app.schemas.shares import ShareDeletedOut, ShareIn, ShareOut
+from app.services.sharing.shared_page import (
+    PageFrame,
+    render_busy,
+    render_foot,
+    render_gone,
+    render_head,
+    render_messages,
+)
+from app.services.sharing.shares import Share, SharedBranch, ShareDraft
+from app.utils.ids import parse_id
+
+router = APIRouter(prefix="/api/shares", tags=["shared links"])
+page_router = APIRouter(prefix="/s", include_in_schema=False)
+
+_REFUSED: dict[int | str, dict[str, Any]] = {
+    **STORAGE,
+    401: UNAUTHORIZED,
+    403: describe_error(
+        "Nobody shares on this server (`sharing_off`), the user has as many links as one may have, an API key may not "
+        "do this, or this Origin, Host or address is not allowed",
+        "sharing_off",
+        "nobody shares conversations on this server (sharing.enabled is off)",
+    ),
+}
+_GONE = describe_error(
+    "You have no such link", "not_found", "no shared link has this id; list yours with GET /api/shares"
+)
+
+
+@router.get(
+    "",
+    summary="List one's shared links",
+    responses={**describe_answer("Newest first, expired ones included"), **_REFUSED},
+)
+async def list_shares(
+    caller: CallerDep, request: Request, response: Response, resources: ResourcesDep
+) -> list[ShareOut]:
+    """On a server where nobody shares any more, too: the links open nothing there, and can be revoked for good."""
+    response.headers["Cache-Control"] = "no-store"
+    return [_describe(share, request) for share in await resources.shares.list_own(caller.user_id)]
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Share a conversation",
+    responses={
+        201: {"description": "The link. Whoever has its address can read the conversation"},
+        400: MALFORMED,
+        404: NO_CONVERSATION,
+        409: {**BUSY, "description": f"{BUSY['description']}. {ID_REUSED['description']}"},
+        **_REFUSED,
+    },
+)
+async def make_share(
+    body: ShareIn,
+    caller: CallerDep,
+    request: Request,
+    response: Response,
+    resources: ResourcesDep,
+    key: RequestKeyDep,
+) -> ShareOut:
+    """Make a link to a conversation with at least one message."""
+    draft = ShareDraft(
+        conversation_id=parse_conversation_id(body.conversation_id),
+        is_live=body.kind == "live",
+        attachments=body.attachments,
+        dictations=body.dictations,
+        expires_in=None if body.expires_in_s is None else timedelta(seconds=body.expires_in_s),
+    )
+    made = await resources.shares.make(caller.user_id, draft, key)
+    response.headers["Cache-Control"] = "no-store"
+    return _describe(made, request)
+
+
+@router.delete(
+    "/{share_id}",
+    summary="Revoke a shared link",
+    responses={
+        **describe_answer("The link opens nothing from now on, on every server process"),
+        **_REFUSED,
+        404: _GONE,
+    },
+)
+async def delete_share(share_id: str, caller: CallerDep, resources: ResourcesDep) -> ShareDeletedOut:
+    """What somebody has read or saved before stays theirs."""
+    if (found := parse_id(share_id)) is None:
+        raise NotFound("no shared link has this id; list yours with GET /api/shares")
+    await resources.shares.remove(caller.user_id, found)
+    return ShareDeletedOut(status="deleted")
+
+
+def _describe(share: Share, request: Request) -> ShareOut:
+    base = str(request.base_url).rstrip("/")
+    return ShareOut(
+        id=share.id,
+        url=None if share.token is None else f"{base}/s/{share.token}",
+        conversation_id=share.conversation_id,
+        title=share.title,
+        kind="live" if share.is_live else "snapshot",
+        attachments=share.attachments,
+        dictations=share.dictations,
+        created_at=share.created_at,
+        expires_at=share.expires_at,
+        expired=share.is_expired,
+    )
+
+
+# -- what a link opens
+
+_STYLE = Path(__file__).with_name("shared_page.css")
+_YEAR_S = 365 * 24 * 3600
+_MESSAGES_AT_ONCE = 5
+"""Messages that are rendered before they are sent."""
+_RENDERING = anyio.CapacityLimiter(1)
+"""Strangers who open long conversations take one thread, not those of everybody else."""
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; media-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex, nofollow, noarchive",
+    "Vary": "Accept-Language",
+}
+"""The headers of a shared page. No script runs there, none that a message might bring either."""
+
+
+@page_router.api_route("/style.css", methods=["GET", "HEAD"])
+async def read_style() -> Response:
+    """The style of shared pages. Its address changes with it."""
+    text, _ = _read_style()
+    headers = {"Cache-Control": f"public, max-age={_YEAR_S}, immutable"}
+    return Response(text, media_type="text/css", headers=headers)
+
+
+@page_router.api_route("/{token}", methods=["GET", "HEAD"])
+async def open_share(
+    token: str, request: Request, resources: ResourcesDep, lang: str = "", page: str = "1"
+) -> Response:
+    """The page of a shared conversation. A link that opens nothing has the same page, whatever the reason."""
+    frame = _make_frame(request, lang)
+    if refusal := _count_visit(request, resources, frame):
+        return refusal
+    number = int(page) if page.isascii() and page.isdecimal() and len(page) < 7 else 0
+    branch = await resources.shares.read(token, number)
+    if branch is None:
+        return _make_page(frame, render_gone(frame), 404)
+    return StreamingResponse(
+        _render(frame, branch),
+        media_type="text/html; charset=utf-8",
+        headers={**PAGE_HEADERS, "Content-Language": frame.language},
+    )
+
+
+def _count_visit(request: Request, resources: ResourcesDep, frame: PageFrame) -> Response | None:
+    """Count a request; the refusal, if its address has sent too many."""
+    try:
+        resources.shares.count_visit(request.client.host if request.client else "")
+    except TooManyAttempts as refusal:
+        wait_s = int(refusal.retry_after_s or 1)
+        response = _make_page(frame, render_busy(frame, wait_s), refusal.status)
+        response.headers["Retry-After"] = str(wait_s)
+        return response
+    return None
+
+
+async def _render(frame: PageFrame, branch: SharedBranch) -> AsyncIterator[str]:
+    yield render_head(frame, branch)
+    for at in range(0, len(branch.messages), _MESSAGES_AT_ONCE):
+        some = branch.messages[at : at + _MESSAGES_AT_ONCE]
+        yield await anyio.to_thread.run_sync(
+            render_messages, frame, some, branch.begins_at + at, limiter=_RENDERING
+        )
+    yield render_foot(frame, branch)
+
+
+def _make_frame(request: Request, lang: str) -> PageFrame:
+    _, version = _read_style()
+    accepted = request.headers.get("accept-language", "")
+    return PageFrame(language=choose_language(f"{lang},{accepted}"), style=f"/s/style.css?v={version}")
+
+
+def _make_page(frame: PageFrame, html: str, status: int) -> Response:
+    headers = {**PAGE_HEADERS, "Content-Language": frame.language}
+    return HTMLResponse(html, status_code=status, headers=headers)
+
+
+@cache
+def _read_style() -> tuple[str, str]:
+    """The style sheet, and what tells this one from others."""
+    text = _STYLE.read_text(encoding="utf-8")
+    return text, sha256(text.encode()).hexdigest()[:12]
