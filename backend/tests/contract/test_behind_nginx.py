@@ -39,6 +39,8 @@ class Site:
     url: str
     """With the port, which is not 443."""
     context: ssl.SSLContext
+    folder: Path
+    """With the logs of nginx."""
 
     @property
     def http(self) -> httpx2.Client:
@@ -74,13 +76,12 @@ def site(nginx: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]
             ("/etc/ssl/prompter.key", f"{folder}/key.pem"),
             ("http://127.0.0.1:8000", served.url),
         ):
-            assert recipe.count(written) == 1
+            assert written in recipe
             recipe = recipe.replace(written, here)
         kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         temporary = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in kinds)
-        text = (
-            f"daemon off;\npid {folder}/pid;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}{recipe}}}\n"
-        )
+        logs = f"access_log {folder}/access.log;\n"
+        text = f"daemon off;\npid {folder}/pid;\nevents {{}}\nhttp {{\n{logs}{temporary}{recipe}}}\n"
         (folder / "nginx.conf").write_text(text, encoding="utf-8")
         command = [
             nginx,
@@ -94,7 +95,7 @@ def site(nginx: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
             try:
                 context = ssl.create_default_context(cafile=str(folder / "cert.pem"))
-                site = Site(f"https://localhost:{port}", context)
+                site = Site(f"https://localhost:{port}", context, folder)
                 wait_until_listening(process, port)
                 yield site
             finally:
@@ -126,6 +127,18 @@ def test_the_page_may_use_its_own_server(site: Site) -> None:
             assert answer.json()["choices"][0]["message"]["content"] == "hello"
         with http.stream("POST", "/v1/chat/completions", json={**CHAT, "stream": True}) as streamed:
             assert streamed.read().endswith(b"data: [DONE]\n\n")
+
+
+def test_the_address_of_a_shared_page_is_in_no_log_of_nginx(site: Site) -> None:
+    """Whether it is answered or refused; other addresses are logged as before."""
+    token = "mR4aVn0c-x_2Zt9Qe7LkPwYd3Hs8Gf1JbUo5Xi6NvTA"
+    with site.http as http:
+        assert "There is nothing behind this link" in http.get(f"/s/{token}").text
+        assert http.get(f"/s/{token}", headers={"Host": "unknown.example"}).status_code == 403
+        assert http.get("/health").status_code == 200
+    logs = [(site.folder / name).read_text() for name in ("access.log", "error.log")]
+    assert "GET /health" in logs[0]
+    assert token not in "".join(logs)
 
 
 async def test_a_socket_of_the_page_opens(site: Site) -> None:

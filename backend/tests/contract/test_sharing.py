@@ -402,13 +402,11 @@ def test_a_request_that_arrives_twice_makes_one_link() -> None:
 
 
 def test_what_cannot_be_shared_is_refused_with_a_reason() -> None:
-    gate = Gate(1)
-    with run_chat_server(FakeChat(pieces("slow", "ly"), gate=gate), sharing={"links": 1}) as (talk, _):
+    with run_chat_server(sharing={"links": 1}) as (talk, _):
         empty, id_ = talk.conversation(), talk.conversation()
-        post = talk.http.post
 
         def refusal(**body: Any) -> tuple[int, str]:
-            return read_error(post("/api/shares", json=body))
+            return read_error(talk.http.post("/api/shares", json=body))
 
         assert refusal(conversation_id=empty) == (400, "bad_request")
         assert refusal(conversation_id="nonsense") == (404, "not_found")
@@ -416,10 +414,26 @@ def test_what_cannot_be_shared_is_refused_with_a_reason() -> None:
         assert refusal(conversation_id=id_, expires_in_s=1) == (400, "bad_request")
         assert refusal(conversation_id=id_, attachments="yes") == (400, "bad_request")
         assert refusal() == (400, "bad_request")
-        gate.open()
         talk.say(id_, "hello")
         share(talk, id_)
         assert refusal(conversation_id=id_) == (403, "forbidden")
+
+
+def test_an_answer_under_way_is_shown_live_and_in_no_snapshot() -> None:
+    gate = Gate()
+    with run_chat_server(FakeChat(pieces("Hel", gate, "lo"))) as (talk, served):
+        id_ = talk.conversation()
+        asked = {"conversation_id": id_, "message": "hi"}
+        with talk.http.stream("POST", "/api/chat/stream", json=asked) as streamed:
+            lines = streamed.iter_lines()
+            while "Hel" not in next(lines):
+                pass
+            assert read_error(talk.http.post("/api/shares", json={"conversation_id": id_})) == (409, "busy")
+            live = share(talk, id_, kind="live")
+            assert "This answer is still being written." in opened(served, live)
+            gate.set()
+            assert any("done" in line for line in lines)
+        assert "Hello" in opened(served, live)
 
 
 def test_an_address_that_asks_too_often_is_told_when_to_come_back() -> None:
