@@ -56,6 +56,7 @@ export const notesEn = {
   bad_request: "The server did not accept this. Change it, or reload the page.",
   unauthorized: "You are no longer logged in. Log in again.",
   not_allowed: "The server does not let this page in. Whoever runs it can allow the page’s address.",
+  sharing_off: "Conversations cannot be shared on this server. Whoever runs it can turn that on.",
   forbidden: "Your account may not do this. Whoever runs the server can allow it.",
   not_found: "It is no longer there. It may have been deleted.",
   nothing_final_yet: "Nothing has been understood yet. Say it, then try again.",

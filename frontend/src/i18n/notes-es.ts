@@ -59,6 +59,7 @@ export const notesEs: Record<keyof typeof notesEn, string> = {
   bad_request: "El servidor no lo ha aceptado. Cámbialo o vuelve a cargar la página.",
   unauthorized: "Tu sesión ha terminado. Inicia sesión otra vez.",
   not_allowed: "El servidor no deja pasar a esta página. Quien lo administra puede permitir su dirección.",
+  sharing_off: "En este servidor no se pueden compartir conversaciones. Quien lo administra puede permitirlo.",
   forbidden: "Tu cuenta no puede hacer esto. Puede permitirlo quien administra el servidor.",
   not_found: "Ya no está. Puede que se haya borrado.",
   nothing_final_yet: "Aún no se ha entendido nada. Dilo y vuelve a intentarlo.",

@@ -800,6 +800,50 @@ export interface paths {
         patch: operations["change_settings_api_settings_patch"];
         trace?: never;
     };
+    "/api/shares": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List one's shared links
+         * @description On a server where nobody shares any more, too: the links open nothing there, and can be revoked for good.
+         */
+        get: operations["list_shares_api_shares_get"];
+        put?: never;
+        /**
+         * Share a conversation
+         * @description Make a link to a conversation with at least one message.
+         */
+        post: operations["make_share_api_shares_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/shares/{share_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke a shared link
+         * @description What somebody has read or saved before stays theirs.
+         */
+        delete: operations["delete_share_api_shares__share_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -3979,6 +4023,12 @@ export interface components {
              */
             scopes: ("stt" | "llm" | "chat" | "metrics")[];
             /**
+             * Sharing
+             * @description whether conversations can be shared by link: `off`; `machine`: a link opens on the server's own machine alone; `network`: wherever the server is reached
+             * @enum {string}
+             */
+            sharing: "off" | "machine" | "network";
+            /**
              * Via
              * @description `session`: a log-in; `key`: an API key; `local`: the server has no accounts
              * @enum {string}
@@ -5161,6 +5211,118 @@ export interface components {
              * @description whether the audio of one's dictations is kept for a time after their end
              */
             keep_audio: boolean;
+        };
+        /**
+         * ShareDeletedOut
+         * @description The link opens nothing any more.
+         */
+        ShareDeletedOut: {
+            /**
+             * Status
+             * @description always `deleted`
+             * @default deleted
+             * @constant
+             */
+            status: "deleted";
+        };
+        /**
+         * ShareIn
+         * @description What to share, and for how long.
+         */
+        ShareIn: {
+            /**
+             * Attachments
+             * @description whether the files of its messages are shown
+             * @default false
+             */
+            attachments: boolean;
+            /**
+             * Conversation Id
+             * @description id of the conversation
+             * @example 0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b
+             */
+            conversation_id: string;
+            /**
+             * Dictations
+             * @description whether it is shown what was heard where a message was dictated
+             * @default false
+             */
+            dictations: boolean;
+            /**
+             * Expires In S
+             * @description how long the link opens (s); null until it is revoked
+             * @example 604800
+             */
+            expires_in_s?: number | null;
+            /**
+             * Kind
+             * @description `snapshot`: the shown branch and its title as they are now, whatever comes later; `live`: the shown branch as it is when the link is opened
+             * @default snapshot
+             * @enum {string}
+             */
+            kind: "snapshot" | "live";
+        };
+        /**
+         * ShareOut
+         * @description A shared link.
+         */
+        ShareOut: {
+            /**
+             * Attachments
+             * @description as in the request
+             */
+            attachments: boolean;
+            /**
+             * Conversation Id
+             * Format: uuid
+             * @description id of the conversation
+             */
+            conversation_id: string;
+            /**
+             * Created At
+             * Format: date-time
+             * @description when it was made; a snapshot shows this moment
+             */
+            created_at: string;
+            /**
+             * Dictations
+             * @description as in the request
+             */
+            dictations: boolean;
+            /**
+             * Expired
+             * @description whether it has ended; such a link is listed for another 30 days
+             */
+            expired: boolean;
+            /**
+             * Expires At
+             * @description when it ends; null for never
+             */
+            expires_at: string | null;
+            /**
+             * Id
+             * Format: uuid
+             * @description id of the link, which its address does not contain
+             */
+            id: string;
+            /**
+             * Kind
+             * @description as in the request
+             * @enum {string}
+             */
+            kind: "snapshot" | "live";
+            /**
+             * Title
+             * @description the title that the page shows
+             * @example Holiday plans
+             */
+            title: string;
+            /**
+             * Url
+             * @description the address to send; null if the key file is another one than when the link was made: it still opens, and cannot be shown again
+             * @example https://prompter.example/s/mR4…
+             */
+            url: string | null;
         };
         /**
          * SpeechIn
@@ -11693,6 +11855,345 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database cannot serve now; nothing is half written */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    list_shares_api_shares_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Newest first, expired ones included */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShareOut"][];
+                };
+            };
+            /** @description There is no token, or it is not valid any more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "unauthorized",
+                     *         "message": "this token or key is not valid, or not any more; log in again, or use another key",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Nobody shares on this server (`sharing_off`), the user has as many links as one may have, an API key may not do this, or this Origin, Host or address is not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "sharing_off",
+                     *         "message": "nobody shares conversations on this server (sharing.enabled is off)",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database cannot serve now; nothing is half written */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    make_share_api_shares_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description key that the client makes for this request, such as a UUID: for 24 hours the same request with the same key makes nothing new */
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShareIn"];
+            };
+        };
+        responses: {
+            /** @description The link. Whoever has its address can read the conversation */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShareOut"];
+                };
+            };
+            /** @description A body or a parameter that cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "bad_request",
+                     *         "message": "`limit`: input should be less than 201",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no token, or it is not valid any more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "unauthorized",
+                     *         "message": "this token or key is not valid, or not any more; log in again, or use another key",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Nobody shares on this server (`sharing_off`), the user has as many links as one may have, an API key may not do this, or this Origin, Host or address is not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "sharing_off",
+                     *         "message": "nobody shares conversations on this server (sharing.enabled is off)",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such conversation of yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "no conversation has this id; list yours with GET /api/conversations",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description An answer is under way in this conversation. The key or id was sent with another request, or an answer is under way in this conversation */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "busy",
+                     *         "message": "this conversation has an answer under way; wait for it or stop it",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body is over the limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database cannot serve now; nothing is half written */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    delete_share_api_shares__share_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                share_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The link opens nothing from now on, on every server process */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShareDeletedOut"];
+                };
+            };
+            /** @description There is no token, or it is not valid any more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "unauthorized",
+                     *         "message": "this token or key is not valid, or not any more; log in again, or use another key",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Nobody shares on this server (`sharing_off`), the user has as many links as one may have, an API key may not do this, or this Origin, Host or address is not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "sharing_off",
+                     *         "message": "nobody shares conversations on this server (sharing.enabled is off)",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description You have no such link */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "no shared link has this id; list yours with GET /api/shares",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };

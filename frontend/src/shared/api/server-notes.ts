@@ -77,6 +77,7 @@ export const SERVER_NOTES = {
   session_too_long: ["seconds"],
   settings_wrong: [],
   several_model_files: [],
+  sharing_off: ["seconds"],
   slow_reader: ["seconds"],
   state_unknown: [],
   stopped: [],
