@@ -194,7 +194,7 @@ def _make_resources(
         dictations=DictationHistory(database, writer, transcripts, forget_dictation),
         redo=redo,
         search=search,
-        exporter=ConversationExporter(database),
+        exporter=ConversationExporter(database, settings.exports),
         llm=llm,
         connections=connected,
         catalog=catalog,

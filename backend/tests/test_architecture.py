@@ -65,6 +65,7 @@ VENDORS: dict[str, frozenset[str]] = {
     "pwdlib": frozenset({"services"}),
     "markdown_it": frozenset({"services"}),
     "pygments": frozenset({"services"}),
+    "weasyprint": frozenset({"providers"}),
     "cryptography": frozenset({"cli", "storage"}),
 }
 """Libraries, and the only layers that may import them."""

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
 from app.api.deps import CallerDep, ResourcesDep
 from app.api.responses import MALFORMED, NO_CONVERSATION, STORAGE, parse_conversation_id
+from app.api.sse import cancel_on_disconnect
 from app.core.errors import BadRequest
-from app.schemas.errors import describe_answer
+from app.schemas.errors import describe_answer, describe_error
 from app.services.history.export import UNNAMED, ExportFile, ExportFormat
 from app.services.history.export_words import ExportLanguage
 from app.utils.file_names import make_content_disposition
@@ -23,8 +24,22 @@ _MEDIA = {
     "md": "text/markdown",
     "json": "application/json",
     "html": "text/html",
+    "pdf": "application/pdf",
     "zip": "application/zip",
 }
+
+
+PDF_TOO_LARGE = describe_error(
+    "A PDF that takes too much time or memory",
+    "pdf_too_large",
+    "a PDF may take 120 s (exports.pdf_s) and 2048 MiB of memory (exports.pdf_memory_mb), and this one takes more; "
+    "export HTML, and print it",
+)
+NOT_NOW = describe_error(
+    "The database cannot serve now, PDF files need a package (`pdf_not_installed`), or too many wait (`server_full`)",
+    "pdf_not_installed",
+    "PDF needs a package that is not installed; install it with `prompter extras add pdf`",
+)
 
 
 def _describe_file(what: str) -> dict[int | str, dict[str, Any]]:
@@ -39,15 +54,17 @@ def _describe_file(what: str) -> dict[int | str, dict[str, Any]]:
         },
         400: MALFORMED,
         404: NO_CONVERSATION,
+        413: PDF_TOO_LARGE,
         **STORAGE,
+        503: NOT_NOW,
     }
 
 
 FormatParam = Annotated[
     ExportFormat,
     Query(
-        description="`markdown`, `html`: the shown branch, for reading; `json`: everything that is stored; `zip`: "
-        "Markdown and JSON"
+        description="`markdown`, `html`, `pdf`: the shown branch, for reading; `json`: everything that is stored; "
+        "`zip`: Markdown and JSON"
     ),
 ]
 ZoneParam = Annotated[
@@ -66,6 +83,7 @@ LanguageParam = Annotated[
     responses=_describe_file("A file that is named after the conversation"),
 )
 async def export(
+    request: Request,
     conversation_id: str,
     caller: CallerDep,
     resources: ResourcesDep,
@@ -78,7 +96,8 @@ async def export(
     Markdown holds each message as it was written; a message that could show HTML or images is in a code block.
     """
     id_ = parse_conversation_id(conversation_id)
-    return _send(await resources.exporter.export(caller.user_id, id_, format, timezone, language))
+    work = resources.exporter.export(caller.user_id, id_, format, timezone, language)
+    return _send(await cancel_on_disconnect(request, work))
 
 
 @router.get(

@@ -630,6 +630,20 @@ class SharingSettings(BaseModel):
     )
 
 
+class ExportSettings(BaseModel):
+    """Conversations as files."""
+
+    pdf_s: float = Field(120.0, ge=5, le=3600, description="longest time to make one PDF file (s)")
+    pdf_memory_mb: int = Field(
+        2048, ge=512, le=65_536, description="address space of the process that makes a PDF file (MiB)"
+    )
+    pdf_at_once: int = Field(1, ge=1, le=64, description="PDF files that are made at the same time")
+    pdf_waiting: int = Field(8, ge=0, le=1000, description="PDF files that wait; more are refused")
+    pdf_conversations: int = Field(
+        50, ge=1, le=1000, description="most conversations of one export as PDF, which makes a file for each"
+    )
+
+
 class LoftSettings(BaseModel):
     """The shop that the toolset `loft` asks."""
 
@@ -687,6 +701,7 @@ class Settings(BaseSettings):
     accounts: AccountSettings = AccountSettings()
     chat: ChatSettings = ChatSettings()
     sharing: SharingSettings = SharingSettings()
+    exports: ExportSettings = ExportSettings()
     assistants: AssistantSettings = AssistantSettings()
     loft: LoftSettings = LoftSettings()
 

@@ -30,6 +30,8 @@
     + TooManyAttempts (429)                                   wrong passwords; closes with 1008
     + ProviderNotReady (503)
     + Interrupted (503)                                       the server stopped during the answer
+    + PdfNotInstalled (503)                                   PDF needs a package, or a library of the system
+    + PdfTooLarge (413)                                       a PDF that takes too much time or memory
     + StorageUnavailable (503)                                the database is locked, full or unreachable
     + IdleTimeout (408), SlowReader (408)                     limits that close a socket
     + SessionTooLong (413), ServerFull (503)                  limits that close a socket
@@ -273,6 +275,16 @@ class TooManyAttempts(PrompterError):
 class ProviderNotReady(PrompterError):
     code = "provider_not_ready"
     status = 503
+
+
+class PdfNotInstalled(PrompterError):
+    code = "pdf_not_installed"
+    status = 503
+
+
+class PdfTooLarge(PrompterError):
+    code = "pdf_too_large"
+    status = 413
 
 
 class Interrupted(PrompterError):

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 import httpx2
 import pytest
 from markdown_it import MarkdownIt
+from pypdf import PdfReader
 
 from app.core.config import Settings
 from app.services.history.export import ExportFormat
@@ -208,6 +209,60 @@ def test_the_policy_of_an_html_file_allows_its_own_style_alone() -> None:
     assert "@import" not in style
 
 
+# -- PDF
+
+
+def read_pdf(answer: httpx2.Response) -> PdfReader:
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/pdf"
+    assert '.pdf"' in answer.headers["content-disposition"]
+    return PdfReader(io.BytesIO(answer.content))
+
+
+def test_a_pdf_has_the_words_of_the_conversation_and_numbered_pages() -> None:
+    answer = (
+        "# Head\n\n**bold** año\n\n```py\nprint('x' * 3)\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n"
+        + "word " * 3000
+    )
+    with run_chat_server(FakeChat(pieces(answer))) as (talk, served):
+        id_ = talk.conversation(title="Viaje a Jaén")
+        night = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+        store_messages(served, id_, ["hola", answer], times=[night, night + timedelta(hours=1)])
+        query = {"format": "pdf", "timezone": "Europe/Madrid", "language": "es"}
+        read = read_pdf(talk.http.get(f"/api/conversations/{id_}/export", params=query))
+        zipped = read_zip(talk.http.get("/api/export", params=query))
+    assert read.metadata is not None
+    assert read.metadata.title == "Viaje a Jaén"
+    texts = [page.extract_text() for page in read.pages]
+    assert len(texts) > 2
+    for number, text in enumerate(texts, 1):
+        assert f"{number} / {len(texts)}" in text
+        assert re.search(r"\d{1,2} de \w+ de 20\d\d", text)
+    assert "Viaje a Jaén" in texts[1]
+    for words in (
+        "Usuario 2026-10-25 02:30 +02:00",
+        "Asistente 2026-10-25 02:30 +01:00",
+        "print('x' * 3)",
+        "bold año",
+    ):
+        assert words in texts[0].replace("\n", " ")
+    assert [name.endswith(" Viaje a Jaén.pdf") for name in zipped] == [True]
+    assert all(content.startswith(b"%PDF-") for content in zipped.values())
+
+
+def test_a_pdf_that_takes_too_much_is_refused_and_so_is_one_too_many() -> None:
+    with run_chat_server(exports={"pdf_s": 5, "pdf_conversations": 1}) as (talk, served):
+        id_ = talk.conversation()
+        store_messages(served, id_, ["**word** " * 5000] * 100)
+        refused = talk.http.get(f"/api/conversations/{id_}/export?format=pdf", timeout=120)
+        assert read_error(refused) == (413, "pdf_too_large")
+        assert "exports.pdf_s" in refused.json()["error"]["message"]
+        talk.conversation()
+        several = talk.http.get("/api/export?format=pdf")
+        assert read_error(several) == (400, "bad_request")
+        assert "exports.pdf_conversations" in several.json()["error"]["message"]
+
+
 # -- several conversations, and zip
 
 
@@ -292,7 +347,7 @@ def test_what_is_anothers_is_not_there() -> None:
             assert "hello" not in bob.http.get("/api/export").text
 
 
-@pytest.mark.parametrize("form", ["pdf", "", "MARKDOWN", "../json"])
+@pytest.mark.parametrize("form", ["docx", "", "MARKDOWN", "../json"])
 def test_a_format_that_is_none(form: str) -> None:
     with run_chat_server() as (talk, _):
         id_ = talk.conversation()

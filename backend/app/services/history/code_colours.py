@@ -1,5 +1,6 @@
 """Colours code for HTML: spans with one of six classes, by Pygments."""
 
+from collections.abc import Iterator
 from functools import cache
 from html import escape
 from itertools import groupby
@@ -74,12 +75,27 @@ def colour_code(code: str, language: str) -> str:
     name = _LEXERS.get(language.lower())
     if name is None or len(code) > MAX_CODE_CHARS or max(map(len, code.split("\n"))) > MAX_LINE_CHARS:
         return escape(code)
-    tokens = ((_find_class(kind), text) for kind, text in _find_lexer(name).get_tokens(code))
     parts = []
-    for class_, run in groupby(tokens, key=lambda each: each[0]):
+    for class_, run in groupby(_list_tokens(code, name), key=lambda each: each[0]):
         text = escape("".join(piece for _, piece in run))
         parts.append(f'<span class="c-{class_}">{text}</span>' if class_ else text)
     return "".join(parts)
+
+
+def _list_tokens(code: str, lexer: str) -> Iterator[tuple[str, str]]:
+    """The class and the text of each token. Spaces belong to what follows them.
+
+    A line that is too long would otherwise be broken between its indentation and a string or a comment.
+    """
+    spaces = ""
+    for kind, text in _find_lexer(lexer).get_tokens(code):
+        if text.isspace():
+            spaces += text
+        else:
+            yield _find_class(kind), spaces + text
+            spaces = ""
+    if spaces:
+        yield "", spaces
 
 
 @cache

@@ -8,8 +8,11 @@ from uuid import UUID
 
 import anyio.to_thread
 
-from app.core.errors import NotFound
+from app.core.config import ExportSettings
+from app.core.errors import BadRequest, NotFound
+from app.providers.documents.pdf import check_installed
 from app.services.history import export_html, export_json, export_markdown
+from app.services.history.export_pdf import PdfMaker
 from app.services.history.export_words import ExportLanguage, Reader, find_zone
 from app.services.history.export_zip import Entry, FileNames, write_zip
 from app.storage import conversations, messages
@@ -19,10 +22,16 @@ from app.storage.database import Database
 from app.storage.messages import Message
 
 TextFormat = Literal["markdown", "json", "html"]
-ExportFormat = Literal[TextFormat, "zip"]
+ExportFormat = Literal[TextFormat, "pdf", "zip"]
 PAGE_SIZE = 100
 """Messages in memory at a time."""
-ENDINGS: dict[ExportFormat, str] = {"markdown": "md", "json": "json", "html": "html", "zip": "zip"}
+ENDINGS: dict[ExportFormat, str] = {
+    "markdown": "md",
+    "json": "json",
+    "html": "html",
+    "pdf": "pdf",
+    "zip": "zip",
+}
 UNNAMED = "conversation"
 
 
@@ -54,8 +63,10 @@ class ConversationExporter:
     stored.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, settings: ExportSettings) -> None:
         self._database = database
+        self._settings = settings
+        self._pdf = PdfMaker(settings)
 
     async def export(
         self,
@@ -70,12 +81,15 @@ class ConversationExporter:
         Raises:
             BadRequest: there is no zone of that name.
             NotFound: this user has no such conversation.
+            PdfNotInstalled, PdfTooLarge, ServerFull: it cannot be made as PDF, which is ready when this returns.
             StorageUnavailable: the database cannot be read. The pieces raise it, too, and then the file is incomplete.
         """
         reader = await _make_reader(timezone, language)
         source, at = await self._open(user_id, conversation_id), utc_now()
         if form == "zip":
             pieces: AsyncIterator[bytes] = write_zip(self._list_entries(source, at, reader))
+        elif form == "pdf":
+            pieces = await self._pdf.make(self._write(source, "html", at, reader))
         else:
             pieces = self._write(source, form, at, reader)
         return ExportFile(title=source.conversation.title, ending=ENDINGS[form], pieces=pieces)
@@ -90,16 +104,27 @@ class ConversationExporter:
     ) -> ExportFile:
         """Export these conversations, or all: JSON as one file, other formats as a zip of files.
 
-        One that is deleted before its turn is left out. Otherwise as `export`.
+        One that is deleted before its turn is left out. What a PDF file is refused for breaks the zip off, but for a
+        package that is missing. Otherwise as `export`.
         """
         reader, at = await _make_reader(timezone, language), utc_now()
         ids = await self._find_ids(user_id, ids)
+        if form == "pdf":
+            self._check_pdf(len(ids))
         if form == "json":
             pieces = self._write_several(user_id, ids, at)
         else:
             pieces = write_zip(self._list_all_entries(user_id, ids, form, at, reader))
         title = reader.words.conversations.format(date=f"{at.astimezone(reader.zone):%Y-%m-%d}")
         return ExportFile(title=title, ending="json" if form == "json" else "zip", pieces=pieces)
+
+    def _check_pdf(self, count: int) -> None:
+        if count > (most := self._settings.pdf_conversations):
+            raise BadRequest(
+                f"at most {most} conversations are exported as PDF at a time (exports.pdf_conversations); "
+                "name fewer, or export HTML"
+            )
+        check_installed()
 
     async def _open(self, user_id: UUID, conversation_id: UUID) -> _Source:
         async with self._database.read() as session:
@@ -178,10 +203,15 @@ class ConversationExporter:
         for form in ("markdown", "json"):
             yield self._make_entry(source, form, at, reader, names or FileNames(), is_dated=is_dated)
 
+    async def _print(self, html: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+        """Make a PDF when the zip reaches its place."""
+        async for piece in await self._pdf.make(html):
+            yield piece
+
     def _make_entry(
         self,
         source: _Source,
-        form: TextFormat,
+        form: Literal[TextFormat, "pdf"],
         at: datetime,
         reader: Reader,
         names: FileNames,
@@ -190,10 +220,14 @@ class ConversationExporter:
     ) -> Entry:
         begun = source.conversation.created_at.astimezone(reader.zone)
         title = f"{begun:%Y-%m-%d} {source.conversation.title}" if is_dated else source.conversation.title
+        pieces = self._write(source, "html" if form == "pdf" else form, at, reader)
+        if form == "pdf":
+            pieces = self._print(pieces)
         return Entry(
             name=names.choose(title, ENDINGS[form], unnamed=UNNAMED),
             at=source.conversation.updated_at.astimezone(reader.zone),
-            pieces=self._write(source, form, at, reader),
+            pieces=pieces,
+            is_compressed=form == "pdf",
         )
 
 

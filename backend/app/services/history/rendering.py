@@ -265,7 +265,7 @@ def _mark_task(item: Token, inline: Token) -> None:
     found = _TASK.match(children[0].content) if children and children[0].type == "text" else None
     if children and found:
         children[0].content = children[0].content[found.end() :]
-        children.insert(0, Token("task", "", 0, content="☐" if found[1] == " " else "☑"))
+        children.insert(0, Token("task", "", 0, content="☐" if found[1] == " " else "☑\ufe0e"))
         item.attrJoin("class", "task")
 
 
@@ -371,7 +371,7 @@ def _render_footnotes(env: dict[str, Any]) -> str:
         written += 1
         html = _render_blocks(env["footnotes"][label], env)
         prefix = escape(env["prefix"])
-        back = f'<a href="#{prefix}-mark-{written}">↩</a>'
+        back = f'<a href="#{prefix}-mark-{written}">↩\ufe0e</a>'
         items.append(f'<li id="{prefix}-note-{written}">{html}{back}</li>\n')
     return f'<ol class="footnotes">\n{"".join(items)}</ol>\n' if items else ""
 

@@ -21,9 +21,9 @@ def read_text(html: str) -> str:
 def test_each_kind_has_its_class() -> None:
     html = colour_code('def f(x):\n    return "a" + 1  # why', "Python")
     assert html == (
-        '<span class="c-keyword">def</span> <span class="c-name">f</span>(x):\n'
-        '    <span class="c-keyword">return</span> <span class="c-string">&quot;a&quot;</span> + '
-        '<span class="c-number">1</span>  <span class="c-comment"># why</span>'
+        '<span class="c-keyword">def</span><span class="c-name"> f</span>(x):'
+        '<span class="c-keyword">\n    return</span><span class="c-string"> &quot;a&quot;</span> +'
+        '<span class="c-number"> 1</span><span class="c-comment">  # why</span>'
     )
 
 

@@ -4,6 +4,7 @@ from uuid import UUID
 
 import pytest
 
+from app.core.config import ExportSettings
 from app.core.errors import NotFound
 from app.services.history.export import PAGE_SIZE, ConversationExporter
 from app.storage import conversations, messages
@@ -18,7 +19,7 @@ async def test_a_conversation_that_is_deleted_meanwhile_breaks_the_file_off(
         id_ = (await conversations.create(session, ana)).id
         for n in range(PAGE_SIZE + 1):
             await messages.append(session, ana, id_, f"message {n}")
-    pieces = (await ConversationExporter(database).export(ana, id_, "json")).pieces
+    pieces = (await ConversationExporter(database, ExportSettings()).export(ana, id_, "json")).pieces
     begun = [await anext(pieces), await anext(pieces)]
     assert b"message 0" in begun[1]
     async with database.write() as session:

@@ -119,7 +119,7 @@ def test_a_table_aligns_its_columns_without_a_style() -> None:
 
 def test_a_list_of_tasks_has_boxes() -> None:
     read = render("- [ ] a\n- [x] b\n- [y] c\n- [x]d")
-    assert read.text.split() == ["☐", "a", "☑", "b", "[y]", "c", "[x]d"]
+    assert read.text.split() == ["☐", "a", "☑\ufe0e", "b", "[y]", "c", "[x]d"]
     assert [attributes.get("class") for tag, attributes in read.elements if tag == "li"] == [
         "task",
         "task",
@@ -132,7 +132,7 @@ def test_footnotes_stand_at_the_end_in_the_order_of_their_marks() -> None:
     read = render(
         "a[^x] b[^y] c[^x] d[^none]\n\n[^y]: why **so**\n[^x]: because\n    of\n\n    this\n[^unused]: no\n\ne"
     )
-    assert " ".join(read.text.split()) == "a1 b2 c1 d[^none] e because of this ↩ why so ↩"
+    assert " ".join(read.text.split()) == "a1 b2 c1 d[^none] e because of this ↩\ufe0e why so ↩\ufe0e"
     assert [attributes["href"] for tag, attributes in read.elements if tag == "a"] == [
         "#m-note-1", "#m-note-2", "#m-note-1", "#m-mark-1", "#m-mark-2"
     ]  # fmt: skip
@@ -141,7 +141,13 @@ def test_footnotes_stand_at_the_end_in_the_order_of_their_marks() -> None:
 
 
 def test_footnotes_that_mention_each_other_end() -> None:
-    assert render("a[^x]\n\n[^x]: b[^y]\n[^y]: c[^x]").text.split() == ["a1", "b2", "↩", "c1", "↩"]
+    assert render("a[^x]\n\n[^x]: b[^y]\n[^y]: c[^x]").text.split() == [
+        "a1",
+        "b2",
+        "↩\ufe0e",
+        "c1",
+        "↩\ufe0e",
+    ]
 
 
 def test_addresses_are_links_without_the_punctuation_after_them() -> None:

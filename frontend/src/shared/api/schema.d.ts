@@ -9274,8 +9274,8 @@ export interface operations {
     export_api_conversations__conversation_id__export_get: {
         parameters: {
             query?: {
-                /** @description `markdown`, `html`: the shown branch, for reading; `json`: everything that is stored; `zip`: Markdown and JSON */
-                format?: "markdown" | "json" | "html" | "zip";
+                /** @description `markdown`, `html`, `pdf`: the shown branch, for reading; `json`: everything that is stored; `zip`: Markdown and JSON */
+                format?: "markdown" | "json" | "html" | "pdf" | "zip";
                 /** @description IANA zone of the times in files for reading, such as `Europe/Madrid` */
                 timezone?: string;
                 /** @description language of the words that are not the conversation's */
@@ -9298,6 +9298,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": string;
+                    "application/pdf": string;
                     "application/zip": string;
                     "text/html": string;
                     "text/markdown": string;
@@ -9357,7 +9358,25 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description The database cannot serve now; nothing is half written */
+            /** @description A PDF that takes too much time or memory */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "pdf_too_large",
+                     *         "message": "a PDF may take 120 s (exports.pdf_s) and 2048 MiB of memory (exports.pdf_memory_mb), and this one takes more; export HTML, and print it",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database cannot serve now, PDF files need a package (`pdf_not_installed`), or too many wait (`server_full`) */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -9366,8 +9385,8 @@ export interface operations {
                     /**
                      * @example {
                      *       "error": {
-                     *         "code": "storage_unavailable",
-                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
+                     *         "code": "pdf_not_installed",
+                     *         "message": "PDF needs a package that is not installed; install it with `prompter extras add pdf`",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
@@ -10621,8 +10640,8 @@ export interface operations {
     export_several_api_export_get: {
         parameters: {
             query?: {
-                /** @description `markdown`, `html`: the shown branch, for reading; `json`: everything that is stored; `zip`: Markdown and JSON */
-                format?: "markdown" | "json" | "html" | "zip";
+                /** @description `markdown`, `html`, `pdf`: the shown branch, for reading; `json`: everything that is stored; `zip`: Markdown and JSON */
+                format?: "markdown" | "json" | "html" | "pdf" | "zip";
                 /** @description ids of at most 200 conversations, with commas between them; all of the caller's if absent */
                 ids?: string | null;
                 /** @description IANA zone of the times in files for reading, such as `Europe/Madrid` */
@@ -10645,6 +10664,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": string;
+                    "application/pdf": string;
                     "application/zip": string;
                     "text/html": string;
                     "text/markdown": string;
@@ -10704,7 +10724,25 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
-            /** @description The database cannot serve now; nothing is half written */
+            /** @description A PDF that takes too much time or memory */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "pdf_too_large",
+                     *         "message": "a PDF may take 120 s (exports.pdf_s) and 2048 MiB of memory (exports.pdf_memory_mb), and this one takes more; export HTML, and print it",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database cannot serve now, PDF files need a package (`pdf_not_installed`), or too many wait (`server_full`) */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -10713,8 +10751,8 @@ export interface operations {
                     /**
                      * @example {
                      *       "error": {
-                     *         "code": "storage_unavailable",
-                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
+                     *         "code": "pdf_not_installed",
+                     *         "message": "PDF needs a package that is not installed; install it with `prompter extras add pdf`",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }

@@ -63,6 +63,8 @@ export const SERVER_NOTES = {
   odd_length: ["seconds"],
   package_broken: [],
   package_missing: [],
+  pdf_not_installed: ["seconds"],
+  pdf_too_large: ["seconds"],
   previous_response_not_found: ["seconds"],
   provider_not_ready: ["seconds"],
   rate_limit_exceeded: ["seconds"],

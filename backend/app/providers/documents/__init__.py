@@ -1,0 +1,1 @@
+"""Documents for reading and printing, made by libraries in processes of their own."""
