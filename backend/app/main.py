@@ -20,6 +20,7 @@ from app.api import (
     dictations,
     exports,
     generate,
+    imports,
     messages,
     operations,
     realtime_chat,
@@ -71,6 +72,7 @@ from app.services.history.dictations import DictationHistory, find_latest_text
 from app.services.history.export import ConversationExporter
 from app.services.history.search import Search
 from app.services.history.transcripts import RecentTranscripts, SessionLabel
+from app.services.importing.imports import Imports
 from app.services.llm.completion import CompletionService
 from app.services.llm.connections import ModelConnections
 from app.services.llm.generate import GenerateService
@@ -118,7 +120,7 @@ def create_app(settings: Settings | None = None, *, registrations: Registrations
         *(dictations.router, messages.router),
         *(search.router, models.api_router, connections.router, operations.providers_router),
         *(checkpoints.router, accounts.router, accounts.keys_router, operations.router),
-        *(accounts.settings_router, shares.router, shares.page_router),
+        *(accounts.settings_router, shares.router, shares.page_router, imports.router),
         *(openai_responses.router, anthropic_messages.router),
     ):
         app.include_router(router)
@@ -195,6 +197,7 @@ def _make_resources(
         redo=redo,
         search=search,
         exporter=ConversationExporter(database, settings.exports),
+        imports=Imports(settings, database),
         llm=llm,
         connections=connected,
         catalog=catalog,
@@ -225,6 +228,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         resources.audio.run(),
         resources.recovery.tasks.run(),
         resources.redo.tasks.run(),
+        resources.imports.run(),
         resources.spool.run(),
         resources.writer.run(resources.settings.limits.stop_s),
         resources.sessions.run(),

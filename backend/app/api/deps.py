@@ -31,6 +31,7 @@ from app.services.history.dictations import DictationHistory
 from app.services.history.export import ConversationExporter
 from app.services.history.search import Search
 from app.services.history.transcripts import RecentTranscripts
+from app.services.importing.imports import Imports
 from app.services.llm.completion import CompletionService
 from app.services.llm.connections import ModelConnections
 from app.services.llm.generate import GenerateService
@@ -75,6 +76,7 @@ class Resources:
     redo: RedoService
     search: Search
     exporter: ConversationExporter
+    imports: Imports
 
     # language models
     llm: LlmProviders
@@ -106,6 +108,7 @@ class Resources:
             self.spool.tasks,
             self.recovery.tasks,
             self.redo.tasks,
+            self.imports.tasks,
             self.wyoming.tasks,
             self.engines,
             self.fetcher.tasks,

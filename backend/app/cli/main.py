@@ -17,6 +17,7 @@ from app.cli import (
     demo_data,
     dictate,
     extras,
+    imports,
     models,
     serve,
     tls,
@@ -47,6 +48,7 @@ app.command("serve")(serve.serve)
 app.command("dictate")(dictate.dictate)
 app.command("transcribe")(transcribe.transcribe)
 app.command("ask")(ask.ask)
+app.command("import")(imports.import_file)
 app.command("providers")(ask.providers)
 app.add_typer(models.app, name="models")
 app.add_typer(extras.app, name="extras")

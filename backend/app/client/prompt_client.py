@@ -1,5 +1,6 @@
 """`PromptClient`, the client for Python programs; the `prompter` command uses it too."""
 
+import asyncio
 import ipaddress
 import json
 import re
@@ -23,6 +24,9 @@ from app.client.recordings import open_recording
 from app.client.speech_socket import BAD_PROXY, open_speech_socket
 from app.client.unsent import name_owner
 from app.core.endpointing_profiles import EndpointingProfile
+
+IMPORT_LOOK_S = 0.3
+"""Between two looks at how far an import is."""
 
 Endpointing = EndpointingProfile | dict[str, int]
 Prompt = str | Sequence[dict[str, str]]
@@ -256,6 +260,41 @@ class PromptClient:
             raise self._make_transport_error(error) from error
         raise ServerFailed("the answer broke off")
 
+    # -- conversations
+
+    async def import_conversations(
+        self,
+        path: str | Path,
+        *,
+        dry_run: bool = False,
+        progress: Callable[[int, int | None], None] = lambda _done, _total: None,
+    ) -> dict[str, Any]:
+        """Import the file that another product exported; the import at its end, as `GET /api/import/{id}` has it.
+
+        `progress(done, total)` is called with numbers of conversations; `total` is None until they are counted.
+        Cancelling this cancels the import: conversations that have come stay. With `dry_run` nothing is stored.
+
+        Raises:
+            Unreachable, Refused, ServerFailed
+        """
+        file = Path(path)
+        with await asyncio.to_thread(file.open, "rb") as content:
+            form: dict[str, Any] = {
+                "files": {"file": (file.name, content)},
+                "data": {"dry_run": str(dry_run).lower()},
+            }
+            found = (await self._request("POST", "/api/import", **form)).json()
+        try:
+            while found["state"] in ("waiting", "working"):
+                progress(found["done"], found["total"])
+                await asyncio.sleep(IMPORT_LOOK_S)
+                found = (await self._request("GET", f"/api/import/{found['id']}")).json()
+        except asyncio.CancelledError:
+            await asyncio.shield(self._request("DELETE", f"/api/import/{found['id']}"))
+            raise
+        ended: dict[str, Any] = found
+        return ended
+
     # -- providers and users
 
     async def whoami(self) -> dict[str, Any]:
@@ -280,9 +319,11 @@ class PromptClient:
             raise ClientError("this client is not open; use `async with PromptClient(…) as client:`")
         return self._http
 
-    async def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx2.Response:
+    async def _request(
+        self, method: str, path: str, body: dict[str, Any] | None = None, **form: Any
+    ) -> httpx2.Response:
         try:
-            response = await self._session.request(method, path, json=body)
+            response = await self._session.request(method, path, json=body, **form)
         except httpx2.TransportError as error:
             raise self._make_transport_error(error) from error
         if response.status_code >= 400:

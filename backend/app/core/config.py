@@ -255,6 +255,19 @@ class LimitSettings(BaseModel):
     upload_s: float = Field(
         4 * 3600.0, gt=0, description="longest recording that can be uploaded (s of audio)"
     )
+    import_bytes: int = Field(
+        256 << 20, ge=1024, le=4 << 30, description="largest file of conversations to import (bytes)"
+    )
+    import_unpacked_bytes: int = Field(
+        1 << 30, ge=1024, le=16 << 30, description="most JSON in an archive to import, unpacked (bytes)"
+    )
+    import_message_chars: int = Field(
+        1_000_000,
+        ge=1000,
+        le=10_000_000,
+        description="longest message that is imported whole; of a longer one the beginning is kept (characters)",
+    )
+    imports: int = Field(16, ge=1, le=1000, description="imports that wait or are worked on at once")
     uploads: int = Field(16, ge=1, le=1000, description="recordings that are uploaded or transcribed at once")
 
     speech_chars: int = Field(

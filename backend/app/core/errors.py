@@ -10,6 +10,7 @@
     |   - MissingConfig, BaseUrlNotAllowed                    a request that no language model can get
     |   - ContextTooLong                                      the prompt is longer than the model's context
     |   - AudioNotReadable                                    an upload that is not a recording
+    |   - ImportNotReadable, ImportNotRecognised, ImportTooLarge (413)   a file that is no export of conversations
     |   - PreviousResponseNotFound                            a response that would have to be stored
     + Unauthorized (401)                                      no valid token or key; closes the socket with 1008
     + NotAllowed (403)                                        Origin, Host or address; closes the socket with 1008
@@ -25,6 +26,7 @@
     + FetchUnderWay (409)                                     other weights are being fetched
     + NotRemovable (409)                                      weights that the server may not remove
     + RedoUnderWay (409)                                      a dictation that is being heard again
+    + ImportUnderWay (409)                                    another import of the user has not ended
     + IdReused (409)                                          an id of the client's that came with something else
     + ApprovalOver (409)                                      a tool call that no longer waits for its user
     + TooManyAttempts (429)                                   wrong passwords; closes with 1008
@@ -179,6 +181,19 @@ class AudioNotReadable(BadRequest):
     code = "audio_not_readable"
 
 
+class ImportNotReadable(BadRequest):
+    code = "import_not_readable"
+
+
+class ImportNotRecognised(BadRequest):
+    code = "import_not_recognised"
+
+
+class ImportTooLarge(BadRequest):
+    code = "import_too_large"
+    status = 413
+
+
 class PreviousResponseNotFound(BadRequest):
     code = "previous_response_not_found"
 
@@ -253,6 +268,11 @@ class NotRemovable(PrompterError):
 
 class RedoUnderWay(PrompterError):
     code = "redo_under_way"
+    status = 409
+
+
+class ImportUnderWay(PrompterError):
+    code = "import_under_way"
     status = 409
 
 

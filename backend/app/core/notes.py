@@ -47,6 +47,7 @@ class NoteCode(StrEnum):
     ASSISTANT_MODEL_NOT_READY = "assistant_model_not_ready"
     STOPPED = "stopped"
     REDO_INTERRUPTED = "redo_interrupted"
+    IMPORT_INTERRUPTED = "import_interrupted"
     NOT_PCM16 = "not_pcm16"
     NO_SIGNAL = "no_signal"
     CLIPPING = "clipping"

@@ -9,9 +9,16 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, func, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.storage import dictation_versions, dictations, search
+from app.storage import dictation_versions, dictations, imports, search
 from app.storage.common import execute_and_count, is_sqlite, utc_now
-from app.storage.tables import ConversationRow, DictationRow, DictationVersionRow, MessageRow, RunRow
+from app.storage.tables import (
+    ConversationRow,
+    DictationRow,
+    DictationVersionRow,
+    ImportRow,
+    MessageRow,
+    RunRow,
+)
 from app.storage.tool_events import dump_tool_events, interrupt_open_calls, load_tool_events
 
 BEAT_S = 15.0
@@ -203,6 +210,8 @@ async def interrupt_dead(session: AsyncSession, run_id: UUID, *, lease_s: float 
     version_run = DictationVersionRow.run_id
     await dictation_versions.interrupt(session, or_(version_run.is_(None), version_run.not_in(alive)))
     await dictations.interrupt(session, DictationRow.run_id.not_in(alive))
+    import_run = ImportRow.run_id
+    await imports.interrupt(session, or_(import_run.is_(None), import_run.not_in(alive)))
     await session.execute(delete(RunRow).where(RunRow.id != run_id, not_(has_beaten)))
     return count
 
@@ -213,6 +222,7 @@ async def end_run(session: AsyncSession, run_id: UUID) -> int:
     count = await _interrupt(session, MessageRow.run_id == run_id)
     await dictation_versions.interrupt(session, DictationVersionRow.run_id == run_id)
     await dictations.interrupt(session, DictationRow.run_id == run_id)
+    await imports.interrupt(session, ImportRow.run_id == run_id)
     await session.execute(delete(RunRow).where(RunRow.id == run_id))
     return count
 

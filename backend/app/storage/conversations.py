@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
-from sqlalchemy import Select, delete, exists, func, select, update
+from sqlalchemy import Select, delete, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import NotFound
@@ -178,11 +178,16 @@ async def remove(session: AsyncSession, user_id: UUID, conversation_id: UUID) ->
 
 
 async def remove_idle(session: AsyncSession, since: datetime, limit: int) -> int:
-    """Delete up to `limit` conversations of all users without a change since `since` and without a running answer."""
+    """Delete up to `limit` conversations of all users without a change since `since` and without a running answer.
+
+    One that was imported since then stays: its own times are older, and its user has just brought it.
+    """
     streams = exists().where(
         MessageRow.conversation_id == ConversationRow.id, MessageRow.status == "streaming"
     )
-    old = select(ConversationRow.id).where(ConversationRow.updated_at < since, ~streams).limit(limit)
+    is_old = ConversationRow.updated_at < since
+    came_before = or_(ConversationRow.imported_at.is_(None), ConversationRow.imported_at < since)
+    old = select(ConversationRow.id).where(is_old, came_before, ~streams).limit(limit)
     return await execute_and_count(session, delete(ConversationRow).where(ConversationRow.id.in_(old)))
 
 

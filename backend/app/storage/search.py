@@ -164,6 +164,24 @@ async def index_copies(
     await insert_rows(session, entry, copies)
 
 
+async def index_imported(
+    session: AsyncSession, user_id: UUID, conversation_id: UUID, folded: Iterable[tuple[UUID, str]]
+) -> None:
+    """Index messages by their ids and their words, which were folded beforehand: that takes time."""
+    entries = [
+        {
+            "user_id": user_id,
+            "kind": "message",
+            "conversation_id": conversation_id,
+            "message_id": message_id,
+            "folded": words,
+        }
+        for message_id, words in folded
+        if words
+    ]
+    await insert_rows(session, SearchEntryRow, entries)
+
+
 async def index_finals(session: AsyncSession, finals: Iterable[tuple[UUID, UUID, str]]) -> None:
     """Index finals of dictations, each given as its user's id, its own id and its text."""
     entries = [

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, Integer, MetaData, String, Uuid, false, text
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, MetaData, String, Uuid, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.storage.common import Json, PlainText, UtcTime, utc_now
@@ -119,7 +119,17 @@ class ConversationRow(Base):
     """One conversation: a tree of messages, and the settings that they are sent with."""
 
     __tablename__ = "conversations"
-    __table_args__ = (Index("ix_conversations_newest", "user_id", "ordered_at", "id"),)
+    __table_args__ = (
+        Index("ix_conversations_newest", "user_id", "ordered_at", "id"),
+        Index(
+            "uq_conversations_origin",
+            "user_id",
+            "origin",
+            unique=True,
+            sqlite_where=text("origin IS NOT NULL"),
+            postgresql_where=text("origin IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
@@ -134,6 +144,10 @@ class ConversationRow(Base):
     updated_at: Mapped[datetime] = mapped_column(default=utc_now)
     ordered_at: Mapped[datetime] = mapped_column(default=utc_now, server_default="1970-01-01 00:00:00.000000")
     """Its place in the list: when it was last changed, or just after the user's newest place if the clock is behind."""
+    origin: Mapped[str | None] = mapped_column(String(64))
+    """What an imported conversation is known by when it is imported again; None for one that began here."""
+    imported_at: Mapped[datetime | None]
+    """When it was last imported: the retention counts from then, because its own times are older."""
 
 
 class MessageRow(Base):
@@ -317,6 +331,33 @@ class AttachmentRow(Base):
     size_bytes: Mapped[int]
     sha256: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class ImportRow(Base):
+    """One import of conversations: how far it is, and what came of it. The file itself is not stored."""
+
+    __tablename__ = "imports"
+    __table_args__ = (Index("ix_imports_newest", "user_id", "id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    state: Mapped[str] = mapped_column(String(16))
+    """`waiting`, `working`, `done`, `failed`, `cancelled` or `interrupted`."""
+    name: Mapped[str]
+    """The name of the file, as its user knows it."""
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    dry_run: Mapped[bool]
+    """Whether the file is only read, and nothing is stored."""
+    done: Mapped[int] = mapped_column(default=0)
+    """Conversations of the file that have been looked at."""
+    total: Mapped[int | None]
+    report: Mapped[dict[str, Any] | None]
+    """What was imported and what was not: see `services/importing/report.py`."""
+    error: Mapped[dict[str, Any] | None]
+    run_id: Mapped[UUID | None]
+    """The process that works on it; None after its end."""
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    ended_at: Mapped[datetime | None]
 
 
 class ModelConnectionRow(Base):

@@ -343,6 +343,18 @@ def _share(cast: Cast) -> str:
     return str(_asked(cast, "/api/shares", {"conversation_id": said["conversation_id"]}).json()["id"])
 
 
+def _import(cast: Cast) -> str:
+    """An import that has ended: a user has one at a time."""
+    file = {"file": ("conversations.json", b"[]")}
+    with httpx2.Client(
+        base_url=cast.served.url, trust_env=False, headers=make_bearer(cast.tokens["owner"])
+    ) as http:
+        made = http.post("/api/import", files=file).json()
+        while made["state"] in ("waiting", "working"):
+            made = http.get(f"/api/import/{made['id']}").json()
+    return str(made["id"])
+
+
 MAKERS: dict[str, Callable[[Cast], str]] = {
     "key_id": _key,
     "conversation_id": _conversation,
@@ -355,6 +367,7 @@ MAKERS: dict[str, Callable[[Cast], str]] = {
     "GET /api/dictations/{dictation_id}/audio": _kept,
     "connection_id": _connection,
     "share_id": _share,
+    "import_id": _import,
     "POST /api/connections/{connection_id}/test": _unreachable_connection,
     "POST /api/messages/{message_id}/edit": _question,
     "POST /api/messages/{message_id}/approvals/{call_id}": _approval,
@@ -404,7 +417,11 @@ def test_nor_where_a_body_names_it(cast: Cast) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/conversations", "/api/dictations", "/api/keys", "/api/connections", "/api/shares"]
+    "path",
+    [
+        *("/api/conversations", "/api/dictations", "/api/keys", "/api/connections", "/api/shares"),
+        "/api/import",
+    ],
 )
 def test_lists_hold_ones_own_alone(cast: Cast, path: str) -> None:
     made = {
@@ -413,6 +430,7 @@ def test_lists_hold_ones_own_alone(cast: Cast, path: str) -> None:
         "/api/keys": _key,
         "/api/connections": _connection,
         "/api/shares": _share,
+        "/api/import": _import,
     }[path](cast)
     assert made in ask(cast, "GET", path, cast.tokens["owner"]).text
     for kind in ("other", "admin"):

@@ -13,6 +13,7 @@ def test_the_tables_are_these() -> None:
         "dictation_versions",
         "dictations",
         "idempotency_keys",
+        "imports",
         "messages",
         "model_connections",
         "refresh_tokens",

@@ -93,6 +93,14 @@ export const notesEn = {
   audio_not_kept: "The sound of this dictation is not kept any more.",
   redo_under_way: "This dictation is being heard again already. Wait for it, or cancel it.",
   redo_interrupted: "The server stopped before it had listened to everything. Ask for it again.",
+  import_not_readable: "This file cannot be read: it is damaged, cut off, or no export. Download it again.",
+  import_not_recognised:
+    "No conversations of a known product are in this file. Choose the file that the product exported.",
+  import_too_large:
+    "This archive holds too much. Unpack it, and import its files of conversations one by one.",
+  import_under_way: "Another import has not ended yet. Wait for it, or cancel it.",
+  import_interrupted:
+    "The server stopped before the end. What came is complete; import the file again for the rest.",
   audio_not_readable: "This recording cannot be read. Try another format.",
   idle_timeout: "Nothing was heard for a long time. Start again.",
   slow_reader: "The connection is too slow. Try again.",

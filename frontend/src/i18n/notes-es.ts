@@ -96,6 +96,15 @@ export const notesEs: Record<keyof typeof notesEn, string> = {
   audio_not_kept: "El sonido de este dictado ya no está guardado.",
   redo_under_way: "Este dictado ya se está volviendo a escuchar. Espera a que acabe, o cancélalo.",
   redo_interrupted: "El servidor se ha parado antes de escucharlo todo. Pídelo otra vez.",
+  import_not_readable:
+    "Este archivo no se puede leer: está dañado, incompleto o no es una exportación. Descárgalo otra vez.",
+  import_not_recognised:
+    "En este archivo no hay conversaciones de un producto conocido. Elige el archivo que el producto exportó.",
+  import_too_large:
+    "Este archivo comprimido contiene demasiado. Descomprímelo e importa uno a uno sus archivos de conversaciones.",
+  import_under_way: "Todavía hay otra importación en marcha. Espera a que acabe, o cancélala.",
+  import_interrupted:
+    "El servidor se ha parado antes de acabar. Lo que llegó está completo; importa el archivo otra vez para traer el resto.",
   audio_not_readable: "Esta grabación no se puede leer. Prueba con otro formato.",
   idle_timeout: "Hace mucho que no se oye nada. Empieza otra vez.",
   slow_reader: "La conexión es demasiado lenta. Inténtalo otra vez.",

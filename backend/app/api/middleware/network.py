@@ -30,6 +30,7 @@ BODY_LIMITS = {
     "/v1/embeddings": "chat_bytes",
     "/v1/audio/transcriptions": "upload_bytes",
     "/v1/audio/translations": "upload_bytes",
+    "/api/import": "import_bytes",
 }
 """Routes with a limit of their own for bodies, by the name of its setting; all others have `body_bytes`."""
 MIN_BYTES_PER_S = 256

@@ -104,6 +104,8 @@ RULES: tuple[Rule, ...] = (
     _rule("POST /api/messages/{message_id}/fork", "caller", "chat"),
     _rule("POST /api/messages/{message_id}/approvals/{call_id}", "caller", "chat"),
     _rule("GET /api/search", "caller", "chat"),
+    _rule("GET,POST /api/import", "caller", "chat"),
+    _rule("GET,DELETE /api/import/{import_id}", "caller", "chat"),
     _rule("POST /api/chat/stream", "caller", "chat"),
     _rule("GET /api/chat/stream/{message_id}", "caller", "chat"),
     _rule("POST /api/chat/realtime/sessions", "caller", "chat"),

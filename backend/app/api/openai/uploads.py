@@ -47,7 +47,7 @@ async def receive_upload(request: Request, limits: LimitSettings) -> AsyncIterat
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        form = await _form(request)
+        form = await read_form(request)
         try:
             yield Upload(_file_of(form), _fields_of(form))
         finally:
@@ -73,7 +73,7 @@ class _Form(MultiPartParser):
         super().on_part_data(data, start, end)
 
 
-async def _form(request: Request) -> FormData:
+async def read_form(request: Request) -> FormData:
     parser = _Form(
         request.headers,
         _body(request),

@@ -601,6 +601,56 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List imports
+         * @description The last 50 imports, with their reports.
+         */
+        get: operations["list_imports_api_import_get"];
+        put?: never;
+        /**
+         * Import conversations
+         * @description Exports of ChatGPT, Claude, Open WebUI, LibreChat, Chatbot UI and PROMPTer, told by their content.
+         *
+         *     A conversation that is here already gets what is new in the file. The uploaded file is not kept.
+         */
+        post: operations["import_conversations_api_import_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/import/{import_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an import
+         * @description Ask again while its state is `waiting` or `working`.
+         */
+        get: operations["get_import_api_import__import_id__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Cancel an import
+         * @description One that has ended is taken from the list.
+         */
+        delete: operations["cancel_import_api_import__import_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/keys": {
         parameters: {
             query?: never;
@@ -3702,6 +3752,203 @@ export interface components {
              * @example Holiday plans
              */
             title: string | null;
+        };
+        /**
+         * ImportDeletedOut
+         * @description The import is cancelled, or no longer listed. Its conversations stay.
+         */
+        ImportDeletedOut: {
+            /**
+             * Status
+             * @description `cancelled` if it had not ended, `deleted` if it had
+             * @example cancelled
+             * @enum {string}
+             */
+            status: "cancelled" | "deleted";
+        };
+        /**
+         * ImportDetailOut
+         * @description A conversation of which something was left out.
+         */
+        ImportDetailOut: {
+            /**
+             * Left
+             * @description what of it was left out
+             */
+            left: components["schemas"]["ImportLeftOut"][];
+            /**
+             * Outcome
+             * @description what became of the conversation
+             * @enum {string}
+             */
+            outcome: "created" | "extended" | "unchanged" | "left_out";
+            /**
+             * Title
+             * @description its title, shortened; empty where it has none
+             * @example Holiday plans
+             */
+            title: string;
+        };
+        /**
+         * ImportErrorOut
+         * @description Why an import failed or was interrupted.
+         */
+        ImportErrorOut: {
+            /**
+             * Code
+             * @description stable code from the table of errors
+             * @example import_not_readable
+             */
+            code: string;
+            /**
+             * Message
+             * @description what was wrong, and what to do about it
+             */
+            message: string;
+            /** @description the message as a code with parameters */
+            note?: components["schemas"]["NoteOut"] | null;
+        };
+        /**
+         * ImportLeftOut
+         * @description What was not imported, or not as it is in the file.
+         */
+        ImportLeftOut: {
+            /**
+             * Count
+             * @description how often
+             * @example 3
+             */
+            count: number;
+            /**
+             * Reason
+             * @description why: see the table of reasons
+             * @example image
+             * @enum {string}
+             */
+            reason: "image" | "file" | "audio" | "tool" | "hidden" | "empty" | "unknown_role" | "unknown_content" | "too_long" | "cut" | "too_deep" | "duplicate" | "orphan" | "cycle" | "future_date" | "too_many_messages" | "no_messages" | "not_a_conversation" | "busy" | "other_file" | "nested_archive" | "locked_file";
+        };
+        /**
+         * ImportOut
+         * @description An import of conversations.
+         */
+        ImportOut: {
+            /**
+             * Created At
+             * Format: date-time
+             * @description time of the upload
+             */
+            created_at: string;
+            /**
+             * Done
+             * @description conversations of the file that have been looked at
+             * @example 120
+             */
+            done: number;
+            /**
+             * Dry Run
+             * @description whether the file is only read, and nothing is stored
+             * @example false
+             */
+            dry_run: boolean;
+            /**
+             * Ended At
+             * @description time of its end; null until then
+             */
+            ended_at: string | null;
+            /** @description why it failed or was interrupted; null otherwise */
+            error: components["schemas"]["ImportErrorOut"] | null;
+            /**
+             * Id
+             * Format: uuid
+             * @description id of the import
+             */
+            id: string;
+            /**
+             * Name
+             * @description name of the file
+             * @example conversations.json
+             */
+            name: string;
+            /** @description what came of it; null until its end */
+            report: components["schemas"]["ImportReportOut"] | null;
+            /**
+             * Size Bytes
+             * @description size of the file (bytes)
+             * @example 52428800
+             */
+            size_bytes: number;
+            /**
+             * State
+             * @description `waiting` for its turn, `working`, or how it ended: `done`, `failed`, `cancelled`, `interrupted`
+             * @enum {string}
+             */
+            state: "waiting" | "working" | "done" | "failed" | "cancelled" | "interrupted";
+            /**
+             * Total
+             * @description conversations of the file; null until they are counted
+             * @example 480
+             */
+            total: number | null;
+        };
+        /**
+         * ImportReportOut
+         * @description What came of an import.
+         */
+        ImportReportOut: {
+            /**
+             * Created
+             * @description new conversations
+             * @example 12
+             */
+            created: number;
+            /**
+             * Details
+             * @description conversations of which something was left out; at most the first 100
+             */
+            details: components["schemas"]["ImportDetailOut"][];
+            /**
+             * Extended
+             * @description conversations that were here and got new messages
+             * @example 1
+             */
+            extended: number;
+            /**
+             * Left
+             * @description what was left out, counted over the whole file
+             */
+            left: components["schemas"]["ImportLeftOut"][];
+            /**
+             * Left Out
+             * @description conversations that were not imported
+             * @example 0
+             */
+            left_out: number;
+            /**
+             * Messages
+             * @description new messages
+             * @example 240
+             */
+            messages: number;
+            /**
+             * More Details
+             * @description further conversations of that kind
+             * @example 0
+             */
+            more_details: number;
+            /**
+             * Sources
+             * @description products that wrote the file: `chatgpt`, `claude`, `open_webui`, `librechat`, `chatbot_ui`, `prompter`
+             * @example [
+             *       "chatgpt"
+             *     ]
+             */
+            sources: string[];
+            /**
+             * Unchanged
+             * @description conversations that were here as they are in the file
+             * @example 0
+             */
+            unchanged: number;
         };
         /**
          * KeptAudioOut
@@ -10753,6 +11000,375 @@ export interface operations {
                      *       "error": {
                      *         "code": "pdf_not_installed",
                      *         "message": "PDF needs a package that is not installed; install it with `prompter extras add pdf`",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    list_imports_api_import_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportOut"][];
+                };
+            };
+            /** @description This Origin, Host or address may not ask, or the key lacks the scope `chat` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this key lacks the scope 'chat'",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database cannot serve now; nothing is half written */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    import_conversations_api_import_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description key that the client makes for this request, such as a UUID: for 24 hours the same file with the same key begins nothing new */
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /** @description true reads the file and reports, without storing anything */
+                    dry_run?: boolean;
+                    /**
+                     * Format: binary
+                     * @description the file, JSON or a zip archive; at most `limits.import_bytes`
+                     */
+                    file: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The import, which goes on in the background */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportOut"];
+                };
+            };
+            /** @description A form without a file */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "bad_request",
+                     *         "message": "`file`: one file is expected",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask, or the key lacks the scope `chat` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this key lacks the scope 'chat'",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Another import has not ended, or the key was sent with another request */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "id_reused",
+                     *         "message": "this `Idempotency-Key` was sent with another request; send this one with another key",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The file is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "message_too_big",
+                     *         "message": "a body holds at most 268435456 bytes here (limits.import_bytes); send less at a time",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database cannot serve now; nothing is half written */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    get_import_api_import__import_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How far it is, and its report at the end */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask, or the key lacks the scope `chat` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this key lacks the scope 'chat'",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such import of yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "no import has this id; list yours with GET /api/import",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database cannot serve now; nothing is half written */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    cancel_import_api_import__import_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Conversations that have come stay */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportDeletedOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask, or the key lacks the scope `chat` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this key lacks the scope 'chat'",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such import of yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "no import has this id; list yours with GET /api/import",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database cannot serve now; nothing is half written */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }

@@ -1,0 +1,150 @@
+"""Opens an uploaded file: plain JSON, or an archive whose JSON is unpacked within bounds. No name in it is a path."""
+
+import mmap
+import os
+import struct
+import tempfile
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import IO
+
+from app.services.importing.source import Left
+
+DIRECTORY_BYTES = 8 << 20
+"""Largest list of contents of an archive: each entry takes ten times its bytes in memory."""
+_BLOCK_BYTES = 1 << 20
+_END, _END_BYTES = b"PK\x05\x06", 22
+_END64_LOCATOR, _END64_LOCATOR_BYTES = b"PK\x06\x07", 20
+_COMMENT_BYTES = 1 << 16
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""Others can ask for gigabytes of memory before their first byte."""
+_SPACE = b" \t\r\n"
+
+
+class DamagedArchive(Exception):
+    """The archive cannot be read to its end."""
+
+
+class ArchiveTooLarge(Exception):
+    """What the archive holds is over the limit."""
+
+
+class NotText(Exception):
+    """The file is neither an archive nor JSON."""
+
+
+@dataclass(slots=True)
+class Unpacked:
+    """The JSON texts of an upload."""
+
+    file: IO[bytes]
+    places: list[tuple[int, int]]
+    """Where each text begins in the file, and its bytes."""
+    left: Counter[Left] = field(default_factory=Counter)
+    """Other files of the archive."""
+
+    @contextmanager
+    def open_text(self, n: int) -> Iterator[mmap.mmap]:
+        """Map a text into memory. The system drops its pages again when it needs them."""
+        begin, size = self.places[n]
+        mapped = mmap.mmap(self.file.fileno(), size, access=mmap.ACCESS_READ, offset=begin)
+        try:
+            yield mapped
+        finally:
+            mapped.close()
+
+
+@contextmanager
+def open_upload(file: IO[bytes], limit_bytes: int) -> Iterator[Unpacked]:
+    """Find the JSON in a file, which is on disk. What is unpacked is deleted when the block ends, or the process.
+
+    Raises:
+        NotText, DamagedArchive, ArchiveTooLarge
+    """
+    file.seek(0)
+    head = file.read(_BLOCK_BYTES)
+    if head.startswith((b"PK\x03\x04", _END)):
+        with tempfile.TemporaryFile() as texts:
+            yield _unpack(file, texts, limit_bytes)
+    elif _looks_like_json(head):
+        yield Unpacked(file=file, places=[(0, file.seek(0, os.SEEK_END))])
+    else:
+        raise NotText
+
+
+def _unpack(file: IO[bytes], texts: IO[bytes], limit_bytes: int) -> Unpacked:
+    _check_directory(file)
+    unpacked = Unpacked(file=texts, places=[])
+    try:
+        with zipfile.ZipFile(file) as archive:
+            for entry in archive.infolist():
+                if not entry.is_dir():
+                    _unpack_entry(archive, entry, unpacked, limit_bytes)
+    except (
+        *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError),
+        *(ValueError, OverflowError, UnicodeError),
+    ) as error:
+        raise DamagedArchive from error
+    texts.flush()
+    return unpacked
+
+
+def _unpack_entry(
+    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, unpacked: Unpacked, limit_bytes: int
+) -> None:
+    """Append an entry to the texts if it begins as JSON does. Its name says nothing, and is never used."""
+    if entry.flag_bits & 0x1 or entry.compress_type not in _METHODS:
+        unpacked.left[Left.LOCKED_FILE] += 1
+        return
+    texts = unpacked.file
+    with archive.open(entry) as source:
+        head = source.read(_BLOCK_BYTES if entry.file_size < _BLOCK_BYTES else 4096)
+        if head.startswith(b"PK\x03\x04"):
+            unpacked.left[Left.NESTED_ARCHIVE] += 1
+            return
+        if not _looks_like_json(head):
+            unpacked.left[Left.OTHER_FILE] += 1
+            return
+        begin = -(-texts.tell() // mmap.ALLOCATIONGRANULARITY) * mmap.ALLOCATIONGRANULARITY
+        texts.seek(begin)
+        block = head
+        while block:
+            if texts.tell() + len(block) > limit_bytes:
+                raise ArchiveTooLarge
+            texts.write(block)
+            block = source.read(_BLOCK_BYTES)
+    unpacked.places.append((begin, texts.tell() - begin))
+
+
+def _looks_like_json(head: bytes) -> bool:
+    return head.removeprefix(b"\xef\xbb\xbf").lstrip(_SPACE)[:1] in (b"{", b"[")
+
+
+def _check_directory(file: IO[bytes]) -> None:
+    """Check the size of the list of contents before the library reads it as a whole into memory.
+
+    Raises:
+        DamagedArchive: there is none.
+        ArchiveTooLarge: it is too large.
+    """
+    size = file.seek(0, os.SEEK_END)
+    begin = max(0, size - _END_BYTES - _COMMENT_BYTES - _END64_LOCATOR_BYTES - 56)
+    file.seek(begin)
+    tail = file.read()
+    at = tail.rfind(_END)
+    if at < 0 or at + _END_BYTES > len(tail):
+        raise DamagedArchive
+    directory_bytes = int.from_bytes(tail[at + 12 : at + 16], "little")
+    locator = at - _END64_LOCATOR_BYTES
+    if locator >= 0 and tail[locator : locator + 4] == _END64_LOCATOR:
+        end64 = int.from_bytes(tail[locator + 8 : locator + 16], "little")
+        if end64 + 56 > size:
+            raise DamagedArchive
+        file.seek(end64)
+        directory_bytes = max(directory_bytes % 0xFFFFFFFF, int.from_bytes(file.read(56)[40:48], "little"))
+    if directory_bytes > DIRECTORY_BYTES:
+        raise ArchiveTooLarge
