@@ -2,11 +2,13 @@
 import { useTranslation } from "react-i18next";
 import { Route, Switch, useLocation } from "wouter";
 
+import { useMe } from "@/features/accounts/use-me";
 import { ChatPage } from "@/features/chat/chat-page";
 import { ConnectCard } from "@/features/connections/connect-card";
 import { useDictationComposer } from "@/features/dictation/components/use-dictation-composer";
 import { useDictation } from "@/features/dictation/dictation-context";
 import type { RedoDialogProps } from "@/features/redo/redo-dialog";
+import { ShareButton } from "@/features/sharing/share-button";
 import { useSettings } from "@/shared/services";
 import { lazyPart, PartStandIn, type StandInProps } from "@/shared/ui/lazy-part";
 import { Modal } from "@/shared/ui/modal";
@@ -63,7 +65,17 @@ function ChatRoute({
       messageId={messageId}
       composer={useDictationComposer(conversationId, renderRedo)}
       connect={connect}
+      share={useShareButton()}
     />
+  );
+}
+
+/** Undefined until the server has said that this user may share. */
+function useShareButton() {
+  const me = useMe().data;
+  if (me === undefined || me.sharing === "off" || me.via === "key") return undefined;
+  return (conversationId: string) => (
+    <ShareButton key={conversationId} conversationId={conversationId} isLocal={me.sharing === "machine"} />
   );
 }
 

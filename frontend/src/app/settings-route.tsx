@@ -4,6 +4,7 @@ import { useMe } from "@/features/accounts/use-me";
 import { ConnectionsSection } from "@/features/connections/connections-section";
 import { MicrophoneTest } from "@/features/dictation/components/microphone-test";
 import { SettingsPage } from "@/features/settings/settings-page";
+import { SharesSection } from "@/features/sharing/shares-section";
 
 export function SettingsRoute() {
   const me = useMe();
@@ -13,6 +14,7 @@ export function SettingsRoute() {
     <SettingsPage
       microphone={<MicrophoneTest />}
       connections={<ConnectionsSection canShare={canShare} />}
+      shares={me.data === undefined ? null : <SharesSection isOff={me.data.sharing === "off"} />}
       account={account}
     />
   );

@@ -41,9 +41,11 @@ interface Props {
   composer?: ComposerParts;
   /** What stands above the field where nothing can answer: it knows the model, and may choose another. */
   connect?: (model: string, onModel: (model: string) => void) => ReactNode;
+  /** The button that shares a conversation; undefined where nobody may. */
+  share?: ((conversationId: string) => ReactNode) | undefined;
 }
 
-export function ChatPage({ conversationId, messageId = null, composer, connect }: Props) {
+export function ChatPage({ conversationId, messageId = null, composer, connect, share }: Props) {
   const { t } = useTranslation();
   const [, go] = useLocation();
   const [goTo] = useState(() => (id: string) => go(`/c/${id}`));
@@ -95,6 +97,7 @@ export function ChatPage({ conversationId, messageId = null, composer, connect }
         title={chat.title}
         model={model}
         onModel={onModel}
+        share={share}
       />
       <ModelNote model={model} isNew={chat.shown.length === 0} />
       <ConversationView

@@ -16,11 +16,13 @@ interface SettingsPageProps {
   microphone: ReactNode;
   /** The models that the user has connected; null for who may connect none. */
   connections?: ReactNode;
+  /** The user's shared links. */
+  shares?: ReactNode;
   /** The account's API keys; null on a server without accounts. */
   account: ReactNode;
 }
 
-export function SettingsPage({ microphone, connections = null, account }: SettingsPageProps) {
+export function SettingsPage({ microphone, connections = null, shares = null, account }: SettingsPageProps) {
   const { t } = useTranslation();
   return (
     <section aria-label={t("settings.title")} className="flex min-h-0 flex-1 flex-col">
@@ -34,6 +36,7 @@ export function SettingsPage({ microphone, connections = null, account }: Settin
           <ModelSection />
           <ConnectSection connections={connections} />
           <AppearanceSection />
+          {shares !== null && <Section title={t("share.links")}>{shares}</Section>}
           {account !== null && <Section title={t("settings.account")}>{account}</Section>}
           <MoreSection />
         </div>

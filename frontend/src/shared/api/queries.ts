@@ -27,6 +27,7 @@ export const keys = {
   speechEngines: ["providers", "stt"],
   languageModels: ["providers", "llm"],
   connections: ["connections"],
+  shares: ["shares"],
   checkpoints: ["checkpoints"],
   dictations: ["dictations"],
   dictation: (id: string) => ["dictations", id],

@@ -1,5 +1,6 @@
-/** The header of a conversation: its title, the choice of a model, and the export. */
+/** The header of a conversation: its title, the choice of a model, sharing, and the export. */
 import { Download } from "lucide-react";
+import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 
 import { ApiError } from "@/shared/api/client";
@@ -16,9 +17,11 @@ interface Props {
   title: string | null;
   model: string;
   onModel: (model: string) => void;
+  /** The button that shares a conversation. */
+  share?: ((conversationId: string) => ReactNode) | undefined;
 }
 
-export function ChatHeader({ conversationId, title, model, onModel }: Props) {
+export function ChatHeader({ conversationId, title, model, onModel, share }: Props) {
   const { t } = useTranslation();
   return (
     <PageHeader>
@@ -26,6 +29,7 @@ export function ChatHeader({ conversationId, title, model, onModel }: Props) {
         {title ?? t("chat.newTitle")}
       </h1>
       <ModelPicker model={model} onChoose={onModel} />
+      {conversationId !== null && share?.(conversationId)}
       {conversationId !== null && <ExportMenu conversationId={conversationId} />}
     </PageHeader>
   );
