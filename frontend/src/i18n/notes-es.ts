@@ -59,7 +59,8 @@ export const notesEs: Record<keyof typeof notesEn, string> = {
   bad_request: "El servidor no lo ha aceptado. Cámbialo o vuelve a cargar la página.",
   unauthorized: "Tu sesión ha terminado. Inicia sesión otra vez.",
   not_allowed: "El servidor no deja pasar a esta página. Quien lo administra puede permitir su dirección.",
-  sharing_off: "En este servidor no se pueden compartir conversaciones. Quien lo administra puede permitirlo.",
+  sharing_off:
+    "En este servidor no se pueden compartir conversaciones. Quien lo administra puede permitirlo.",
   forbidden: "Tu cuenta no puede hacer esto. Puede permitirlo quien administra el servidor.",
   not_found: "Ya no está. Puede que se haya borrado.",
   nothing_final_yet: "Aún no se ha entendido nada. Dilo y vuelve a intentarlo.",
@@ -72,7 +73,8 @@ export const notesEs: Record<keyof typeof notesEn, string> = {
   storage_unavailable:
     "El servidor no puede guardar nada ahora mismo, así que esto no se ha guardado. Inténtalo dentro de un momento.",
   message_too_big: "Es demasiado largo para enviarlo de una vez. Envíalo por partes.",
-  pdf_not_installed: "Este servidor no tiene PDF. Quien lo administra puede añadirlo: prompter extras add pdf.",
+  pdf_not_installed:
+    "Este servidor no tiene PDF. Quien lo administra puede añadirlo: prompter extras add pdf.",
   pdf_too_large: "Esta conversación es demasiado larga para un PDF. Expórtala como HTML e imprímela.",
   context_length_exceeded:
     "Esta conversación es más larga de lo que el modelo puede leer. Empieza otra o elige otro modelo.",

@@ -20,6 +20,8 @@ import { type Editing, isEditedAt, useEditing, useRescuedEdits } from "./use-edi
 import { type ShownQueue, useMessageQueue } from "./use-message-queue";
 import { type ChatProgress, useProgress } from "./use-progress";
 
+import "./print.css";
+
 /** What dictation puts into the composer. */
 export interface ComposerParts {
   draft: Draft;

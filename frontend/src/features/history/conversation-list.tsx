@@ -10,7 +10,7 @@ import { useServices } from "@/shared/services";
 import { EmptyState } from "@/shared/ui/empty-state";
 
 import { groupByAge } from "./age-groups";
-import { ConversationRow } from "./conversation-row";
+import { ConversationRow, SelectableRow } from "./conversation-row";
 import { useHiddenConversations } from "./deletions-context";
 import { FIRST_PAGE, useConversations, useRename } from "./queries";
 
@@ -18,19 +18,24 @@ interface ListProps {
   currentId: string | null;
   onOpen: () => void;
   onDelete: (conversation: Conversation) => void;
+  /** The ids of those that are selected; null where none can be. */
+  selected?: ReadonlySet<string> | null;
+  onToggle?: (id: string) => void;
 }
 
-export function ConversationList({ currentId, onOpen, onDelete }: ListProps) {
+export function ConversationList({ currentId, selected = null, ...handlers }: ListProps) {
+  const { onOpen, onDelete, onToggle } = handlers;
   const { t } = useTranslation();
   const list = useConversations(useHiddenConversations());
   const { conversations, isPending, isError, refetch, hasMore } = list;
   const rename = useRename();
   // The same functions for every render: a row is not rendered again because of another one.
-  const latest = useRef({ onOpen, onDelete, rename: rename.mutate });
-  useEffect(() => void (latest.current = { onOpen, onDelete, rename: rename.mutate }));
+  const latest = useRef({ onOpen, onDelete, onToggle, rename: rename.mutate });
+  useEffect(() => void (latest.current = { onOpen, onDelete, onToggle, rename: rename.mutate }));
   const [act] = useState(() => ({
     open: () => latest.current.onOpen(),
     delete: (conversation: Conversation) => latest.current.onDelete(conversation),
+    toggle: (id: string) => latest.current.onToggle?.(id),
     rename: (id: string, title: string) => latest.current.rename({ id, title }),
   }));
   const box = useRef<HTMLDivElement>(null);
@@ -55,13 +60,21 @@ export function ConversationList({ currentId, onOpen, onDelete }: ListProps) {
           <ul className="space-y-0.5">
             {group.map((conversation) => (
               <li key={conversation.id} data-conversation={conversation.id}>
-                <ConversationRow
-                  conversation={conversation}
-                  isCurrent={conversation.id === currentId}
-                  onOpen={act.open}
-                  onDelete={act.delete}
-                  onRename={act.rename}
-                />
+                {selected !== null ? (
+                  <SelectableRow
+                    conversation={conversation}
+                    isSelected={selected.has(conversation.id)}
+                    onToggle={act.toggle}
+                  />
+                ) : (
+                  <ConversationRow
+                    conversation={conversation}
+                    isCurrent={conversation.id === currentId}
+                    onOpen={act.open}
+                    onDelete={act.delete}
+                    onRename={act.rename}
+                  />
+                )}
               </li>
             ))}
           </ul>

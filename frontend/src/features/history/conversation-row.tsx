@@ -1,5 +1,5 @@
 /** One conversation in the sidebar: its link, and buttons to rename and delete it. */
-import { Pencil, Trash2 } from "lucide-react";
+import { Pencil, Square, SquareCheck, Trash2 } from "lucide-react";
 import { memo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
@@ -62,6 +62,33 @@ export const ConversationRow = memo(function ConversationRow(props: RowProps) {
         </RowButton>
       </span>
     </div>
+  );
+});
+
+interface SelectableRowProps {
+  conversation: Conversation;
+  isSelected: boolean;
+  onToggle: (id: string) => void;
+}
+
+/** A conversation while some are selected. A button, since the arrow keys of the list leave fields alone. */
+export const SelectableRow = memo(function SelectableRow({ conversation, ...props }: SelectableRowProps) {
+  const { isSelected, onToggle } = props;
+  const { id, title } = conversation;
+  const Icon = isSelected ? SquareCheck : Square;
+  return (
+    <button
+      type="button"
+      role="checkbox"
+      data-entry
+      aria-checked={isSelected}
+      title={title}
+      onClick={() => onToggle(id)}
+      className={`flex min-h-target w-full items-center gap-2 rounded-lg px-3 py-2 text-left text-sm ${isSelected ? "bg-raised" : "hover:bg-raised/60"}`}
+    >
+      <Icon size={16} aria-hidden className={`shrink-0 ${isSelected ? "text-accent" : "text-muted"}`} />
+      <span className="truncate">{title}</span>
+    </button>
   );
 });
 

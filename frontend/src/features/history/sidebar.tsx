@@ -1,17 +1,20 @@
 /** The sidebar: a new conversation, the search, and the list of conversations. */
-import { PanelLeftClose, Search, SquarePen, X } from "lucide-react";
+import { ListChecks, PanelLeftClose, Search, SquarePen, X } from "lucide-react";
 import { type ReactNode, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useLocation, useRoute } from "wouter";
 
 import { isComposing, isEscape } from "@/shared/lib/keyboard";
 import { Brand } from "@/shared/ui/brand";
+import { lazyPart } from "@/shared/ui/lazy-part";
 import { enterList, useRovingFocus } from "@/shared/ui/roving-focus";
 
 import { ConversationList } from "./conversation-list";
 import { useDeleteConversation } from "./deletions-context";
 import { useSearch } from "./queries";
 import { SearchResults } from "./search-results";
+
+const SelectionBar = lazyPart(async () => (await import("./selection-bar")).SelectionBar);
 
 interface SidebarProps {
   onCollapse: () => void;
@@ -28,8 +31,22 @@ export function Sidebar({ onCollapse, onOpen, footer }: SidebarProps) {
   const [, open] = useRoute("/c/:id/:messageId?");
   const remove = useRemove(open?.id ?? null);
   const list = useRovingFocus<HTMLElement>();
+  const selecting = useRef<HTMLButtonElement>(null);
+  const { selected, select, toggle } = useSelection();
+  const endSelection = (): void => {
+    select(null);
+    selecting.current?.focus();
+  };
   return (
-    <div className="relative flex h-full flex-col low:overflow-y-auto">
+    <div
+      className="relative flex h-full flex-col low:overflow-y-auto"
+      onKeyDown={(event) => {
+        if (selected === null || !isEscape(event) || event.defaultPrevented) return;
+        event.preventDefault(); // the drawer stays open
+        event.stopPropagation();
+        endSelection();
+      }}
+    >
       <div className="flex items-center justify-between px-3 pb-2 pt-3">
         <Link
           href="/"
@@ -40,6 +57,17 @@ export function Sidebar({ onCollapse, onOpen, footer }: SidebarProps) {
           <Brand />
         </Link>
         <button
+          ref={selecting}
+          type="button"
+          className="button-quiet ml-auto"
+          aria-label={t("exports.select")}
+          title={t("exports.select")}
+          aria-pressed={selected !== null}
+          onClick={() => (selected === null ? select(new Set()) : endSelection())}
+        >
+          <ListChecks size={18} aria-hidden />
+        </button>
+        <button
           type="button"
           className="button-quiet"
           aria-label={t("history.collapse")}
@@ -49,7 +77,8 @@ export function Sidebar({ onCollapse, onOpen, footer }: SidebarProps) {
           <PanelLeftClose size={18} aria-hidden />
         </button>
       </div>
-      <div className="space-y-2 px-3 pb-2">
+      {selected !== null && <SelectionBar selected={selected} onChange={select} onEnd={endSelection} />}
+      <div className={`space-y-2 px-3 pb-2 ${selected !== null ? "hidden" : ""}`}>
         <Link href="/" onClick={onOpen} className="button w-full">
           <SquarePen size={16} aria-hidden />
           {t("history.new")}
@@ -61,7 +90,7 @@ export function Sidebar({ onCollapse, onOpen, footer }: SidebarProps) {
         aria-label={t("history.region")}
         className="relative min-h-0 flex-1 overflow-y-auto px-2 pb-2 low:shrink-0 low:overflow-visible"
       >
-        {search.words !== "" && typed.trim() !== "" ? (
+        {search.words !== "" && typed.trim() !== "" && selected === null ? (
           search.data && (
             <SearchResults
               hits={search.data}
@@ -74,12 +103,29 @@ export function Sidebar({ onCollapse, onOpen, footer }: SidebarProps) {
             />
           )
         ) : (
-          <ConversationList currentId={open?.id ?? null} onOpen={onOpen} onDelete={remove} />
+          <ConversationList
+            currentId={open?.id ?? null}
+            onOpen={onOpen}
+            onDelete={remove}
+            selected={selected}
+            onToggle={toggle}
+          />
         )}
       </nav>
       <div className="border-t border-line p-2">{footer}</div>
     </div>
   );
+}
+
+/** Which conversations are selected; null while none can be. */
+function useSelection() {
+  const [selected, select] = useState<ReadonlySet<string> | null>(null);
+  const toggle = (id: string): void => {
+    const next = new Set(selected);
+    if (!next.delete(id)) next.add(id);
+    select(next);
+  };
+  return { selected, select, toggle };
 }
 
 /** Deletes a conversation. The open one gives way to a new one, and is open again once that is undone. */

@@ -7,6 +7,7 @@ import { Section, Segments, Switch } from "@/shared/ui/fields";
 import { PageHeader } from "@/shared/ui/page-header";
 
 import { ConnectSection } from "./connect-section";
+import { ExportSection } from "./export-section";
 import { HearingSection } from "./hearing-section";
 import { ModelSection } from "./model-section";
 import { SpeechSection } from "./speech-section";
@@ -37,6 +38,7 @@ export function SettingsPage({ microphone, connections = null, shares = null, ac
           <ConnectSection connections={connections} />
           <AppearanceSection />
           {shares !== null && <Section title={t("share.links")}>{shares}</Section>}
+          <ExportSection />
           {account !== null && <Section title={t("settings.account")}>{account}</Section>}
           <MoreSection />
         </div>

@@ -6,8 +6,9 @@ export async function download(
   api: Pick<ApiClient, "response">,
   path: string,
   fallbackName: string,
+  signal?: AbortSignal,
 ): Promise<void> {
-  const response = await api.response(path);
+  const response = await api.response(path, signal ? { signal } : {});
   const url = URL.createObjectURL(await response.blob());
   const link = document.createElement("a");
   link.href = url;

@@ -3,10 +3,7 @@ import { Download } from "lucide-react";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 
-import { ApiError } from "@/shared/api/client";
-import { download } from "@/shared/api/download";
-import { wordError } from "@/shared/lib/notes";
-import { useServices } from "@/shared/services";
+import { EXPORT_FORMATS, useExport } from "@/shared/lib/exporting";
 import { Menu } from "@/shared/ui/menu";
 import { PageHeader } from "@/shared/ui/page-header";
 
@@ -37,24 +34,13 @@ export function ChatHeader({ conversationId, title, model, onModel, share }: Pro
 
 function ExportMenu({ conversationId }: { conversationId: string }) {
   const { t } = useTranslation();
-  const { api, toasts } = useServices();
-  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
-  const timezone = timeZone === "Etc/Unknown" ? "UTC" : timeZone; // how a browser says that it does not know
-  const save = (format: "markdown" | "json", ending: string) => () =>
-    void download(
-      api,
-      `/api/conversations/${conversationId}/export?${new URLSearchParams({ format, timezone })}`,
-      `conversation.${ending}`,
-    ).catch((error: unknown) => {
-      if (!(error instanceof ApiError)) throw error;
-      toasts.show({ text: t("chat.exportFailed", { reason: wordError(t, error) }), tone: "error" });
-    });
-  const items = [
-    { label: t("chat.exportMarkdown"), run: save("markdown", "md") },
-    { label: t("chat.exportJson"), run: save("json", "json") },
-  ];
+  const run = useExport();
+  const items = EXPORT_FORMATS.map((format) => ({
+    label: t(`exports.${format}`),
+    run: () => void run({ id: conversationId }, format),
+  }));
   return (
-    <Menu label={t("chat.more")} items={items}>
+    <Menu label={t("exports.run")} items={items}>
       <Download size={18} aria-hidden />
     </Menu>
   );

@@ -40,7 +40,7 @@ export function ConversationView({ messageId, chat, onIdea, hasText, onNew, ...l
     if (isSending) scrollToEnd(); // the user wants to see the message that they send
   }, [isSending, scrollToEnd]);
   return (
-    <div className="relative min-h-0 flex-1">
+    <div className="relative min-h-0 flex-1" data-printed>
       <div
         ref={box}
         className="relative flex h-full flex-col overflow-y-auto overscroll-contain [scrollbar-gutter:stable_both-edges]"
