@@ -90,7 +90,7 @@ def backup(
     connected are encrypted in it, and need the key file of the data folder; without it they are entered again.
     """
     from app.core.errors import StorageUnavailable
-    from app.storage.backup import back_up
+    from app.storage.backup import back_up, note_backup
 
     settings, url = read_settings(), _read_url()
     if url.get_backend_name() != "sqlite":
@@ -104,6 +104,7 @@ def backup(
         if audio:
             _name_audio(file).unlink()
         raise CommandError(error.message) from error
+    note_backup(settings.data_dir)
     result_console().print(f"{file} has all of it ({size / 1e6:.1f} MB)", markup=False)
     note_console().print(
         "keep jwt.key of the data folder too, where there is one: log-ins depend on it", markup=False

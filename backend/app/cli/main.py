@@ -34,6 +34,7 @@ from app.cli.common import (
     CommandError,
     exit_now,
 )
+from app.cli.doctor.command import doctor
 from app.client.errors import ClientError, Refused, Unreachable
 
 app = typer.Typer(
@@ -53,6 +54,7 @@ app.command("providers")(ask.providers)
 app.add_typer(models.app, name="models")
 app.add_typer(extras.app, name="extras")
 app.command("config")(config.config)
+app.command("doctor")(doctor)
 app.add_typer(users.app, name="users")
 app.add_typer(db.app, name="db")
 app.add_typer(demo_data.app, name="demo-data")

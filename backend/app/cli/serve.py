@@ -5,7 +5,6 @@ import logging
 import os
 import signal
 import socket
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.common import FAILED, OK, REFUSED, USAGE, CommandError, exit_now
+from app.cli.listeners import list_listeners
 
 if TYPE_CHECKING:
     from app.core.config import Settings
@@ -182,8 +182,8 @@ def bind_listener(host: str, port: int) -> socket.socket:
 
 def _explain_bind_error(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
-        user = _find_port_user(port)
-        by = f" by {user}" if user else ""
+        programs = [listener.program for listener in list_listeners(port) if listener.program]
+        by = f" by {programs[0]}" if programs else ""
         return (
             f"port {port} is in use{by}; end that program, or choose another port: "
             f"make run PORT={port + 1} (prompter serve --port {port + 1})"
@@ -192,26 +192,6 @@ def _explain_bind_error(error: OSError, host: str, port: int) -> str:
         return f"port {port} needs more rights than you have; choose one from 1024 up, such as 8000"
     reason = (error.strerror or "no such address").lower()
     return f"cannot listen on {host!r}: {reason}; expected an address of this machine"
-
-
-def _find_port_user(port: int) -> str:
-    """Return "name (pid n)" of the program that listens on a port, empty where the system does not say.
-
-    Linux says so for the programs of the same user.
-    """
-    sockets = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with suppress(OSError):
-            for line in Path(table).read_text().splitlines()[1:]:
-                fields = line.split()
-                if fields[3] == "0A" and int(fields[1].rsplit(":", 1)[1], 16) == port:
-                    sockets.add(f"socket:[{fields[9]}]")
-    for folder in Path("/proc").glob("[0-9]*/fd") if sockets else ():
-        with suppress(OSError):
-            if any(str(entry.readlink()) in sockets for entry in folder.iterdir()):
-                name = (folder.parent / "comm").read_text().strip()
-                return f"{name} (pid {folder.parent.name})"
-    return ""
 
 
 def _run(settings: "Settings", listener: socket.socket, reload: bool) -> None:

@@ -30,6 +30,9 @@ CHECK_S = 20.0
 LOCK_S = 5.0
 """How long a lock of another process is waited for (s)."""
 
+NOTE_FILE = "last-backup"
+"""In the data folder: when `prompter db backup` made the last backup."""
+
 Progress = Callable[[int, int], None]
 """Called with the number of pages copied, and the number of all pages."""
 
@@ -61,6 +64,21 @@ def back_up(source: Path, target: Path, progress: Progress | None = None) -> int
             f"the backup {str(target)!r} could not be written: {_explain(error)}"
         ) from error
     return target.stat().st_size
+
+
+def note_backup(folder: Path, at: datetime | None = None) -> None:
+    """Note in a data folder when its database was backed up last; not where the folder cannot be written."""
+    with suppress(OSError):
+        (folder / NOTE_FILE).write_text(f"{at or utc_now():%Y-%m-%dT%H:%M:%S%z}\n", encoding="ascii")
+
+
+def read_backup_time(folder: Path) -> datetime | None:
+    """Return when the database of a data folder was backed up last; None where that is not known."""
+    try:
+        found = datetime.fromisoformat((folder / NOTE_FILE).read_text(encoding="ascii").strip())
+    except (OSError, ValueError):
+        return None
+    return found if found.tzinfo is not None else None
 
 
 def restore(backup: Path, folder: Path, at: datetime | None = None) -> tuple[int, Path | None]:

@@ -177,14 +177,19 @@ def find_file_system(folder: Path, mounts: str) -> str:
     return kind
 
 
-def _warn_if_on_network(folder: Path) -> None:
-    """Warn if the folder is on a network file system: SQLite's log needs memory that machines do not share."""
-    kind = ""
+def read_network_file_system(folder: Path) -> str:
+    """Return the type of the network file system that a folder is on; empty if it is on none, as far as is known."""
     if _MOUNTS.is_file():
         kind = find_file_system(folder.resolve(), _MOUNTS.read_text(encoding="utf-8", errors="replace"))
-    if kind in NETWORK_FILE_SYSTEMS or (sys.platform == "win32" and os.fspath(folder).startswith("\\\\")):
+        return kind if kind in NETWORK_FILE_SYSTEMS else ""
+    return "a share" if sys.platform == "win32" and os.fspath(folder).startswith("\\\\") else ""
+
+
+def _warn_if_on_network(folder: Path) -> None:
+    """Warn if the folder is on a network file system: SQLite's log needs memory that machines do not share."""
+    if kind := read_network_file_system(folder):
         logger.warning(
             "the data folder is on a network file system (%s), where SQLite may lose data: "
             "put PROMPTER_DATA_DIR on a local disk, or use PostgreSQL",
-            kind or "a share",
+            kind,
         )

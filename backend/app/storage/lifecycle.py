@@ -216,7 +216,7 @@ class AgeClock:
 async def apply_retention(database: Database, days: int, clock: AgeClock | None = None) -> int:
     """Delete dictations and unchanged conversations older than `days`; return how many were deleted."""
     async with database.read() as session:
-        newest = await _find_newest(session)
+        newest = await find_newest(session)
     if newest is None:
         return 0
     now = utc_now()
@@ -241,10 +241,16 @@ async def apply_retention(database: Database, days: int, clock: AgeClock | None 
     return total
 
 
-async def _find_newest(session: AsyncSession) -> datetime | None:
+async def find_newest(session: AsyncSession) -> datetime | None:
     """When a conversation or dictation was last changed or begun; None where there is none."""
     times = [
         await session.scalar(select(func.max(column)))
         for column in (ConversationRow.updated_at, DictationRow.started_at)
     ]
     return max((time for time in times if time is not None), default=None)
+
+
+async def read_clock(session: AsyncSession) -> datetime:
+    """Return the time that the database's own machine has."""
+    now: datetime = (await session.execute(select(func.now()))).scalar_one()
+    return now
