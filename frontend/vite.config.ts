@@ -4,7 +4,7 @@ import { appendFileSync, readdirSync, readFileSync, writeFileSync } from "node:f
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import type { Plugin } from "vite";
+import { build, type Plugin, type Rolldown } from "vite";
 import { defineConfig } from "vitest/config";
 
 // make dev says where the server is; with changeOrigin false the server sees one origin, the page's.
@@ -18,7 +18,7 @@ function compressed(): Plugin {
     apply: "build",
     writeBundle({ dir }) {
       const folder = join(dir ?? "", "assets");
-      for (const name of readdirSync(folder).filter((file) => /\.(js|css|svg)$/.test(file))) {
+      for (const name of readdirSync(folder).filter((file) => /\.(js|css|svg|html)$/.test(file))) {
         writeFileSync(join(folder, `${name}.gz`), gzipSync(readFileSync(join(folder, name)), { level: 9 }));
       }
     },
@@ -74,8 +74,64 @@ function textsEarly(): Plugin {
   };
 }
 
+const DIAGRAMS = fileURLToPath(new URL("./src/features/chat/diagrams/diagram-frame", import.meta.url));
+const DIAGRAM_LICENSES = "diagram-licenses.md";
+
+/**
+ * Builds the page that draws diagrams: one file with its script in it, because a frame without an origin can
+ * load none. The server gives the file its own policy, which names the script by its hash.
+ */
+function diagramFrame(): Plugin {
+  let source = "";
+  let licenses = "";
+  return {
+    name: "diagram-frame",
+    apply: "build",
+    // Before the page is built: one build within another never ends.
+    async configResolved() {
+      const { output } = await buildAlone(`${DIAGRAMS}.ts`);
+      const script = output.find((file) => file.type === "chunk")?.code ?? "";
+      const list = output.find((file) => file.type === "asset" && file.fileName === DIAGRAM_LICENSES);
+      licenses = list?.type === "asset" ? String(list.source) : "";
+      // In HTML these three would end the script, or begin another one.
+      const safe = script.replace(/<(?=!--|script|\/script)/gi, "\\x3c");
+      source = readFileSync(`${DIAGRAMS}.html`, "utf8").replace(
+        "</body>",
+        () => `<script>${safe}</script></body>`,
+      );
+    },
+    generateBundle() {
+      this.emitFile({ type: "asset", fileName: "assets/diagram.html", source });
+    },
+    writeBundle({ dir }) {
+      appendFileSync(join(dir ?? "", LICENSES), `\n${licenses}`);
+    },
+  };
+}
+
+async function buildAlone(entry: string): Promise<Rolldown.RolldownOutput> {
+  const built = await build({
+    configFile: false,
+    publicDir: false,
+    logLevel: "error",
+    build: {
+      write: false,
+      target: "es2022",
+      license: { fileName: DIAGRAM_LICENSES },
+      modulePreload: false,
+      rolldownOptions: { input: entry, output: { format: "iife", codeSplitting: false } },
+    },
+    resolve: {
+      // Its formulas are of no use without the HTML that the strict level forbids.
+      alias: { katex: `${DIAGRAMS}-katex.ts` },
+    },
+  });
+  if (Array.isArray(built) || !("output" in built)) throw new Error("one page has one output");
+  return built;
+}
+
 export default defineConfig({
-  plugins: [react(), compressed(), licensed(), textsEarly()],
+  plugins: [react(), diagramFrame(), compressed(), licensed(), textsEarly()],
   resolve: { alias: { "@": fileURLToPath(new URL("./src", import.meta.url)) } },
   build: {
     // Inside the Python package: one place for checkout and wheel.
@@ -92,6 +148,7 @@ export default defineConfig({
     strictPort: true,
     proxy: {
       ...Object.fromEntries(doors.map((door) => [door, { target: server, changeOrigin: false }])),
+      "/assets/diagram.html": { target: server, changeOrigin: false }, // as it was built, with its policy
       "/ws": { target: server, ws: true, changeOrigin: false },
     },
   },

@@ -15,6 +15,7 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
+from app.api.diagram_frame import DIAGRAM_PAGE, DiagramFrame
 from app.api.errors import answer_missing
 from app.core.paths import WEB_APP, tell_how_to_build
 from app.core.security import SECURITY_HEADERS
@@ -68,6 +69,7 @@ class Assets(Files):
     def __init__(self, folder: Path) -> None:
         super().__init__(directory=folder, check_dir=False)
         self._folder = folder
+        self._frame = DiagramFrame(folder)
 
     async def check_config(self) -> None:
         """Answer 404 while the folder is missing; the base class would fail."""
@@ -90,6 +92,8 @@ class Assets(Files):
         response.headers["Vary"] = "Accept-Encoding"
         if path.endswith(".woff2"):
             response.headers["Content-Type"] = "font/woff2"  # not every system's list of types has it
+        if path == DIAGRAM_PAGE:
+            response.headers.update(await self._frame.make_headers())
         return response
 
     async def _compressed(self, plain: FileResponse, path: str, scope: Scope) -> Response:

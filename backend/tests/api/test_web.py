@@ -1,7 +1,10 @@
 """The web app at `/`: who gets the page and who the JSON, headers, caches, and what stands there before it is built."""
 
 import gzip
+import os
+from base64 import b64encode
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import httpx2
@@ -13,6 +16,8 @@ from tests.support.server import serve_engine
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 PAGE = "<!doctype html><title>the page</title>"
+FRAME_SCRIPT = "let drawing;\nlet more;"
+FRAME = f"<!doctype html><title>Diagram</title><body><script>{FRAME_SCRIPT}</script></body>"
 SCRIPT = "console.log('the script');\n" * 40
 FONT = b"wOF2" + bytes(60)
 
@@ -36,7 +41,13 @@ def build(folder: Path) -> None:
     (folder / "assets" / "index-AT-lBpFL.js").write_text(SCRIPT)
     (folder / "assets" / "index-AT-lBpFL.js.gz").write_bytes(gzip.compress(SCRIPT.encode()))
     (folder / "assets" / "theme.js").write_text("1")
+    write_frame(folder, FRAME)
     (folder / "assets" / "geist-latin-Ab_d1234.woff2").write_bytes(FONT)
+
+
+def write_frame(folder: Path, page: str) -> None:
+    (folder / "assets" / "diagram.html").write_text(page)
+    (folder / "assets" / "diagram.html.gz").write_bytes(gzip.compress(page.encode()))
 
 
 @pytest.mark.parametrize(
@@ -69,6 +80,43 @@ def test_the_page_is_kept_to_itself(built: Path, http: httpx2.Client) -> None:
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "no-referrer"
         assert "microphone=(self)" in headers["permissions-policy"]
+
+
+def name_hash(script: str) -> str:
+    return f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'"
+
+
+def test_the_frame_of_diagrams_has_a_policy_of_its_own(built: Path, http: httpx2.Client) -> None:
+    """It runs one script and reaches nothing; and it is the only file that may stand in a frame."""
+    build(built)
+    page = http.get("/assets/diagram.html", headers=BROWSER)
+    assert (page.text, page.headers["content-encoding"]) == (FRAME, "gzip")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    policy = dict(part.strip().split(" ", 1) for part in page.headers["content-security-policy"].split(";"))
+    assert policy == {
+        "default-src": "'none'",
+        "script-src": name_hash(FRAME_SCRIPT),
+        "style-src": "'unsafe-inline'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'self'",
+        "sandbox": "allow-scripts",
+    }
+    assert page.headers["x-frame-options"] == "SAMEORIGIN"
+    assert page.headers["cache-control"] == "no-cache"
+    again = http.get("/assets/diagram.html", headers={**BROWSER, "If-None-Match": page.headers["etag"]})
+    assert again.status_code == 304
+    assert again.headers["content-security-policy"] == page.headers["content-security-policy"]
+
+
+def test_a_new_build_of_the_frame_has_a_new_policy(built: Path, http: httpx2.Client) -> None:
+    build(built)
+    assert name_hash(FRAME_SCRIPT) in http.get("/assets/diagram.html").headers["content-security-policy"]
+    write_frame(built, FRAME.replace("more", "less"))
+    written_ns = (built / "assets" / "diagram.html").stat().st_mtime_ns + 10**9
+    os.utime(built / "assets" / "diagram.html", ns=(written_ns, written_ns))
+    policy = http.get("/assets/diagram.html").headers["content-security-policy"]
+    assert name_hash(FRAME_SCRIPT.replace("more", "less")) in policy
 
 
 def test_before_it_is_built_one_line_says_how(built: Path, http: httpx2.Client) -> None:

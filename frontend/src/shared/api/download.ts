@@ -9,10 +9,16 @@ export async function download(
   signal?: AbortSignal,
 ): Promise<void> {
   const response = await api.response(path, signal ? { signal } : {});
-  const url = URL.createObjectURL(await response.blob());
+  const name = parseFileName(response.headers.get("Content-Disposition")) ?? fallbackName;
+  saveFile(await response.blob(), name);
+}
+
+/** Give a file to the browser, which keeps it as it keeps downloads. */
+export function saveFile(content: Blob, name: string): void {
+  const url = URL.createObjectURL(content);
   const link = document.createElement("a");
   link.href = url;
-  link.download = parseFileName(response.headers.get("Content-Disposition")) ?? fallbackName;
+  link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000); // Safari reads the blob after the click
 }

@@ -46,6 +46,8 @@ export interface Settings {
   showsMocks: boolean;
   /** Show how long the words of the last utterance took. */
   showsTiming: boolean;
+  /** Break the long lines of code, which are scrolled otherwise. */
+  wrapsCode: boolean;
   sidebarOpen: boolean;
   /** Whether the guide of the first visit was finished or skipped. */
   guided: boolean;
@@ -69,6 +71,7 @@ export const DEFAULTS: Settings = {
   chatModel: "",
   showsMocks: false,
   showsTiming: false,
+  wrapsCode: false,
   sidebarOpen: true,
   guided: false,
 };

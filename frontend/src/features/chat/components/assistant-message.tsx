@@ -1,6 +1,6 @@
 /** An answer: its reasoning, text and tool calls, why it broke off, its buttons and its tokens. */
 import type { TFunction } from "i18next";
-import { GitFork, RefreshCw } from "lucide-react";
+import { ClipboardType, GitFork, RefreshCw } from "lucide-react";
 import { useTranslation } from "react-i18next";
 
 import { chooseLocale } from "@/shared/lib/formats";
@@ -10,6 +10,7 @@ import { CopyButton } from "@/shared/ui/copy-button";
 import { Notice } from "@/shared/ui/notice";
 import { nameQueued } from "@/shared/ui/queued";
 
+import { readFormatted } from "../markdown/rich-text";
 import type { AnswerAwaited, TokenUsage } from "../stream/chat-events";
 import type { ShownMessage } from "../stream/shown-messages";
 import { AnswerBody, useToolCalls } from "../tools/answer-body";
@@ -70,6 +71,12 @@ function AnswerActions(props: MessageProps) {
   return (
     <div className="message-actions -ml-2">
       <CopyButton text={message.content} label={t("chat.copyMessage")} />
+      <CopyButton
+        text={message.content}
+        html={readFormatted}
+        label={t("chat.copyFormatted")}
+        Icon={ClipboardType}
+      />
       <ActionButton
         Icon={RefreshCw}
         label={t("chat.again")}

@@ -1,12 +1,13 @@
 /** The list of messages, oldest first; screen readers hear when an answer starts, and its text at the end. */
 import type { TFunction } from "i18next";
-import { memo, type RefObject, useEffect, useRef } from "react";
+import { memo, type RefObject, useEffect, useMemo, useRef } from "react";
 import { useTranslation } from "react-i18next";
 
 import { wordError } from "@/shared/lib/notes";
-import { useServices } from "@/shared/services";
+import { useServices, useSettings } from "@/shared/services";
 
 import type { MessageActions } from "../conversation-actions";
+import { CodeWrapContext } from "../markdown/words-context";
 import type { LiveAnswer } from "../stream/live-answer";
 import { isEditable, type ShownMessage } from "../stream/shown-messages";
 import { ApprovalAnnouncer } from "../tools/approval-card";
@@ -36,8 +37,13 @@ export const MessageList = memo(function MessageList({ box, shown, foundId, live
     box,
     shown.findIndex(({ id }) => id === foundId),
   );
+  const [{ wrapsCode }, change] = useSettings();
+  const wrap = useMemo(
+    () => ({ isOn: wrapsCode, toggle: () => change({ wrapsCode: !wrapsCode }) }),
+    [wrapsCode, change],
+  );
   return (
-    <>
+    <CodeWrapContext value={wrap}>
       {hidden > 0 && (
         <button ref={edge} type="button" className="button mx-auto mb-6" onClick={showMore}>
           {t("chat.earlier")}
@@ -69,7 +75,7 @@ export const MessageList = memo(function MessageList({ box, shown, foundId, live
       </ol>
       <Announcer shown={shown} />
       <ApprovalAnnouncer message={shown.at(-1)} />
-    </>
+    </CodeWrapContext>
   );
 });
 

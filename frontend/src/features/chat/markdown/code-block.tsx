@@ -1,20 +1,42 @@
-/** A block of code with its language, its colours, and a button that copies it. The code may still grow. */
+/** A block of code with its language, its colours, and buttons for it. The code may still grow. */
+import { Download, type LucideIcon, TextWrap } from "lucide-react";
 import { memo, type ReactNode, useContext, useEffect, useRef, useState } from "react";
 
+import { saveFile } from "@/shared/api/download";
 import { WordedCopyButton } from "@/shared/ui/copy-button";
 
+import { nameCodeFile } from "./code-files";
 import { type ColouredText, isSamePiece, splitColoured, splitLines } from "./coloured-lines";
 import type { highlight as Highlight } from "./highlight";
 import { waitForTurn } from "./turns";
-import { WordsContext } from "./words-context";
+import { CodeWrapContext, WordsContext } from "./words-context";
 
-export const CodeBlock = memo(function CodeBlock({ code, language }: { code: string; language: string }) {
+interface Props {
+  code: string;
+  language: string;
+  /** Buttons of whoever shows the code as one of two views. */
+  buttons?: ReactNode;
+}
+
+export const CodeBlock = memo(function CodeBlock({ code, language, buttons }: Props) {
   const t = useContext(WordsContext);
+  const wrap = useContext(CodeWrapContext);
   const colours = useHighlight(code, language);
+  const name = language || t("chat.plainText");
   return (
-    <figure className="code-block" aria-label={t("chat.code", { language: language || t("chat.plainText") })}>
+    <figure
+      className={wrap.isOn ? "code-block wraps-code" : "code-block"}
+      aria-label={t("chat.code", { language: name })}
+    >
       <figcaption>
-        <span>{language || t("chat.plainText")}</span>
+        <span className="block-title">{name}</span>
+        {buttons}
+        <BlockButton label={t("chat.wrapCode")} Icon={TextWrap} isOn={wrap.isOn} onClick={wrap.toggle} />
+        <BlockButton
+          label={t("chat.downloadCode")}
+          Icon={Download}
+          onClick={() => saveFile(new Blob([code], { type: "text/plain" }), nameCodeFile(language))}
+        />
         <WordedCopyButton text={code} label={t("chat.copyCode")} t={t} />
       </figcaption>
       {/* Focusable, so that it can be scrolled by keyboard. */}
@@ -26,6 +48,29 @@ export const CodeBlock = memo(function CodeBlock({ code, language }: { code: str
     </figure>
   );
 });
+
+interface BlockButtonProps {
+  label: string;
+  Icon: LucideIcon;
+  onClick: () => void;
+  /** Of a button that is on or off. */
+  isOn?: boolean;
+}
+
+export function BlockButton({ label, Icon, onClick, isOn }: BlockButtonProps) {
+  return (
+    <button
+      type="button"
+      className="button-quiet"
+      aria-label={label}
+      title={label}
+      aria-pressed={isOn}
+      onClick={onClick}
+    >
+      <Icon size={16} aria-hidden />
+    </button>
+  );
+}
 
 /** The coloured pieces, and after them what has come since. */
 const Lines = memo(function Lines({ code, colours }: { code: string; colours: Colours | null }) {

@@ -10,14 +10,20 @@ import {
   type ReactNode,
   useDeferredValue,
   useEffect,
+  useId,
   useReducer,
   useState,
 } from "react";
 import { jsx, jsxs } from "react/jsx-runtime";
 import { useTranslation } from "react-i18next";
 
+import { Diagram } from "../diagrams/diagram";
+import { Formula } from "../formulas/formula";
 import { CodeBlock } from "./code-block";
+import { isNoteLink, NoteItem, NoteLink, NotesContext, NotesSection } from "./footnotes";
 import { GrowingMarkdown, type Grown, type Piece } from "./growing-markdown";
+import { MATH_DISPLAY, MATH_INLINE } from "./remark-plugins";
+import { TableBlock } from "./table-block";
 import { waitForTurn } from "./turns";
 import { WordsContext } from "./words-context";
 
@@ -27,33 +33,56 @@ type Shown<Tag extends keyof JSX.IntrinsicElements> = (
 
 type Components = {
   a: Shown<"a">;
+  code: Shown<"code">;
+  h2: Shown<"h2">;
   img: Shown<"img">;
   input: Shown<"input">;
+  li: Shown<"li">;
   pre: Shown<"pre">;
+  section: Shown<"section">;
   table: Shown<"table">;
 };
 
 const COMPONENTS: Components = {
-  a: ({ href, children, title }) =>
-    /^(https?:|mailto:)/i.test(href ?? "") ? (
+  a: ({ href, children, title, node }) =>
+    node && isNoteLink(node) ? (
+      <NoteLink node={node}>{children}</NoteLink>
+    ) : /^(https?:|mailto:)/i.test(href ?? "") ? (
       <a href={href} title={title} target="_blank" rel="noopener noreferrer nofollow">
         {children}
       </a>
     ) : (
       <span>{children}</span> // a link to #… or to a path would lead into this app or its server
     ),
+  code: ({ node, children }) => {
+    const isDisplay = hasClass(node, MATH_DISPLAY);
+    if (!node || !(isDisplay || hasClass(node, MATH_INLINE))) return <code>{children}</code>;
+    return <Formula tex={collectText(node)} isDisplay={isDisplay} isOpen={!isClosed(node)} />;
+  },
+  h2: ({ node: _node, id, children, ...rest }) =>
+    id?.endsWith("footnote-label") ? null : <h2 {...rest}>{children}</h2>,
   img: ({ src, alt }) => <ImageLink src={typeof src === "string" ? src : ""} alt={alt ?? ""} />,
   // The sanitiser allows only the boxes of task lists.
   input: ({ checked }) => <TaskBox isDone={checked === true} />,
+  li: ({ node: _node, ...item }) => <NoteItem {...item} />,
   pre: ({ node }) => {
     const code = node?.children[0];
     if (code?.type !== "element") return null;
+    const text = collectText(code).replace(/\n$/, "");
+    if (hasClass(code, MATH_DISPLAY)) return <Formula tex={text} isDisplay isOpen={!isClosed(code)} />;
     const names = code.properties.className;
     const language = Array.isArray(names) ? String(names[0]).replace("language-", "") : "";
-    return <CodeBlock code={collectText(code).replace(/\n$/, "")} language={language} />;
+    if (language.toLowerCase() === "mermaid" && isClosed(code)) return <Diagram code={text} />;
+    return <CodeBlock code={text} language={language} />;
   },
-  table: ({ children, dir }) => <TableBox dir={dir}>{children}</TableBox>,
+  section: ({ children }) => <NotesSection>{children}</NotesSection>,
+  table: ({ children, dir }) => <TableBlock dir={dir}>{children}</TableBlock>,
 };
+
+const hasClass = (node: Element | undefined, name: string): boolean =>
+  Array.isArray(node?.properties.className) && node.properties.className.includes(name);
+
+const isClosed = ({ properties }: Element): boolean => properties.dataClosed !== undefined;
 
 const TO_REACT = {
   ...{ Fragment, jsx, jsxs, development: false, ignoreInvalidStyle: true, passNode: true },
@@ -72,11 +101,13 @@ export function FormattedBlocks({ text, isLive = false }: { text: string; isLive
   const groups = splitPieces(pieces);
   return (
     <WordsContext value={words}>
-      {groups.map((group, index) => (
-        <div key={index} className={index < groups.length - OPEN_GROUPS ? namePart(group[0]) : "contents"}>
-          <PieceGroup pieces={group} isTight={false} />
-        </div>
-      ))}
+      <NotesContext value={useId()}>
+        {groups.map((group, index) => (
+          <div key={index} className={index < groups.length - OPEN_GROUPS ? namePart(group[0]) : "contents"}>
+            <PieceGroup pieces={group} isTight={false} />
+          </div>
+        ))}
+      </NotesContext>
     </WordsContext>
   );
 }
@@ -137,7 +168,7 @@ function GrownView({ grown, isTight }: { grown: Grown; isTight: boolean }) {
     <Pieces pieces={isTightItem ? unwrapParagraphs(children) : children} isTight={grown.isTight} />
   );
   const attributes = toAttributes(properties);
-  if (tagName === "table") return <TableBox {...attributes}>{inner}</TableBox>;
+  if (tagName === "table") return <TableBlock {...attributes}>{inner}</TableBlock>;
   return createElement(tagName, attributes, inner);
 }
 
@@ -155,14 +186,6 @@ function toAttributes({ className, start, dir }: Properties): Record<string, str
     ...(typeof start === "number" ? { start } : {}),
     ...(typeof dir === "string" ? { dir } : {}),
   };
-}
-
-function TableBox({ dir, children }: { dir?: string | undefined; children?: ReactNode }) {
-  return (
-    <div className="markdown-table" tabIndex={0} role="group">
-      <table dir={dir}>{children}</table>
-    </div>
-  );
 }
 
 function collectText(node: Element): string {

@@ -42,6 +42,14 @@ const PIECES = [
   "an *open mark, a [bracket, an `open tick\nand a second line\\\nbroken  \nthrice",
   "שלום\n\n- אחת\n- two",
   "- 1\n- שלום\n- a",
+  "costs $5 or $x$ and \\(y\\) or $$z$$ and\n\\[ w \\] in `$a$` for $6",
+  "$$\nx\n- y\n$$",
+  "\\[ a\n+ b\n\\]",
+  "- so:\n  $$x$$\n  > $$\n  > y\n  > $$",
+  "it is: $$\nx\n$$ where\n$$y$$.\nand",
+  "$$",
+  "\\[",
+  "```mermaid\ngraph TD\n```",
   "\\",
   "```",
   "",
@@ -125,6 +133,14 @@ const LARGE: Record<string, string> = {
   "a table": `| n | words |\n|---|---|\n${repeat(750, (n) => `| ${n} | ${WORDS} |\n`)}`,
   code: `\`\`\`python\n${repeat(750, (n) => `print(${n}, "${WORDS}")\n`)}\`\`\`\n`,
   "one paragraph": repeat(750, (n) => `Line ${n} has *${WORDS}*, and a [link](https://example.org/${n})\n`),
+  formulas: repeat(
+    400,
+    (n) => `Step ${n} costs $${n}: $x_{${n}}$ of\n\n$$\n\\frac{${n}}{2} ${WORDS}\n$$\n\n`,
+  ),
+  "one paragraph of money and formulas": repeat(
+    450,
+    (n) => `Line ${n} costs $${n}, and $x_{${n}}$ ${WORDS}\n`,
+  ),
   "one line": repeat(7000, (n) => `${n}, `),
 };
 

@@ -1,20 +1,28 @@
 /** Markdown to the trees of its blocks, and those to HTML that is shown: sanitised, raw HTML as text. */
 import type { Element, ElementContent, Root as HtmlRoot } from "hast";
 import type { BlockContent, List, ListItem, Root, RootContent, Table } from "mdast";
-import rehypeSanitize from "rehype-sanitize";
+import rehypeSanitize, { defaultSchema } from "rehype-sanitize";
 import remarkGfm from "remark-gfm";
 import remarkParse from "remark-parse";
 import remarkRehype from "remark-rehype";
 import { unified } from "unified";
 
 import { showHtmlAsText } from "./rehype-plugins";
+import { MATH_DISPLAY, MATH_INLINE, noteClosedFences, readFormulas } from "./remark-plugins";
 
-const parser = unified().use(remarkParse).use(remarkGfm).freeze();
+const parser = unified().use(remarkParse).use(remarkGfm).use(readFormulas).use(noteClosedFences).freeze();
+const SCHEMA: typeof defaultSchema = {
+  ...defaultSchema,
+  attributes: {
+    ...defaultSchema.attributes,
+    code: [["className", /^language-./, MATH_INLINE, MATH_DISPLAY], "dataClosed"],
+  },
+};
 // HTML is shown as text: it never runs, and the sanitiser does not drop it.
 const converter = unified()
   .use(remarkRehype, { allowDangerousHtml: true })
   .use(showHtmlAsText)
-  .use(rehypeSanitize)
+  .use(rehypeSanitize, SCHEMA)
   .freeze();
 
 export function parseMarkdown(text: string): Root {

@@ -1,6 +1,8 @@
 /** Finds where a paragraph can be cut so that nothing written later changes what stands before. Pure. */
 import type { Nodes } from "mdast";
 
+import { isOpenMark } from "../formulas/math-syntax";
+
 /**
  * The last place at which a paragraph can be cut: before white space outside of all marks, where no mark is
  * open that later text may close. Null where there is none.
@@ -16,7 +18,8 @@ export function findCut(source: string, paragraph: Nodes): number | null {
     for (const { start, end } of listTexts(child))
       for (let at = start; at < end; at += 1) {
         const letter = source[at] ?? "";
-        if (isEscape(source, at)) at += 1;
+        if (isOpenMark(source, at)) return cut;
+        else if (isEscape(source, at)) at += 1;
         else if (isOpener(source, at)) return cut;
         else if (letter === "[") brackets += 1;
         else if (letter === "]") brackets = Math.max(0, brackets - 1);
