@@ -6,6 +6,7 @@ import { Router } from "wouter";
 import { useHashLocation } from "wouter/use-hash-location";
 
 import { Gate } from "@/features/accounts/gate";
+import { Attachments, AttachmentsContext } from "@/features/attachments/attachments-context";
 import { AnswersContext, createAnswers } from "@/features/chat/answers-context";
 import type { AnswerStore } from "@/features/chat/stream/answer-store";
 import {
@@ -27,6 +28,7 @@ export interface AppRoot {
   services: Services;
   dictation: DictationParts;
   answers: AnswerStore;
+  attachments: Attachments;
   deletions: PendingDeletions;
 }
 
@@ -36,6 +38,7 @@ export function createAppRoot(): AppRoot {
     services,
     dictation: createDictation(services),
     answers: createAnswers(services),
+    attachments: new Attachments(services),
     deletions: createDeletions(services),
   };
 }
@@ -46,17 +49,19 @@ export function App({ root }: { root: AppRoot }) {
     <ServicesProvider services={root.services}>
       <DictationContext value={root.dictation}>
         <AnswersContext value={root.answers}>
-          <DeletionsContext value={root.deletions}>
-            <Appearance />
-            <Router hook={useHashLocation}>
-              <ErrorBoundary>
-                <Gate>
-                  <Shell />
-                </Gate>
-              </ErrorBoundary>
-            </Router>
-            <Toaster />
-          </DeletionsContext>
+          <AttachmentsContext value={root.attachments}>
+            <DeletionsContext value={root.deletions}>
+              <Appearance />
+              <Router hook={useHashLocation}>
+                <ErrorBoundary>
+                  <Gate>
+                    <Shell />
+                  </Gate>
+                </ErrorBoundary>
+              </Router>
+              <Toaster />
+            </DeletionsContext>
+          </AttachmentsContext>
         </AnswersContext>
       </DictationContext>
     </ServicesProvider>

@@ -3,6 +3,10 @@ import { useTranslation } from "react-i18next";
 import { Route, Switch, useLocation } from "wouter";
 
 import { useMe } from "@/features/accounts/use-me";
+import { AttachStandIn } from "@/features/attachments/attach-stand-in";
+import { useDraftWithFiles } from "@/features/attachments/attachments-context";
+import type { IncomingPartProps } from "@/features/attachments/incoming-part";
+import type { MessageFilesProps } from "@/features/attachments/message-files";
 import { ChatPage } from "@/features/chat/chat-page";
 import { ConnectCard } from "@/features/connections/connect-card";
 import { useDictationComposer } from "@/features/dictation/components/use-dictation-composer";
@@ -20,6 +24,18 @@ const DictationsPage = lazyPart(
   async () => (await import("@/features/history/dictations-page")).DictationsPage,
   DictationsFrame,
 );
+const IncomingPart = lazyPart<IncomingPartProps>(
+  async () => (await import("@/features/attachments/incoming-part")).IncomingPart,
+  AttachStandIn,
+);
+const AttachedPart = lazyPart(
+  async () => (await import("@/features/attachments/attached-part")).AttachedPart,
+  () => null,
+);
+const MessageFileList = lazyPart(
+  async () => (await import("@/features/attachments/message-files")).MessageFileList,
+  FileNames,
+);
 const RedoDialog = lazyPart(async () => (await import("@/features/redo/redo-dialog")).RedoDialog, RedoFrame);
 export const Palette = lazyPart(
   async () => (await import("@/features/history/palette")).Palette,
@@ -31,6 +47,8 @@ export const FirstVisit = lazyPart(async () => (await import("./first-visit")).F
 const connect = (model: string, onModel: (model: string) => void) => (
   <ConnectCard model={model} onModel={onModel} />
 );
+
+const renderFiles = (props: MessageFilesProps) => <MessageFileList {...props} />;
 
 const renderRedo = (props: RedoDialogProps) => <RedoDialog {...props} />;
 
@@ -59,13 +77,22 @@ function ChatRoute({
   conversationId: string | null;
   messageId?: string | null;
 }) {
+  const composer = useDictationComposer(conversationId, renderRedo);
+  const draft = useDraftWithFiles(conversationId, composer.draft);
+  const microphone = (
+    <>
+      <IncomingPart markCaret={composer.draft.mark} />
+      {composer.microphone}
+    </>
+  );
   return (
     <ChatPage
       conversationId={conversationId}
       messageId={messageId}
-      composer={useDictationComposer(conversationId, renderRedo)}
+      composer={{ ...composer, draft, files: <AttachedPart />, microphone }}
       connect={connect}
       share={useShareButton()}
+      renderFiles={renderFiles}
     />
   );
 }
@@ -111,6 +138,18 @@ function SettingsFrame({ retry }: StandInProps) {
 
 function DictationsFrame({ retry }: StandInProps) {
   return <PageFrame title={useTranslation().t("history.dictations.title")} retry={retry} />;
+}
+
+/** The names of files, while what shows them is loading. */
+function FileNames({ attachments, retry }: MessageFilesProps & StandInProps) {
+  return (
+    <div className="mb-2 text-sm text-muted">
+      {attachments.map(({ id, name }) => (
+        <p key={id}>{name}</p>
+      ))}
+      {retry !== null && <PartStandIn retry={retry} />}
+    </div>
+  );
 }
 
 function RedoFrame({ retry, onClose }: { onClose: () => void } & StandInProps) {

@@ -25,11 +25,11 @@ export function createAnswers(services: Services): AnswerStore {
     reload,
     schedule: scheduleFrame,
     announce: tabs.announce,
-    giveBack: (id, text) => queue.giveBack(id, text),
+    giveBack: (id, text, files) => queue.giveBack(id, text, files),
     outgoing: new OutgoingTexts(openTabTexts(OUTGOING_KEY)),
   });
-  const send = (conversationId: string, { id: clientMessageId, text, model }: QueuedMessage) =>
-    answers.send(conversationId, text, model, { givesBack: false, clientMessageId });
+  const send = (conversationId: string, { id: clientMessageId, text, files, model }: QueuedMessage) =>
+    answers.send(conversationId, text, model, { givesBack: false, clientMessageId, files });
   const queue = new MessageQueue({ answers, send, reload, texts: openTabTexts("prompter.queue") });
   queues.set(answers, queue);
   return answers;

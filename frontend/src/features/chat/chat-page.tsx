@@ -3,6 +3,7 @@ import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from 
 import { useTranslation } from "react-i18next";
 import { useLocation } from "wouter";
 
+import { NO_FILES } from "@/shared/api/attachments";
 import { isComposing } from "@/shared/lib/keyboard";
 import { useServices, useSettings } from "@/shared/services";
 import { useToastFloor } from "@/shared/ui/toaster";
@@ -11,6 +12,7 @@ import { ChatHeader } from "./components/chat-header";
 import { Composer, type ComposerState, Refusal, UncertainNote } from "./components/composer";
 import { ConversationView } from "./components/conversation-view";
 import { type Draft, PlainField, usePlainDraft } from "./components/draft";
+import { type RenderFiles, RenderFilesContext } from "./components/message-files";
 import { ModelNote } from "./components/model-note";
 import { QueuedMessages } from "./components/queued-messages";
 import { FormattedText } from "./markdown/markdown";
@@ -22,9 +24,11 @@ import { type ChatProgress, useProgress } from "./use-progress";
 
 import "./print.css";
 
-/** What dictation puts into the composer. */
+/** What dictation and attachments put into the composer. */
 export interface ComposerParts {
   draft: Draft;
+  /** Above the field: the files that go with the text. */
+  files?: ReactNode;
   field: ReactNode;
   microphone: ReactNode;
   below?: ReactNode;
@@ -45,9 +49,12 @@ interface Props {
   connect?: (model: string, onModel: (model: string) => void) => ReactNode;
   /** The button that shares a conversation; undefined where nobody may. */
   share?: ((conversationId: string) => ReactNode) | undefined;
+  /** Draws the files of a message. Without it they are not shown. The same function for every render. */
+  renderFiles?: RenderFiles;
 }
 
-export function ChatPage({ conversationId, messageId = null, composer, connect, share }: Props) {
+export function ChatPage(props: Props) {
+  const { conversationId, messageId = null, composer, connect, share, renderFiles } = props;
   const { t } = useTranslation();
   const [, go] = useLocation();
   const [goTo] = useState(() => (id: string) => go(`/c/${id}`));
@@ -57,8 +64,12 @@ export function ChatPage({ conversationId, messageId = null, composer, connect, 
   const chat = useConversationChat(conversationId, goTo);
   const model = conversationId === null ? chatModel : chat.model;
   const queue = useMessageQueue(conversationId, draft);
-  const { state, send } = useSendDraft(conversationId, chat, draft, model, queue, composer?.onReady);
-  const isFree = state === "ready" && queue.messages.length === 0;
+  const onModel = conversationId === null ? (chosen: string) => change({ chatModel: chosen }) : chat.setModel;
+  const { state, send } = useSendDraft(
+    { conversationId, chat, draft, model, onModel, queue },
+    composer?.onReady,
+  );
+  const isFree = state === "ready" && queue.messages.length === 0 && !draft.isPending;
   useProgress(conversationId, chat, isFree, composer?.onProgress);
   const editing = useEditing(conversationId, messageId, draft);
   useRescuedEdits(conversationId, chat, draft);
@@ -90,8 +101,6 @@ export function ChatPage({ conversationId, messageId = null, composer, connect, 
     draft.focus();
   };
 
-  const onModel = conversationId === null ? (chosen: string) => change({ chatModel: chosen }) : chat.setModel;
-
   return (
     <section aria-label={t("chat.region")} className="flex min-h-0 flex-1 flex-col">
       <ChatHeader
@@ -102,15 +111,17 @@ export function ChatPage({ conversationId, messageId = null, composer, connect, 
         share={share}
       />
       <ModelNote model={model} isNew={chat.shown.length === 0} />
-      <ConversationView
-        conversationId={conversationId}
-        messageId={messageId}
-        chat={chat}
-        editing={editing}
-        onIdea={takeIdea}
-        hasText={!draft.isEmpty}
-        onNew={takeAlong}
-      />
+      <RenderFilesContext value={renderFiles ?? null}>
+        <ConversationView
+          conversationId={conversationId}
+          messageId={messageId}
+          chat={chat}
+          editing={editing}
+          onIdea={takeIdea}
+          hasText={!draft.isEmpty}
+          onNew={takeAlong}
+        />
+      </RenderFilesContext>
       <div ref={below}>
         <HiddenEdit chat={chat} editing={editing} />
         {chat.live?.phase === "uncertain" && <UncertainNote />}
@@ -127,6 +138,7 @@ export function ChatPage({ conversationId, messageId = null, composer, connect, 
           <Composer
             state={state}
             isEmpty={draft.isEmpty}
+            files={composer?.files}
             field={
               composer?.field ?? <PlainField field={plain.field} text={plain.text} onText={plain.setText} />
             }
@@ -166,55 +178,68 @@ function HiddenEdit({ chat, editing }: { chat: ConversationChat; editing: Editin
   );
 }
 
+interface SendOptions {
+  conversationId: string | null;
+  chat: ConversationChat;
+  draft: Draft;
+  model: string;
+  onModel: (model: string) => void;
+  queue: ShownQueue;
+}
+
 /**
  * Send the draft; a text that is not stored returns to the field of its conversation. During an answer it
  * waits for the end of that.
  */
-function useSendDraft(
-  conversationId: string | null,
-  chat: ConversationChat,
-  draft: Draft,
-  model: string,
-  queue: ShownQueue,
-  onReady: (() => void) | undefined,
-): { state: ComposerState; send: () => Promise<void> } {
+function useSendDraft(options: SendOptions, onReady: (() => void) | undefined) {
+  const { conversationId, chat, draft, model, onModel, queue } = options;
   const { t } = useTranslation();
   const { toasts } = useServices();
-  /** Whose last words are waited for: the user may look at another conversation meanwhile. */
-  const [taking, setTaking] = useState<{ of: string | null } | null>(null);
-  const isTaking = taking !== null && taking.of === conversationId;
-  const hasQueue = queue.messages.length > 0;
-  const isAble = !chat.isCreating && !isTaking && chat.status !== "gone";
-  const isReady = isAble && !chat.isAnswering && !hasQueue;
-  const isUncertain = chat.live?.phase === "uncertain";
-  const canQueue = isAble && !isUncertain && (chat.isAnswering || hasQueue);
+  /** What is waited for, and where: the user may look at another conversation meanwhile. */
+  const [awaited, setAwaited] = useState<{ kind: "files" | "words"; of: string | null } | null>(null);
+  const waitsFor = awaited !== null && awaited.of === conversationId ? awaited.kind : null;
+  const isAble = !chat.isCreating && chat.status !== "gone" && chat.live?.phase !== "uncertain";
+  const isAnswered = chat.isAnswering || queue.messages.length > 0;
+  const isReady = isAble && !isAnswered && waitsFor === null;
+  const isDue = isReady && !draft.isPending;
   useEffect(() => {
-    if (isReady) onReady?.();
-  }, [isReady, onReady]);
+    if (isDue) onReady?.();
+  }, [isDue, onReady]);
+  const latest = useRef({ isAble, isAnswered, draft });
+  useEffect(() => void (latest.current = { isAble, isAnswered, draft }));
+  /** Show what is waited for until that has come. */
+  const during = <T,>(kind: "files" | "words", work: Promise<T>): Promise<T> => {
+    const own = { kind, of: conversationId };
+    setAwaited(own);
+    return work.finally(() => setAwaited((now) => (now === own ? null : now)));
+  };
   const send = async (): Promise<void> => {
+    const isAutomatic = draft.isAutomatic?.() ?? false;
     // What is sent by itself keeps gathering in the field until it can be sent.
-    if (!isReady && (!canQueue || draft.isAutomatic?.())) return;
-    const own = { of: conversationId };
+    if (!isAble || waitsFor !== null || (isAutomatic && (isAnswered || draft.isPending))) return;
     const visit = chat.visit.current;
-    setTaking(own);
-    const { text, isWhole } = await draft
-      .take()
-      .finally(() => setTaking((now) => (now === own ? null : now)));
-    if (text.trim() === "") return;
-    if (!isReady) return queue.add(text, model);
-    const isStored = await chat.send(text, model, visit);
+    let chosen: string | null = model;
+    if (draft.prepare) {
+      chosen = await during("files", draft.prepare(model, isAutomatic, onModel));
+      if (chosen === null || visit !== chat.visit.current || !latest.current.isAble) return;
+    }
+    const { isAnswered: isQueued, draft: whole } = latest.current;
+    const { text, isWhole, files = NO_FILES } = await during("words", whole.take());
+    if (text.trim() === "" && files.attachments.length === 0) return;
+    if (isQueued) return queue.add({ text, files }, chosen);
+    const isStored = await chat.send({ text, files }, chosen, visit);
     if (isStored && !isWhole) toasts.show({ text: t("chat.partial"), tone: "info" });
   };
-  return { state: getComposerState(chat, isTaking), send };
+  return { state: getComposerState(chat, waitsFor), send };
 }
 
 function getComposerState(
   { status, isAnswering, live, isCreating }: ConversationChat,
-  isTaking: boolean,
+  waitsFor: "files" | "words" | null,
 ): ComposerState {
   if (status === "gone") return "gone";
   if (live?.phase === "uncertain") return "uncertain";
   if (isAnswering) return live?.isStopping ? "stopping" : "answering";
-  if (isTaking) return "taking";
+  if (waitsFor !== null) return waitsFor === "files" ? "attaching" : "taking";
   return isCreating ? "creating" : "ready";
 }

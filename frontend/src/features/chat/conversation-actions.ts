@@ -1,6 +1,7 @@
 /** What the user can do in a conversation: send, edit, answer again, change branch and model, fork. */
 import { type RefObject, useCallback, useEffect, useMemo, useRef, useState } from "react";
 
+import type { Attachment } from "@/shared/api/attachments";
 import { ApiError } from "@/shared/api/client";
 import { keys } from "@/shared/api/queries";
 import type { ConversationDetail, Message } from "@/shared/api/types";
@@ -9,12 +10,13 @@ import { useServices } from "@/shared/services";
 import { useAnswers, useMessageQueueStore } from "./answers-context";
 import { createConversation, refetchMessages, updateConversation } from "./queries";
 import type { Problem } from "./stream/live-answer";
+import type { Unsent } from "./stream/message-queue";
 import type { ShownMessage } from "./stream/shown-messages";
 
 /** Actions on the messages of a stored conversation. */
 export interface MessageActions {
-  /** Resolves to whether the new text is stored. */
-  edit: (message: ShownMessage, text: string) => Promise<boolean>;
+  /** Send another text with these files of the message. Resolves to whether it is stored. */
+  edit: (message: ShownMessage, text: string, kept: readonly Attachment[]) => Promise<boolean>;
   /** Ask for one more answer. */
   regenerate: (message: ShownMessage) => void;
   /** Show the branch of this message. */
@@ -88,7 +90,8 @@ export function useMessageActions({ conversationId, messages, visit, attempt, go
       if (visit.current === visitBefore) goTo(created.id);
     };
     return {
-      edit: (message, text) => answers.edit(conversationId, message.id, text),
+      edit: (message, text, kept) =>
+        answers.edit(conversationId, message.id, text, ...(message.attachments.length > 0 ? [kept] : [])),
       regenerate: (message) =>
         void answers.regenerate(conversationId, message.id, findReplaced(message, messages)),
       show: (messageId) => void attempt(() => show(messageId)),
@@ -104,7 +107,7 @@ function findReplaced(message: ShownMessage, messages: readonly Message[]): stri
   return messages[messages.findIndex(({ id }) => id === message.id) + 1]?.id ?? null;
 }
 
-/** Send a text. The first one creates the conversation, which takes a moment: `isCreating`. */
+/** Send a message. The first one creates the conversation, which takes a moment: `isCreating`. */
 export function useSend({ conversationId, visit, attempt, goTo }: Omit<ActionOptions, "messages">) {
   const services = useServices();
   const answers = useAnswers();
@@ -116,7 +119,7 @@ export function useSend({ conversationId, visit, attempt, goTo }: Omit<ActionOpt
    * `visitBefore`: the visit in which the user asked for it.
    */
   const send = useCallback(
-    async (text: string, model: string, visitBefore: number): Promise<boolean> => {
+    async ({ text, files }: Unsent, model: string, visitBefore: number): Promise<boolean> => {
       let id = conversationId;
       if (visit.current === visitBefore) setCreating(id === null);
       const isCreated = await attempt(async () => {
@@ -124,10 +127,10 @@ export function useSend({ conversationId, visit, attempt, goTo }: Omit<ActionOpt
       });
       if (visit.current === visitBefore) setCreating(false);
       if (!isCreated || id === null) {
-        queue.giveBack(conversationId, text); // the message itself was never on its way
+        queue.giveBack(conversationId, text, files); // the message itself was never on its way
         return false;
       }
-      const stored = answers.send(id, text, model);
+      const stored = answers.send(id, text, model, { files });
       // A user who has gone elsewhere in the meantime stays there; the answer goes on without them.
       if (conversationId === null && visit.current === visitBefore) goTo(id);
       const isStored = await stored;

@@ -13,6 +13,7 @@ import {
 } from "./conversation-actions";
 import { type ConversationStatus, useStoredConversation } from "./queries";
 import { isUnderWay, type LiveAnswer, type Problem } from "./stream/live-answer";
+import type { Unsent } from "./stream/message-queue";
 import { mergeLiveAnswer, type ShownMessage, toShownMessages } from "./stream/shown-messages";
 
 export interface ConversationChat {
@@ -30,7 +31,7 @@ export interface ConversationChat {
   problem: Problem | null;
   dismissProblem: () => void;
   actions: MessageActions | null;
-  send: (text: string, model: string, visitBefore: number) => Promise<boolean>;
+  send: (message: Unsent, model: string, visitBefore: number) => Promise<boolean>;
   /** Which visit of a conversation this is; see `send`. */
   visit: Visit;
   stop: () => void;

@@ -3,11 +3,11 @@ import { useEffect, useSyncExternalStore } from "react";
 
 import { useMessageQueueStore } from "./answers-context";
 import type { Draft } from "./components/draft";
-import type { QueuedMessage } from "./stream/message-queue";
+import type { QueuedMessage, Unsent } from "./stream/message-queue";
 
 export interface ShownQueue {
   messages: readonly QueuedMessage[];
-  add: (text: string, model: string) => void;
+  add: (message: Unsent, model: string) => void;
   /** Take one back into the field, the last one without an id; false where none waits. */
   takeBack: (id?: string) => boolean;
 }
@@ -24,18 +24,18 @@ export function useMessageQueue(conversationId: string | null, draft: Draft): Sh
   const { restore } = draft;
   useEffect(() => {
     if (!hasReturned) return;
-    const text = queue.takeReturned(conversationId);
-    if (text !== null) restore(text);
+    const unsent = queue.takeReturned(conversationId);
+    if (unsent !== null) restore(unsent.text, unsent.files);
   }, [queue, hasReturned, conversationId, restore]);
   return {
     messages,
-    add: (text, model) => {
-      if (conversationId !== null) queue.add(conversationId, text, model);
+    add: ({ text, files }, model) => {
+      if (conversationId !== null) queue.add(conversationId, text, model, files);
     },
     takeBack: (id) => {
-      const text = conversationId === null ? null : queue.takeBack(conversationId, id);
-      if (text === null) return false;
-      draft.restore(text);
+      const unsent = conversationId === null ? null : queue.takeBack(conversationId, id);
+      if (unsent === null) return false;
+      draft.restore(unsent.text, unsent.files);
       draft.focus();
       return true;
     },

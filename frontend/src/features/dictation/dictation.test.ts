@@ -370,7 +370,7 @@ describe("sending", () => {
     const taken = takeText(dictation);
     await settle(5000);
     dictation.cancel();
-    expect(await taken).toEqual({ text: "", isWhole: true });
+    expect(await taken).toEqual({ text: "", isWhole: true, isCancelled: true });
     expect(text()).toBe("by hand");
   });
 

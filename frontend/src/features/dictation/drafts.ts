@@ -123,20 +123,24 @@ export class Drafts {
   }
 }
 
+export interface TakenText {
+  text: string;
+  isWhole: boolean;
+  /** The user has taken back what was not final: nothing is to be sent. */
+  isCancelled?: boolean;
+}
+
 /**
  * Empty the composer and resolve to its text, once the last words are final or (`isWhole` false) cannot
  * become final any more. Where the user cancels meanwhile, the text stays, and what is resolved to is empty.
  *
  * @param isSettled all that was said is final: nothing is waited for
  */
-export async function takeText(
-  dictation: Dictation,
-  isSettled = false,
-): Promise<{ text: string; isWhole: boolean }> {
+export async function takeText(dictation: Dictation, isSettled = false): Promise<TakenText> {
   const { composer } = dictation;
   const page = composer.shown; // the user may go elsewhere before the last words are final
   const settled = isSettled || !composer.isDictated(page) ? "whole" : await dictation.settle();
-  if (settled === "cancelled") return { text: "", isWhole: true };
+  if (settled === "cancelled") return { text: "", isWhole: true, isCancelled: true };
   const { text } = page.model;
   composer.apply({ type: "sent" }, page);
   return { text, isWhole: settled === "whole" };
@@ -150,4 +154,14 @@ export function prependText(composer: ComposerStore, unsent: string, page = comp
   // As an edit of the user: open utterances move along.
   composer.apply({ type: "typed", text: head + text, caret: { start: by, end: by } }, page);
   composer.apply({ type: "caret_moved", caret: { start: caret.start + by, end: caret.end + by } }, page);
+}
+
+/** Write a text in place of what is selected, with the spaces that set it apart. */
+export function insertText(composer: ComposerStore, text: string, page = composer.shown): void {
+  const { text: before, caret } = page.model;
+  const [head, tail] = [before.slice(0, caret.start), before.slice(caret.end)];
+  const [gapBefore, gapAfter] = [/\S$/u.test(head) ? " " : "", /^\S/u.test(tail) ? " " : ""];
+  const written = `${head}${gapBefore}${text}`;
+  const at = { start: written.length, end: written.length };
+  composer.apply({ type: "typed", text: `${written}${gapAfter}${tail}`, caret: at }, page);
 }

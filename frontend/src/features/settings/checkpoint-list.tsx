@@ -5,11 +5,11 @@ import { useTranslation } from "react-i18next";
 import { ApiError } from "@/shared/api/client";
 import { useLanguageModels, useSpeechEngines } from "@/shared/api/providers";
 import type { Checkpoint, Fetch } from "@/shared/api/types";
+import { formatBytes } from "@/shared/lib/formats";
 import { useSettings } from "@/shared/services";
 import { Notice } from "@/shared/ui/notice";
 
 import {
-  formatBytes,
   gradeHearing,
   isOfferedFirst,
   isUnderWay,

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 
 import type { Fetch } from "@/shared/api/types";
 
-import { formatBytes, gradeHearing, percentOf, secondsLeft } from "./checkpoints";
+import { gradeHearing, percentOf, secondsLeft } from "./checkpoints";
 
 test.each([
   [7.6, "basic"],
@@ -14,14 +14,6 @@ test.each([
   [null, null],
 ])("%j percent of words wrong are graded %j", (percent, grade) => {
   expect(gradeHearing(percent)).toBe(grade);
-});
-
-test.each([
-  [147_884_203, "en", "148 MB"],
-  [3_090_000_000, "en", "3.1 GB"],
-  [3_090_000_000, "es", "3,1 GB"],
-])("%j bytes in %s are %s", (bytes, language, text) => {
-  expect(formatBytes(bytes, language)).toBe(text);
 });
 
 test.each([

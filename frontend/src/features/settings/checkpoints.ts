@@ -31,16 +31,6 @@ export function secondsLeft(fetch: Fetch): number | null {
   return Math.ceil((fetch.total_bytes - fetch.done_bytes) / fetch.bytes_per_s);
 }
 
-/** 486 MB, 3.1 GB. */
-export function formatBytes(bytes: number, language: string): string {
-  const isLarge = bytes >= 1e9;
-  return new Intl.NumberFormat(language, {
-    style: "unit",
-    unit: isLarge ? "gigabyte" : "megabyte",
-    maximumFractionDigits: isLarge ? 1 : 0,
-  }).format(bytes / (isLarge ? 1e9 : 1e6));
-}
-
 /** A part of a whole, in whole percent; 100 only where nothing is missing. */
 export function percentOf(part: number, whole: number): number {
   return whole > 0 ? Math.min(Math.floor((part * 100 * PARTS) / whole / PARTS), 100) : 0;

@@ -24,6 +24,8 @@ export const keys = {
   messages: (id: string) => ["messages", id],
   search: (words: string) => ["search", words],
   models: ["models"],
+  modelAbilities: ["models", "abilities"],
+  attachment: (id: string, part: string) => ["attachments", id, part],
   speechEngines: ["providers", "stt"],
   languageModels: ["providers", "llm"],
   connections: ["connections"],

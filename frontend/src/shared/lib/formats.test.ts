@@ -1,7 +1,7 @@
 /** Dates have the form of the reader's region, and durations that of a clock. */
 import { expect, test } from "vitest";
 
-import { chooseLocale, formatCountdown, formatShortDate, formatTimecode } from "./formats";
+import { chooseLocale, formatBytes, formatCountdown, formatShortDate, formatTimecode } from "./formats";
 
 test("the browser's region is kept where it speaks the page's language", () => {
   expect(chooseLocale("en", ["es-MX", "en-GB"])).toBe("en-GB");
@@ -30,4 +30,15 @@ test.each([
   [3845, "1:04:05"],
 ])("%d s is %s", (seconds, shown) => {
   expect(formatCountdown(seconds)).toBe(shown);
+});
+
+test.each([
+  [20, "en", "0 kB"],
+  [12_300, "en", "12 kB"],
+  [2_440_000, "es", "2,4 MB"],
+  [147_884_203, "en", "148 MB"],
+  [3_090_000_000, "en", "3.1 GB"],
+  [3_090_000_000, "es", "3,1 GB"],
+])("%j bytes in %s are %s", (bytes, language, text) => {
+  expect(formatBytes(bytes, language)).toBe(text);
 });

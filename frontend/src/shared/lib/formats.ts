@@ -1,4 +1,4 @@
-/** How dates and durations are written in the language of the page. */
+/** How dates, durations and sizes are written in the language of the page. */
 
 /** The reader's own regional form of the page's language, where the browser prefers one. */
 export function chooseLocale(language: string, preferred: readonly string[] = navigator.languages): string {
@@ -29,4 +29,15 @@ export function formatCountdown(seconds: number): string {
   const pad = (count: number) => String(count).padStart(2, "0");
   const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
   return hours > 0 ? `${hours}:${pad(minutes)}:${pad(seconds % 60)}` : `${minutes}:${pad(seconds % 60)}`;
+}
+
+/** 12 kB, 486 MB, 3.1 GB. */
+export function formatBytes(bytes: number, language: string): string {
+  const [unit, size] =
+    bytes >= 1e9 ? ["gigabyte", 1e9] : bytes >= 1e6 ? ["megabyte", 1e6] : ["kilobyte", 1e3];
+  return new Intl.NumberFormat(language, {
+    style: "unit",
+    unit,
+    maximumFractionDigits: bytes >= 1e9 || (bytes >= 1e6 && bytes < 1e7) ? 1 : 0,
+  }).format(Math.max(bytes, 1) / size);
 }

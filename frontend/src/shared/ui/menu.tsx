@@ -12,10 +12,12 @@ export interface MenuItem {
 interface Props {
   label: string;
   items: readonly MenuItem[];
+  /** Above the button, from its left edge; else below it, to its right edge. */
+  opensUp?: boolean;
   children: ReactNode;
 }
 
-export function Menu({ label, items, children }: Props) {
+export function Menu({ label, items, opensUp = false, children }: Props) {
   const [isOpen, setOpen] = useState(false);
   const button = useRef<HTMLButtonElement>(null);
   const close = (): void => {
@@ -52,6 +54,7 @@ export function Menu({ label, items, children }: Props) {
         <MenuList
           label={label}
           items={items}
+          opensUp={opensUp}
           onChoose={(item) => {
             close();
             item.run();
@@ -65,10 +68,11 @@ export function Menu({ label, items, children }: Props) {
 interface MenuListProps {
   label: string;
   items: readonly MenuItem[];
+  opensUp: boolean;
   onChoose: (item: MenuItem) => void;
 }
 
-function MenuList({ label, items, onChoose }: MenuListProps) {
+function MenuList({ label, items, opensUp, onChoose }: MenuListProps) {
   const list = useRovingFocus<HTMLDivElement>(true);
   useEffect(() => void enterList(list.current), [list]);
   return (
@@ -76,7 +80,7 @@ function MenuList({ label, items, onChoose }: MenuListProps) {
       ref={list}
       role="menu"
       aria-label={label}
-      className="absolute right-0 z-20 mt-1 w-max max-w-[calc(100vw-2rem)] rounded-xl border border-line bg-surface p-1 shadow-xl"
+      className={`absolute z-20 w-max ${opensUp ? "bottom-full left-0 mb-1" : "right-0 mt-1"} max-w-[calc(100vw-2rem)] rounded-xl border border-line bg-surface p-1 shadow-xl`}
     >
       {items.map((item) => (
         <button

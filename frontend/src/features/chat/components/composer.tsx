@@ -9,15 +9,26 @@ import { useServices } from "@/shared/services";
 import type { Problem } from "../stream/live-answer";
 
 /**
- * `gone`: there is no conversation to send to. `taking`: waiting for the last words of a dictation.
+ * `gone`: there is no conversation to send to. `attaching`: waiting for files, or for what the user decides
+ * about them. `taking`: waiting for the last words of a dictation.
  * `creating`: the conversation for the first message. `uncertain`: it is not known whether the last message
  * has arrived, so that there is nothing to stop.
  */
-export type ComposerState = "gone" | "ready" | "taking" | "creating" | "uncertain" | "answering" | "stopping";
+export type ComposerState =
+  "gone" | "ready" | "attaching" | "taking" | "creating" | "uncertain" | "answering" | "stopping";
+
+/** What is waited for before a message is on its way. */
+const AWAITED: Partial<Record<ComposerState, "chat.attaching" | "chat.taking" | "chat.making">> = {
+  attaching: "chat.attaching",
+  taking: "chat.taking",
+  creating: "chat.making",
+};
 
 interface Props {
   state: ComposerState;
   isEmpty: boolean;
+  /** Above the field. */
+  files?: ReactNode;
   field: ReactNode;
   /** Left of the button: the microphone with its meter. */
   microphone?: ReactNode;
@@ -27,7 +38,7 @@ interface Props {
   onStop: () => void;
 }
 
-export function Composer({ state, isEmpty, field, microphone, below, onSend, onStop }: Props) {
+export function Composer({ state, isEmpty, files, field, microphone, below, onSend, onStop }: Props) {
   const { t } = useTranslation();
   const isAnswering = state === "answering" || state === "stopping";
   return (
@@ -40,6 +51,7 @@ export function Composer({ state, isEmpty, field, microphone, below, onSend, onS
       }}
     >
       <div className="rounded-2xl border border-line bg-surface p-2 shadow-lg short:p-1 transition-colors focus-within:border-accent">
+        {files}
         {field}
         <div className="mt-1 flex items-center justify-end gap-2">
           <div className="flex min-w-0 flex-1 items-center gap-2">{microphone}</div>
@@ -69,9 +81,8 @@ function StopButton({ isStopping, onStop }: { isStopping: boolean; onStop: () =>
 function SendButton({ state, isEmpty }: Pick<Props, "state" | "isEmpty">) {
   const { t } = useTranslation();
   const isBusy = state !== "ready";
-  const label = state === "taking" ? "chat.taking" : state === "creating" ? "chat.making" : "chat.send";
   return (
-    <RoundButton label={t(label)} disabled={isEmpty || isBusy}>
+    <RoundButton label={t(AWAITED[state] ?? "chat.send")} disabled={isEmpty || isBusy}>
       {isBusy ? (
         <LoaderCircle size={20} aria-hidden className="animate-spin" />
       ) : (

@@ -2,18 +2,31 @@
 import { type RefObject, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 
+import type { MessageFiles } from "@/shared/api/attachments";
 import { submitOnEnter } from "@/shared/lib/keyboard";
 
-/** The text being composed, typed or dictated. */
+/** What was in the field. */
+export interface TakenDraft {
+  text: string;
+  /** Where the last words of a dictation could not become final, the text is what was on the screen. */
+  isWhole: boolean;
+  files?: MessageFiles;
+}
+
+/** The text being composed, typed or dictated, with the files that go with it. */
 export interface Draft {
   readonly isEmpty: boolean;
+  /** Some files are not there yet, or a question about them is open: what is sent by itself waits. */
+  readonly isPending?: boolean;
   /**
-   * Empty the field and resolve to its text, once the last words of a dictation are final. Where they cannot
-   * become final any more `isWhole` is false, and the text is what was on the screen.
+   * Wait for what the model needs, and ask the user about what it cannot read. Resolves to the model to send
+   * to; to null where nothing is to be sent now. `onModel` takes another model that the user chooses.
    */
-  take: () => Promise<{ text: string; isWhole: boolean }>;
-  /** Put back a text that was not sent, before what was written since. */
-  restore: (text: string) => void;
+  prepare?: (model: string, isAutomatic: boolean, onModel: (model: string) => void) => Promise<string | null>;
+  /** Empty the field and resolve to what was in it, once the last words of a dictation are final. */
+  take: () => Promise<TakenDraft>;
+  /** Put back what was not sent, before what was written since. */
+  restore: (text: string, files?: MessageFiles) => void;
   focus: () => void;
   /** Whether the submit that is going on was made by nobody: dictated text is sent by itself. */
   isAutomatic?: () => boolean;

@@ -2,25 +2,37 @@
 import { type FormEvent, type KeyboardEvent, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 
+import type { Attachment } from "@/shared/api/attachments";
 import { isEnter, isEscape } from "@/shared/lib/keyboard";
+
+import { MessageFiles } from "./message-files";
 
 interface Props {
   text: string;
+  /** The files of the message. */
+  attachments: readonly Attachment[];
   /** What was written before the field was made; "" for nothing. */
   halfWritten: string;
   /** `text` is another version than the one that this edit began with. */
   isNewerVersion: boolean;
   /** Called with each change; with "" where the text is as it was. */
   onText: (text: string) => void;
-  /** Resolves to whether the text is stored. The field stays until then, and where the text is refused. */
-  onSend: (text: string) => Promise<boolean>;
+  /**
+   * Called with the files that were not removed. Resolves to whether the text is stored. The field stays
+   * until then, and where the text is refused.
+   */
+  onSend: (text: string, kept: readonly Attachment[]) => Promise<boolean>;
   onCancel: () => void;
 }
 
-export function EditMessage({ text, halfWritten, isNewerVersion, onText, onSend, onCancel }: Props) {
+export function EditMessage(props: Props) {
+  const { text, attachments, halfWritten, isNewerVersion, onText, onSend, onCancel } = props;
   const { t } = useTranslation();
   const [value, setValue] = useState(halfWritten || text);
+  const [removed, setRemoved] = useState<readonly string[]>([]);
   const [isSending, setSending] = useState(false);
+  const kept = attachments.filter(({ id }) => !removed.includes(id));
+  const isEmpty = value.trim() === "" && kept.length === 0;
   const field = useRef<HTMLTextAreaElement>(null);
   useEffect(() => {
     // One that is restored leaves the focus where the user has it.
@@ -33,9 +45,9 @@ export function EditMessage({ text, halfWritten, isNewerVersion, onText, onSend,
     onText(written === text ? "" : written);
   };
   const send = async (): Promise<void> => {
-    if (value.trim() === "" || isSending) return;
+    if (isEmpty || isSending) return;
     setSending(true);
-    if (!(await onSend(value))) setSending(false);
+    if (!(await onSend(value, kept))) setSending(false);
   };
   const submit = (event: FormEvent): void => {
     event.preventDefault();
@@ -55,6 +67,7 @@ export function EditMessage({ text, halfWritten, isNewerVersion, onText, onSend,
       onSubmit={submit}
       className="w-full rounded-2xl border border-line bg-raised p-3 focus-within:border-accent"
     >
+      <MessageFiles attachments={kept} onRemove={(id) => setRemoved([...removed, id])} />
       <textarea
         ref={field}
         dir="auto"
@@ -75,7 +88,7 @@ export function EditMessage({ text, halfWritten, isNewerVersion, onText, onSend,
         <button type="button" className="button" onClick={onCancel}>
           {t("common.cancel")}
         </button>
-        <button type="submit" className="button-brand" disabled={value.trim() === "" || isSending}>
+        <button type="submit" className="button-brand" disabled={isEmpty || isSending}>
           {isSending ? t("chat.sending") : t("chat.editSend")}
         </button>
       </div>

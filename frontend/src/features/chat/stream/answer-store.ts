@@ -1,7 +1,9 @@
 /** All answers that are streaming, by conversation: they go on while the pages that show them come and go. */
+import { type Attachment, type MessageFiles, NO_FILES, toFileFields } from "@/shared/api/attachments";
 import { type ApiClient, ApiError } from "@/shared/api/client";
 import type { Message } from "@/shared/api/types";
 import { createUuid } from "@/shared/lib/uuid";
+import { waitUntilOnline } from "@/shared/lib/wait-until-online";
 
 import {
   type AnswerPost,
@@ -9,7 +11,6 @@ import {
   RETRY_MS,
   streamAnswer,
   type StreamOptions,
-  waitUntilOnline,
 } from "./answer-stream";
 import { applyAnswerEvent, isUnderWay, type LiveAnswer, newLiveAnswer, type Problem } from "./live-answer";
 import type { OutgoingTexts } from "./outgoing-texts";
@@ -25,10 +26,16 @@ export interface AnswerStoreOptions {
   /** Calls a function soon, so that many words that arrive together are one change. */
   schedule?: (change: () => void) => void;
   wait?: NonNullable<StreamOptions["wait"]>;
-  /** Keeps a text that was not stored for the field of its conversation. */
-  giveBack: (conversationId: string, text: string) => void;
+  /** Keeps a text that was not stored, with its files, for the field of its conversation. */
+  giveBack: (conversationId: string, text: string, files: MessageFiles) => void;
   /** Where texts are kept until it is known what became of them. */
   outgoing?: OutgoingTexts;
+}
+
+interface SendOptions {
+  givesBack?: boolean;
+  clientMessageId?: string;
+  files?: MessageFiles;
 }
 
 interface ActiveAnswer {
@@ -63,8 +70,8 @@ export class AnswerStore {
   }
 
   /**
-   * Send a text. Resolves to true once it is stored; to false where it is not: `refusal` says why, and the
-   * text is given back, unless the caller keeps it.
+   * Send a text with its files. Resolves to true once it is stored; to false where it is not: `refusal` says
+   * why, and both are given back, unless the caller keeps them.
    *
    * @param more.clientMessageId the id by which the server knows the text again, where it has one already
    */
@@ -72,10 +79,16 @@ export class AnswerStore {
     conversationId: string,
     text: string,
     model?: string,
-    { givesBack = true, clientMessageId }: { givesBack?: boolean; clientMessageId?: string } = {},
+    { givesBack = true, clientMessageId, files = NO_FILES }: SendOptions = {},
   ): Promise<boolean> {
-    const body = { conversation_id: conversationId, message: text, ...(model ? { model } : {}) };
-    const live = newLiveAnswer({ kind: "send", question: text, clientMessageId: clientMessageId ?? null });
+    const named = model ? { model } : {};
+    const body = { conversation_id: conversationId, message: text, ...named, ...toFileFields(files) };
+    const live = newLiveAnswer({
+      kind: "send",
+      question: text,
+      files,
+      clientMessageId: clientMessageId ?? null,
+    });
     return this.#start(conversationId, live, { path: "/api/chat/stream", body }, givesBack);
   }
 
@@ -83,18 +96,25 @@ export class AnswerStore {
   recover(conversationId: string): void {
     const sent = this.options.outgoing?.find(conversationId);
     if (!sent || this.#active.has(conversationId)) return;
-    const { text: question, clientMessageId } = sent;
-    const live = newLiveAnswer({ kind: "send", question, clientMessageId });
+    const { text: question, clientMessageId, files } = sent;
+    const live = newLiveAnswer({ kind: "send", question, files, clientMessageId });
     const active: ActiveAnswer = { live, givesBack: true, controller: new AbortController() };
     this.#active.set(conversationId, active);
     this.#notify();
     void this.#resolveUncertain(conversationId, active);
   }
 
-  /** Send another version of a message. Resolves as `send` does. */
-  edit(conversationId: string, messageId: string, text: string): Promise<boolean> {
-    const live = newLiveAnswer({ kind: "edit", question: text, replaces: messageId });
-    const request = { path: `/api/messages/${messageId}/edit`, body: { message: text } };
+  /** Send another version of a message, with these of its files. Resolves as `send` does. */
+  edit(
+    conversationId: string,
+    messageId: string,
+    text: string,
+    kept?: readonly Attachment[],
+  ): Promise<boolean> {
+    const files = { ...NO_FILES, attachments: kept ?? [] };
+    const live = newLiveAnswer({ kind: "edit", question: text, files, replaces: messageId });
+    const body = { message: text, ...(kept === undefined ? {} : { attachments: kept.map(({ id }) => id) }) };
+    const request = { path: `/api/messages/${messageId}/edit`, body };
     return this.#start(conversationId, live, request);
   }
 
@@ -169,12 +189,12 @@ export class AnswerStore {
 
   /** Give a request the id by which the server knows it again. */
   #name(conversationId: string, active: ActiveAnswer, { path, body }: AnswerPost): AnswerPost {
-    const { kind, question: text } = active.live;
+    const { kind, question: text, files } = active.live;
     const unanswered = this.#unanswered.get(nameRequest(conversationId, active.live));
     const clientMessageId = active.live.clientMessageId ?? unanswered ?? createUuid();
     this.#set(active, { ...active.live, clientMessageId });
     if (kind === "send" && text !== null)
-      this.options.outgoing?.add(conversationId, { clientMessageId, text });
+      this.options.outgoing?.add(conversationId, { clientMessageId, text, files });
     return { path, body: { ...body, client_message_id: clientMessageId } };
   }
 
@@ -262,9 +282,9 @@ export class AnswerStore {
 
   /** Nothing of the request is stored: say why, and give its text back. */
   #refuse(id: string, active: ActiveAnswer, problem: Problem): void {
-    const { question } = active.live;
+    const { question, files } = active.live;
     this.#refusals.set(id, problem);
-    if (active.givesBack && question !== null) this.options.giveBack(id, question);
+    if (active.givesBack && question !== null) this.options.giveBack(id, question, files);
     this.#forget(id, active); // it is kept elsewhere by now
   }
 
@@ -296,6 +316,6 @@ export class AnswerStore {
 }
 
 /** The same for a request that the user makes again without a change. */
-function nameRequest(conversationId: string, { kind, replaces, question }: LiveAnswer): string {
-  return JSON.stringify([conversationId, kind, replaces, question]);
+function nameRequest(conversationId: string, { kind, replaces, question, files }: LiveAnswer): string {
+  return JSON.stringify([conversationId, kind, replaces, question, toFileFields(files)]);
 }

@@ -1,5 +1,6 @@
 /** The events of one answer: sends the request once, and reconnects for the rest of a lost connection. */
 import { type ApiClient, ApiError } from "@/shared/api/client";
+import { waitUntilOnline } from "@/shared/lib/wait-until-online";
 
 import { type ChatEvent, parseChatEvent } from "./chat-events";
 import { SseParser } from "./sse";
@@ -128,20 +129,4 @@ async function readWithin(
 /** Whether another try may succeed. */
 function isRetryable(error: unknown): boolean {
   return error instanceof ApiError && (error.status === 0 || error.status >= 500 || error.status === 429);
-}
-
-/** @throws the signal's reason */
-export async function waitUntilOnline(ms: number, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      removeEventListener("online", end);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    addEventListener("online", end);
-    signal.addEventListener("abort", end);
-  });
-  signal.throwIfAborted();
 }

@@ -1,4 +1,5 @@
 /** The state of an answer that is streaming, and how each event changes it. Pure. */
+import { type MessageFiles, NO_FILES } from "@/shared/api/attachments";
 import type { ToolEvent } from "@/shared/api/types";
 import type { Note } from "@/shared/lib/notes";
 
@@ -30,6 +31,8 @@ export interface LiveAnswer {
   kind: "send" | "edit" | "regenerate" | "follow";
   /** The text that the user sends; null where none is sent. */
   question: string | null;
+  /** The files that go with it. */
+  files: MessageFiles;
   /** The shown message that this replaces, with all after it; null where it comes last. */
   replaces: string | null;
   /** The id by which the server knows the request again; null where nothing is sent. */
@@ -53,6 +56,7 @@ export function newLiveAnswer(given: Pick<LiveAnswer, "kind"> & Partial<LiveAnsw
   return {
     phase: given.kind === "follow" ? "waiting" : "sending",
     question: null,
+    files: NO_FILES,
     replaces: null,
     clientMessageId: null,
     messageId: null,

@@ -94,8 +94,8 @@ describe("MessageQueue", () => {
   it("gives one back, the last one first", () => {
     const { queue, shown } = given();
     for (const text of ["one", "two", "three"]) queue.add("c", text, "");
-    expect(queue.takeBack("c")).toBe("three");
-    expect(queue.takeBack("c", queue.list("c")[0]?.id)).toBe("one");
+    expect(queue.takeBack("c")?.text).toBe("three");
+    expect(queue.takeBack("c", queue.list("c")[0]?.id)?.text).toBe("one");
     expect(shown()).toEqual(["two"]);
     expect(queue.takeBack("c", "unknown")).toBeNull();
   });
@@ -107,7 +107,7 @@ describe("MessageQueue", () => {
     await end([answer(status)]);
     expect([sent, shown()]).toEqual([[], []]);
     expect(queue.hasReturned("c")).toBe(true);
-    expect(queue.takeReturned("c")).toBe("one\ntwo");
+    expect(queue.takeReturned("c")?.text).toBe("one\ntwo");
     expect(queue.takeReturned("c")).toBeNull();
   });
 
@@ -117,7 +117,7 @@ describe("MessageQueue", () => {
     queue.add("c", "two", "");
     refuse("message_too_big");
     await end([answer("complete")]);
-    expect(queue.takeReturned("c")).toBe("one\ntwo");
+    expect(queue.takeReturned("c")?.text).toBe("one\ntwo");
   });
 
   it("waits for the answer of another tab that was faster", async () => {
@@ -178,7 +178,7 @@ describe("MessageQueue", () => {
     queue.giveBack("c", "one");
     lose(null);
     await end([answer("complete")]);
-    expect([sent, queue.takeReturned("c")]).toEqual([[], "one\ntwo"]);
+    expect([sent, queue.takeReturned("c")?.text]).toEqual([[], "one\ntwo"]);
   });
 
   it("keeps what was given back over a reload, also of a conversation that was not made", () => {
@@ -188,7 +188,7 @@ describe("MessageQueue", () => {
     queue.giveBack("c", "two");
     const after = given().queue;
     expect([after.list("c"), after.hasReturned("c"), after.hasReturned("d")]).toEqual([[], true, false]);
-    expect([after.takeReturned("c"), after.takeReturned(null)]).toEqual(["one\ntwo", "first"]);
+    expect([after.takeReturned("c")?.text, after.takeReturned(null)?.text]).toEqual(["one\ntwo", "first"]);
     expect(given().queue.takeReturned(null)).toBeNull();
   });
 

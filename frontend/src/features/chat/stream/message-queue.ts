@@ -1,4 +1,5 @@
-/** Messages that wait for the end of an answer, and texts that return to the field as they were not sent. */
+/** Messages that wait for the end of an answer, and those that return to the field as they were not sent. */
+import { joinFiles, type MessageFiles, NO_FILES, readFiles } from "@/shared/api/attachments";
 import type { Message } from "@/shared/api/types";
 import type { TabTexts } from "@/shared/lib/tab-texts";
 import { createUuid } from "@/shared/lib/uuid";
@@ -19,11 +20,15 @@ export interface QueuedMessage {
   /** By it the server knows the message again, also from a duplicated tab, which has the same queue. */
   id: string;
   text: string;
+  files: MessageFiles;
   /** "" is the server's choice. */
   model: string;
   /** It is not sent any more: it returns to the field as soon as its conversation is shown. */
   isReturned: boolean;
 }
+
+/** What returns to the field. */
+export type Unsent = Pick<QueuedMessage, "text" | "files">;
 
 export interface MessageQueueOptions {
   answers: Pick<AnswerStore, "get" | "follow" | "recover" | "refusal" | "dismiss" | "subscribe">;
@@ -59,33 +64,34 @@ export class MessageQueue {
     return conversationId === null ? NONE : this.#read(conversationId).waiting;
   }
 
-  add(conversationId: string, text: string, model: string): void {
-    const added = { id: createUuid(), text, model, isReturned: false };
+  add(conversationId: string, text: string, model: string, files = NO_FILES): void {
+    const added = { id: createUuid(), text, files, model, isReturned: false };
     this.#write(conversationId, [...this.#read(conversationId).all, added]);
     this.wake();
   }
 
   /**
-   * A text was not stored, and returns to the field of its conversation; null is the one that was to be
+   * A message was not stored, and returns to the field of its conversation; null is the one that was to be
    * created. What was to follow it returns behind it.
    */
-  giveBack(conversationId: string | null, text: string): void {
+  giveBack(conversationId: string | null, text: string, files = NO_FILES): void {
     const place = conversationId ?? NEW_PLACE;
     const { all, waiting } = this.#read(place);
     const returned = all.filter((each) => each.isReturned);
-    this.#write(place, [...returned, { id: createUuid(), text, model: "", isReturned: true }, ...waiting]);
+    const given = { id: createUuid(), text, files, model: "", isReturned: true };
+    this.#write(place, [...returned, given, ...waiting]);
     this.#return(place);
   }
 
-  /** Take one back, the last one without an id; its text, or null where none waits. */
-  takeBack(conversationId: string, id = this.list(conversationId).at(-1)?.id): string | null {
+  /** Take one back, the last one without an id; null where none waits. */
+  takeBack(conversationId: string, id = this.list(conversationId).at(-1)?.id): Unsent | null {
     const taken = this.list(conversationId).find((each) => each.id === id);
     if (taken === undefined) return null;
     this.#write(
       conversationId,
       this.#read(conversationId).all.filter((each) => each.id !== id),
     );
-    return taken.text;
+    return taken;
   }
 
   /** Whether something was not sent after all, and returns to the field. */
@@ -94,15 +100,16 @@ export class MessageQueue {
   }
 
   /** Take what was not sent after all; null where there is nothing. */
-  takeReturned(conversationId: string | null): string | null {
+  takeReturned(conversationId: string | null): Unsent | null {
     if (!this.hasReturned(conversationId)) return null;
     const place = conversationId ?? NEW_PLACE;
     const { all, waiting } = this.#read(place);
     this.#write(place, waiting);
-    return all
-      .filter((each) => each.isReturned)
-      .map(({ text }) => text)
-      .join("\n");
+    const returned = all.filter((each) => each.isReturned);
+    return {
+      text: returned.map(({ text }) => text).join("\n"),
+      files: returned.map(({ files }) => files).reduce(joinFiles, NO_FILES),
+    };
   }
 
   /** Look whether something can be sent now. */
@@ -187,7 +194,8 @@ function parse(json: string): readonly QueuedMessage[] {
   if (json === "") return NONE;
   try {
     const kept: unknown = JSON.parse(json);
-    return Array.isArray(kept) ? kept.filter(isQueued) : NONE;
+    if (!Array.isArray(kept)) return NONE;
+    return kept.filter(isQueued).map((each) => ({ ...each, files: readFiles(each.files) }));
   } catch {
     return NONE; // another program wrote to it
   }

@@ -1,11 +1,13 @@
 /** Texts on their way: found again over a reload, until it is known what became of them. */
 import { expect, it } from "vitest";
 
+import { NO_FILES } from "@/shared/api/attachments";
 import { TabTexts } from "@/shared/lib/tab-texts";
+import { buildAttachment } from "@/test/attachments";
 
 import { OUTGOING_KEY, OutgoingTexts } from "./outgoing-texts";
 
-it("keeps a text until it is known what became of it", () => {
+it("keeps a text with its files until it is known what became of it", () => {
   const kept = new Map<string, string>();
   const store = {
     getItem: (key: string) => kept.get(key) ?? null,
@@ -15,9 +17,11 @@ it("keeps a text until it is known what became of it", () => {
   const open = (owner = "ana") => new OutgoingTexts(new TabTexts(OUTGOING_KEY, store, () => owner));
   const texts = open();
   expect(texts.find("c")).toBeNull();
-  texts.add("c", { clientMessageId: "1", text: "two\nlines\n" });
-  expect(open().find("c")).toEqual({ clientMessageId: "1", text: "two\nlines\n" });
-  texts.add("c", { clientMessageId: "2", text: "later" });
+  const files = { attachments: [buildAttachment({ name: "two words.png" })], isAsText: true };
+  texts.add("c", { clientMessageId: "1", text: "two\nlines\n", files });
+  expect(open().find("c")).toEqual({ clientMessageId: "1", text: "two\nlines\n", files });
+  texts.add("c", { clientMessageId: "2", text: "later", files: NO_FILES });
+  expect(open().find("c")?.files).toEqual(NO_FILES);
   texts.remove("c", "1");
   expect(open().find("c")?.text).toBe("later");
   texts.remove("c", "2");

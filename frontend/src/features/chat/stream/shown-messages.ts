@@ -1,11 +1,13 @@
 /** The messages on the screen: the stored ones, and over them the answer that is streaming. Pure. */
+import type { Attachment } from "@/shared/api/attachments";
 import type { Message } from "@/shared/api/types";
 
 import type { AnswerAwaited } from "./chat-events";
 import { type AnswerPhase, isUnderWay, type LiveAnswer } from "./live-answer";
 
 /** A message on the screen. */
-export interface ShownMessage extends Omit<Message, "status"> {
+export interface ShownMessage extends Omit<Message, "status" | "attachments"> {
+  attachments: readonly Attachment[];
   status: Message["status"] | "sending";
   /** The phase of the streaming answer; null for a message that is only stored. */
   live: AnswerPhase | null;
@@ -18,7 +20,12 @@ export const UNSENT_ANSWER_ID = "answer";
 
 /** Stored messages alone. `shownMessages` returns those that do not change as the same objects. */
 export function toShownMessages(stored: readonly Message[]): ShownMessage[] {
-  return stored.map((message) => ({ ...message, live: null, awaited: null }));
+  return stored.map((message) => ({
+    ...message,
+    attachments: message.attachments ?? [], // servers of earlier versions send none
+    live: null,
+    awaited: null,
+  }));
 }
 
 export function mergeLiveAnswer(
@@ -78,6 +85,7 @@ function buildQuestion(live: LiveAnswer, before: readonly ShownMessage[]): Shown
     parent_id: before.at(-1)?.id ?? null,
     role: "user",
     content: live.question ?? "",
+    attachments: live.files.attachments,
     status: isUnknown(live) ? "sending" : "complete",
     live: live.phase,
   };
@@ -114,4 +122,5 @@ const EMPTY_MESSAGE = {
   awaited: null,
   client_message_id: null,
   tool_events: [],
+  attachments: [],
 };

@@ -16,7 +16,7 @@ import { useServices, useSettings } from "@/shared/services";
 import { ComposerField } from "../composer/composer-field";
 import { useComposerModel, useDictation, useDictationView } from "../dictation-context";
 import { isRecording } from "../dictation-state";
-import { type Draft, takeText } from "../drafts";
+import { type Draft, insertText, type TakenText, takeText } from "../drafts";
 import type { ChatProgress } from "../hands-free/hands-free";
 import { DictationControls } from "./dictation-controls";
 import { DictationElsewhere } from "./dictation-elsewhere";
@@ -33,11 +33,16 @@ import { useWakeLock } from "./use-wake-lock";
 interface DictationComposer {
   draft: {
     isEmpty: boolean;
-    take: () => Promise<{ text: string; isWhole: boolean }>;
+    /** `hasFiles`: there is something to send without words, too. */
+    take: (hasFiles?: boolean) => Promise<TakenText>;
     restore: (text: string) => void;
     focus: () => void;
     isAutomatic: () => boolean;
     moveToNew: () => void;
+    /** Send nothing by itself until something is said again: the user has decided against it. */
+    holdBack: () => void;
+    /** Write a text at the caret of the draft that is shown now, also if another one is by then. */
+    mark: () => (text: string) => void;
   };
   field: ReactNode;
   microphone: ReactNode;
@@ -92,13 +97,13 @@ export function useDictationComposer(
     let taken: Draft | null = null;
     return {
       isEmpty,
-      take: async () => {
+      take: async (hasFiles = false) => {
         const isSettled = handsFree.isSending;
         reset();
         handsFree.handleTaken();
         taken = drafts.shown;
         const found = await takeText(dictation, isSettled);
-        if (found.text.trim() !== "") drafts.handleTaken(taken);
+        if (found.text.trim() !== "" || (hasFiles && !found.isCancelled)) drafts.handleTaken(taken);
         return found;
       },
       restore: (unsent: string) => {
@@ -108,6 +113,14 @@ export function useDictationComposer(
       focus,
       isAutomatic: () => isAutomatic.current,
       moveToNew: () => drafts.moveShown(null),
+      holdBack: () => {
+        reset();
+        handsFree.stop();
+      },
+      mark: () => {
+        const page = dictation.composer.shown;
+        return (text: string) => insertText(dictation.composer, text, page);
+      },
     };
     // A send keeps the draft that it began with: another conversation has another one.
     // eslint-disable-next-line react-hooks/exhaustive-deps -- see the comment above
