@@ -217,6 +217,15 @@ describe("AttachedFiles", () => {
       expect(files.take("c").isAsText).toBe(false);
     });
 
+    it("are asked about where the server has refused them, whatever was known", async () => {
+      server.sees = null;
+      files.markBlind("m");
+      const prepared = files.prepare("c", "m", noModel);
+      await asked();
+      files.getQuestion()?.answer({ kind: "cancel" });
+      expect(await prepared).toBeNull();
+    });
+
     it("go by their names alone where the user says so, for this message and this model", async () => {
       const prepared = files.prepare("c", "m", noModel);
       await asked();

@@ -73,6 +73,8 @@ export class AttachedFiles {
   readonly #followed = new Set<string>();
   /** The model that gets the names of the pictures alone, by place: the user has said so. */
   readonly #withoutPictures = new Map<string, string>();
+  /** Models that a server has refused pictures for. */
+  readonly #blind = new Set<string>();
   /** Sends that wait for the files of a place. */
   readonly #waiters = new Map<string, (isReady: boolean) => void>();
   #question: PictureQuestion | null = null;
@@ -195,7 +197,7 @@ export class AttachedFiles {
   async prepare(place: string, model: string, onModel: (model: string) => void): Promise<string | null> {
     if (!(await this.#whenReady(place))) return null;
     if (!hasPictures(this.list(place)) || this.#withoutPictures.get(place) === model) return model;
-    if ((await this.options.seesImages(model)) !== false) return model;
+    if (!this.#blind.has(model) && (await this.options.seesImages(model)) !== false) return model;
     if (this.#question !== null) return null;
     const answer = await new Promise<PictureAnswer>((resolve) => {
       this.#question = { place, model, answer: resolve };
@@ -207,6 +209,11 @@ export class AttachedFiles {
     this.#notify();
     if (answer.kind === "cancel") return null;
     return answer.kind === "model" ? answer.model : model;
+  }
+
+  /** The server has refused pictures for this model: the user is asked the next time. */
+  markBlind(model: string): void {
+    this.#blind.add(model);
   }
 
   /** The user does not want to send any more, or looks at another message. */

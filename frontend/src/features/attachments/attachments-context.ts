@@ -69,6 +69,9 @@ export class Attachments {
     return (await this.load()).prepare(place, model, onModel);
   }
 
+  /** The server has refused pictures for this model. */
+  readonly markBlind = (model: string): void => this.#files?.markBlind(model);
+
   /** The message is sent: take its files. */
   take(): MessageFiles {
     this.#isCreating = this.#shown === NEW_PLACE;
@@ -143,6 +146,7 @@ export function useDraftWithFiles<D extends PlainDraft>(conversationId: string |
       ...draft,
       isEmpty: draft.isEmpty && !hasFiles,
       isPending,
+      markBlind: attachments.markBlind,
       ...(hasFiles ? { prepare: preparing(attachments, draft) } : {}),
       take,
       restore: (text: string, files: MessageFiles = NO_FILES) => {

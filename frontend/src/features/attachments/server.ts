@@ -97,7 +97,7 @@ async function seesImages(services: Services, model: string): Promise<boolean | 
   const { api, queryClient } = services;
   try {
     const abilities = await queryClient.fetchQuery(abilitiesQuery(services));
-    if (model !== "") return findAbility(abilities, model);
+    if (model !== "" || abilities.some(({ id }) => id === "")) return findAbility(abilities, model);
     const { items } = await queryClient.fetchQuery({
       queryKey: keys.languageModels,
       queryFn: () => api.json<{ items: LlmProvider[] }>("/providers/llm"),

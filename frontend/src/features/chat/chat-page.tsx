@@ -205,6 +205,11 @@ function useSendDraft(options: SendOptions, onReady: (() => void) | undefined) {
   useEffect(() => {
     if (isDue) onReady?.();
   }, [isDue, onReady]);
+  const { markBlind } = draft;
+  const isBlind = chat.problem?.code === "images_not_supported";
+  useEffect(() => {
+    if (isBlind) markBlind?.(model);
+  }, [isBlind, markBlind, model]);
   const latest = useRef({ isAble, isAnswered, draft });
   useEffect(() => void (latest.current = { isAble, isAnswered, draft }));
   /** Show what is waited for until that has come. */

@@ -23,6 +23,8 @@ export interface Draft {
    * to; to null where nothing is to be sent now. `onModel` takes another model that the user chooses.
    */
   prepare?: (model: string, isAutomatic: boolean, onModel: (model: string) => void) => Promise<string | null>;
+  /** The server has refused the pictures of a message: this model sees none. */
+  markBlind?: (model: string) => void;
   /** Empty the field and resolve to what was in it, once the last words of a dictation are final. */
   take: () => Promise<TakenDraft>;
   /** Put back what was not sent, before what was written since. */
