@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from app import __version__
 from app.api import (
     accounts,
+    attachments,
     chat_stream,
     checkpoints,
     connections,
@@ -58,6 +59,7 @@ from app.schemas.speech_socket import client_message, server_event
 from app.services.accounts.accounts import Accounts
 from app.services.assistants.registry import Assistants
 from app.services.assistants.toolsets import Toolsets
+from app.services.attachments.attachments import Attachments
 from app.services.chat.answers import Answers
 from app.services.chat.conversations import Branches, Conversations, RealtimeSessions
 from app.services.decoding.providers import SttProviders
@@ -118,6 +120,7 @@ def create_app(settings: Settings | None = None, *, registrations: Registrations
         *(completions.router, embeddings.router, speech.router),
         *(conversations.router, exports.router, chat_stream.router, realtime_chat.router),
         *(dictations.router, messages.router),
+        attachments.router,
         *(search.router, models.api_router, connections.router, operations.providers_router),
         *(checkpoints.router, accounts.router, accounts.keys_router, operations.router),
         *(accounts.settings_router, shares.router, shares.page_router, imports.router),
@@ -163,7 +166,8 @@ def _make_resources(
     recovery = Recovery(settings, spool, transcriptions, database, writer, store)
     redo = RedoService(settings, database, audio, stt, transcriptions, writer.wait_until_stored)
     sessions = SessionManager(settings, stt, store, spool, recovery, observer)
-    answers = Answers(settings, database, catalog, observer, lambda: sessions.dictating > 0)
+    attached = Attachments(settings, database)
+    answers = Answers(settings, database, catalog, observer, lambda: sessions.dictating > 0, attached)
     sessions.watch_starts(answers.titles.give_way)
     sockets = SocketLimiter(settings.limits.sockets)
 
@@ -204,6 +208,7 @@ def _make_resources(
         assistants=assistants,
         completions=CompletionService(catalog, observer),
         generate=GenerateService(llm, catalog, observer, find_transcript),
+        attachments=attached,
         answers=answers,
         conversations=Conversations(database, answers),
         branches=Branches(database, answers),
@@ -224,6 +229,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
     async with (
         lifecycle.open_database(app.state.database, resources.settings, app.state.database_health, prepare),
+        resources.attachments.run(),
         resources.answers.lifespan(),
         resources.audio.run(),
         resources.recovery.tasks.run(),

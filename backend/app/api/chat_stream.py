@@ -1,6 +1,6 @@
 """`/api/chat/stream`: send a message and follow its answer, also again after the connection was lost."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -15,6 +15,7 @@ from app.api.responses import (
     NO_MESSAGE,
     STORAGE,
     TOO_BIG,
+    parse_attachment_id,
     parse_conversation_id,
     parse_message_id,
 )
@@ -22,7 +23,7 @@ from app.api.sse import EventStream, encode_event
 from app.core.errors import PrompterError
 from app.core.security import Caller
 from app.schemas.chat import AnswerAgainIn, ChatStreamIn
-from app.services.chat.answers import AnswerOptions, NewTurn, Parent
+from app.services.chat.answers import AnswerOptions, AttachedIds, NewTurn, Parent
 from app.services.chat.events import (
     AnswerEvent,
     Cursor,
@@ -80,6 +81,7 @@ async def send(body: ChatStreamIn, caller: CallerDep, resources: ResourcesDep) -
         parent=parent,
         options=make_options(body),
         client_message_id=body.client_message_id,
+        files=make_attached(body.attachments, as_text=body.attachments_as_text),
     )
     return await stream_turn(turn, caller, resources)
 
@@ -179,6 +181,15 @@ def _name_and_data(event: AnswerEvent) -> tuple[str, dict[str, Any]]:
         "finish_reason": event.finish_reason,
         "usage": event.usage,
     }
+
+
+def make_attached(ids: Sequence[str], *, as_text: bool) -> AttachedIds:
+    """The files of a message from a request's body.
+
+    Raises:
+        NotFound: one of the ids is none.
+    """
+    return AttachedIds(ids=tuple(parse_attachment_id(each) for each in dict.fromkeys(ids)), as_text=as_text)
 
 
 def make_options(body: AnswerAgainIn | ChatStreamIn) -> AnswerOptions:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Response
 
+from app.api.attachments import describe_attachment
 from app.api.deps import CallerDep, RequestKeyDep, ResourcesDep
 from app.api.responses import (
     BUSY,
@@ -231,6 +232,7 @@ def _message_fields(message: Message) -> dict[str, Any]:
         "client_message_id": message.client_message_id,
         "error": StoredErrorOut(**message.error) if message.error else None,
         "tool_events": [ToolEventOut(**each.to_json()) for each in load_tool_events(message.tool_data)],
+        "attachments": [describe_attachment(each) for each in message.attachments],
     }
 
 

@@ -17,6 +17,7 @@ from app.core.supervision import Part, Supervisor
 from app.providers.upstream.client import USER_AGENT
 from app.services.accounts.accounts import Accounts
 from app.services.assistants.registry import Assistants
+from app.services.attachments.attachments import Attachments
 from app.services.chat.answers import Answers
 from app.services.chat.conversations import Branches, Conversations, RealtimeSessions
 from app.services.decoding.providers import SttProviders
@@ -87,6 +88,7 @@ class Resources:
     generate: GenerateService
 
     # conversations
+    attachments: Attachments
     answers: Answers
     conversations: Conversations
     branches: Branches
@@ -102,6 +104,7 @@ class Resources:
         parts: tuple[Part, ...] = (
             self.database_health,
             self.answers.tasks,
+            self.attachments.tasks,
             self.writer.tasks,
             self.sessions.tasks,
             self.audio.tasks,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Response
 
-from app.api.chat_stream import STREAM, make_options, stream_turn
+from app.api.chat_stream import STREAM, make_attached, make_options, stream_turn
 from app.api.conversations import make_detail
 from app.api.deps import CallerDep, RequestKeyDep, ResourcesDep
 from app.api.responses import BUSY, MALFORMED, NO_MESSAGE, STORAGE, TOO_BIG, parse_message_id
@@ -48,8 +48,10 @@ async def edit(message_id: str, body: EditIn, caller: CallerDep, resources: Reso
     The events are those of `POST /api/chat/stream`.
     """
     id_ = parse_message_id(message_id)
+    given = body.attachments
+    files = None if given is None else make_attached(given, as_text=body.attachments_as_text)
     turn = await resources.branches.edit(
-        caller.user_id, id_, body.message, make_options(body), body.client_message_id
+        caller.user_id, id_, body.message, make_options(body), body.client_message_id, files
     )
     return await stream_turn(turn, caller, resources)
 

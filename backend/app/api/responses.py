@@ -37,6 +37,11 @@ NO_MESSAGE = describe_error(
     "not_found",
     "no message has this id; see GET /api/conversations/{id}/messages",
 )
+NO_ATTACHMENT = describe_error(
+    "There is no such attachment of yours",
+    "not_found",
+    "no attachment has this id; send the file with POST /api/attachments",
+)
 BUSY = describe_error(
     "An answer is under way in this conversation",
     "busy",
@@ -87,6 +92,17 @@ def parse_message_id(text: str) -> UUID:
     if (message_id := parse_id(text)) is None:
         raise NotFound("no message has this id; see GET /api/conversations/{id}/messages")
     return message_id
+
+
+def parse_attachment_id(text: str) -> UUID:
+    """The id in a path or body. No attachment has a malformed one.
+
+    Raises:
+        NotFound
+    """
+    if (attachment_id := parse_id(text)) is None:
+        raise NotFound("no attachment has this id; send the file with POST /api/attachments")
+    return attachment_id
 
 
 def parse_range(header: str | None, size: int) -> range | None:

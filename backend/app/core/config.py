@@ -268,6 +268,9 @@ class LimitSettings(BaseModel):
         description="longest message that is imported whole; of a longer one the beginning is kept (characters)",
     )
     imports: int = Field(16, ge=1, le=1000, description="imports that wait or are worked on at once")
+    attachment_bytes: int = Field(
+        25 << 20, ge=1024, le=1 << 30, description="largest file that is attached to a message (bytes)"
+    )
     uploads: int = Field(16, ge=1, le=1000, description="recordings that are uploaded or transcribed at once")
 
     speech_chars: int = Field(
@@ -657,6 +660,32 @@ class ExportSettings(BaseModel):
     )
 
 
+class AttachmentSettings(BaseModel):
+    """Files of messages: how many, how much of their text a model is sent, and how long they are kept unsent."""
+
+    files: int = Field(20, ge=1, le=1000, description="most files of one message")
+    text_tokens: int = Field(
+        20_000,
+        ge=100,
+        le=2_000_000,
+        description="estimated size of the texts of files that a model is sent besides `chat.context_tokens`; what is "
+        "longer is cut, and says so (tokens)",
+    )
+    images: int = Field(
+        20, ge=0, le=1000, description="most pictures that one request sends to a model, the newest first"
+    )
+    user_mb: int = Field(2000, ge=1, le=10_000_000, description="most files of one user that are kept (MB)")
+    unsent_hours: float = Field(
+        24.0, gt=0, le=8760, description="how long a file is kept that no message has (h)"
+    )
+    readers: int = Field(
+        2, ge=1, le=64, description="files that are read at once, each in a process of its own"
+    )
+    transcriptions: int = Field(
+        8, ge=0, le=1000, description="attached recordings of one user that are or wait to be transcribed"
+    )
+
+
 class LoftSettings(BaseModel):
     """The shop that the toolset `loft` asks."""
 
@@ -715,6 +744,7 @@ class Settings(BaseSettings):
     chat: ChatSettings = ChatSettings()
     sharing: SharingSettings = SharingSettings()
     exports: ExportSettings = ExportSettings()
+    attachments: AttachmentSettings = AttachmentSettings()
     assistants: AssistantSettings = AssistantSettings()
     loft: LoftSettings = LoftSettings()
 

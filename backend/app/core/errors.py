@@ -11,6 +11,9 @@
     |   - ContextTooLong                                      the prompt is longer than the model's context
     |   - AudioNotReadable                                    an upload that is not a recording
     |   - ImportNotReadable, ImportNotRecognised, ImportTooLarge (413)   a file that is no export of conversations
+    |   - UnsupportedFile, FileNotReadable                    a file that no message can have
+    |   - AttachmentsFull (413)                               a user's files take as much as they may
+    |   - ImagesNotSupported                                  pictures for a model that sees none
     |   - PreviousResponseNotFound                            a response that would have to be stored
     + Unauthorized (401)                                      no valid token or key; closes the socket with 1008
     + NotAllowed (403)                                        Origin, Host or address; closes the socket with 1008
@@ -25,6 +28,7 @@
     + Busy (409)                                              an answer of the conversation is under way
     + FetchUnderWay (409)                                     other weights are being fetched
     + NotRemovable (409)                                      weights that the server may not remove
+    + AttachmentNotReady (409)                                a file whose text is still being made, or failed
     + RedoUnderWay (409)                                      a dictation that is being heard again
     + ImportUnderWay (409)                                    another import of the user has not ended
     + IdReused (409)                                          an id of the client's that came with something else
@@ -194,6 +198,23 @@ class ImportTooLarge(BadRequest):
     status = 413
 
 
+class UnsupportedFile(BadRequest):
+    code = "unsupported_file"
+
+
+class FileNotReadable(BadRequest):
+    code = "file_not_readable"
+
+
+class AttachmentsFull(BadRequest):
+    code = "attachments_full"
+    status = 413
+
+
+class ImagesNotSupported(BadRequest):
+    code = "images_not_supported"
+
+
 class PreviousResponseNotFound(BadRequest):
     code = "previous_response_not_found"
 
@@ -263,6 +284,11 @@ class FetchUnderWay(PrompterError):
 
 class NotRemovable(PrompterError):
     code = "not_removable"
+    status = 409
+
+
+class AttachmentNotReady(PrompterError):
+    code = "attachment_not_ready"
     status = 409
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, TypeAdapter
 
 from app.core.assistants import ApprovalDecision
+from app.schemas.attachments import AttachmentOut
 from app.schemas.errors import NoteOut
 
 ToolEventName = Literal["tool_call", "approval_required", "approval_decided", "tool_result", "tool_error"]
@@ -156,6 +157,7 @@ class MessageOut(BaseModel):
     )
     error: StoredErrorOut | None = Field(description="why an answer did not complete; null otherwise")
     tool_events: Sequence[ToolEventOut] = Field(description="tool events of this answer, in order")
+    attachments: Sequence[AttachmentOut] = Field(description="files of this message, in order")
 
 
 class ApprovalIn(BaseModel):
@@ -180,6 +182,11 @@ class StopOut(BaseModel):
     )
 
 
+AttachmentIds = Annotated[
+    list[Annotated[str, Field(max_length=200)]],
+    Field(max_length=1000, examples=[["0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b"]]),
+]
+AS_TEXT = "true sends the names of pictures alone, to a model that sees none"
 CLIENT_ID = (
     "id of this message, a UUID that the client makes: the same request again makes nothing new and gets the answer "
     "of the first one"
@@ -196,9 +203,14 @@ class ChatStreamIn(ChatOptions):
     )
     message: str = Field(
         repr=False,
-        description="text of the user's message; at most `chat.message_chars` characters",
+        description="text of the user's message; at most `chat.message_chars` characters, and not empty without files",
         examples=["Say hello"],
     )
+    attachments: AttachmentIds = Field(
+        [],
+        description="ids of its files, in order, from `POST /api/attachments`; at most `attachments.files`",
+    )
+    attachments_as_text: bool = Field(False, description=AS_TEXT)
     model: str | None = Field(
         None,
         max_length=500,
@@ -235,6 +247,11 @@ class EditIn(AnswerAgainIn):
         description="new text of the message; at most `chat.message_chars` characters",
         examples=["Say goodbye"],
     )
+    attachments: AttachmentIds | None = Field(
+        None,
+        description="ids of its files, also of those that the message has; absent or null: the same files",
+    )
+    attachments_as_text: bool = Field(False, description=AS_TEXT)
 
 
 class ForkIn(BaseModel):

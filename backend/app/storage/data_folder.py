@@ -22,6 +22,8 @@ SPOOL_FOLDER = "spool"
 """Audio of dictations whose text is not stored yet."""
 AUDIO_FOLDER = "audio"
 """Audio of dictations that have ended, where it is kept (storage.audio_hours)."""
+ATTACHMENTS_FOLDER = "attachments"
+"""Files of messages."""
 NETWORK_FILE_SYSTEMS = frozenset(
     {
         "nfs",

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -11,7 +11,8 @@ from sqlalchemy import CTE, ColumnElement, Row, Select, exists, func, literal, s
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import Busy, IdReused, NotFound
-from app.storage import search
+from app.storage import attachments, search
+from app.storage.attachments import Attachment, NewFiles
 from app.storage.common import insert_rows, replace_unstorable, utc_now
 from app.storage.conversations import DEFAULT_TITLE, find_next_place, unknown_conversation
 from app.storage.tables import ConversationRow, MessageRow
@@ -57,6 +58,8 @@ class Message:
     error: dict[str, Any] | None
     tool_data: list[Any] | None
     client_message_id: UUID | None = None
+    attachments: tuple[Attachment, ...] = ()
+    """Its files, where the message was read with them: by `get`, and in a branch or a page."""
     created_at: datetime
     updated_at: datetime
 
@@ -101,22 +104,30 @@ async def append_turn(
     parent: Parent = "leaf",
     model: str | None = None,
     client_message_id: UUID | None = None,
+    files: NewFiles | None = None,
 ) -> NewTurn:
-    """Store a user's message and an empty answer that this process is going to stream.
+    """Store a user's message with its files, and an empty answer that this process is going to stream.
 
     To edit a message, give the parent of the edited message: the new message begins another branch there.
 
     Raises:
-        NotFound: this user has no such conversation, or the conversation has no such parent.
+        NotFound: this user has no such conversation or file, or the conversation has no such parent.
         Busy: an answer is under way in the conversation.
+        AttachmentNotReady: the text of a file is still being made, or could not be made.
     """
     conversation = await _lock(session, user_id, conversation_id)
     parent_id = await _find_parent_id(session, conversation, parent)
     question = await _add_message(
         session, conversation, content, "user", parent_id, client_message_id=client_message_id
     )
+    if files is not None and files.ids:
+        await attachments.attach(session, user_id, question.id, files)
     answer = await _add_empty_answer(session, conversation, question.id, run_id, model)
-    return NewTurn(user=to_message(question), assistant=to_message(answer), title=conversation.title)
+    (asked,) = await _add_attachments(session, (to_message(question),))
+    if conversation.title == DEFAULT_TITLE and asked.attachments:
+        conversation.title = make_title(asked.attachments[0].name) or DEFAULT_TITLE
+        await search.index_title(session, user_id, conversation.id, conversation.title)
+    return NewTurn(user=asked, assistant=to_message(answer), title=conversation.title)
 
 
 async def append_answer(
@@ -166,6 +177,7 @@ async def find_turn(
     *,
     content: str,
     parent: Parent,
+    files: Sequence[UUID] = (),
     lock: bool = False,
 ) -> NewTurn | None:
     """Return what `append_turn` has made for this id of the client's before, or None.
@@ -179,7 +191,10 @@ async def find_turn(
     conversation = await _find_conversation(session, user_id, conversation_id, lock=lock)
     if (question := await find_by_client_id(session, conversation_id, client_message_id)) is None:
         return None
+    (question,) = await _add_attachments(session, (question,))
+    hashes = await attachments.list_hashes(session, user_id, files)
     is_same = question.role == "user" and question.content == replace_unstorable(content)
+    is_same = is_same and hashes == [each.sha256 for each in question.attachments]
     if not is_same or (parent != "leaf" and parent != question.parent_id):
         raise _make_reused()
     answers = select(MessageRow).where(MessageRow.parent_id == question.id).order_by(MessageRow.id).limit(1)
@@ -213,7 +228,8 @@ async def get(session: AsyncSession, user_id: UUID, message_id: UUID) -> Message
     statement = _select_own(user_id).where(MessageRow.id == message_id)
     if (row := await session.scalar(statement)) is None:
         raise unknown_message()
-    return to_message(row)
+    (found,) = await _add_attachments(session, (to_message(row),))
+    return found
 
 
 async def read_branch(
@@ -252,7 +268,7 @@ async def read_last(
     await _find_conversation(session, user_id, conversation_id)
     statement = select(*_COLUMNS).where(MessageRow.conversation_id == conversation_id)
     newest = (await session.execute(statement.order_by(MessageRow.id.desc()).limit(last))).all()
-    return tuple(map(to_message, reversed(newest)))
+    return await _add_attachments(session, tuple(map(to_message, reversed(newest))))
 
 
 async def show_branch(session: AsyncSession, user_id: UUID, message_id: UUID) -> UUID:
@@ -333,7 +349,7 @@ async def read_page(session: AsyncSession, conversation_id: UUID, ids: Sequence[
     """
     rows = await session.execute(select(*_COLUMNS).where(MessageRow.id.in_(ids)))
     found = {row.id: to_message(row) for row in rows if row.conversation_id == conversation_id}
-    return tuple(found[id_] for id_ in ids if id_ in found)
+    return await _add_attachments(session, tuple(found[id_] for id_ in ids if id_ in found))
 
 
 async def list_versions(session: AsyncSession, conversation_id: UUID, among: Sequence[Message]) -> Versions:
@@ -399,6 +415,7 @@ async def _copy(session: AsyncSession, ids: Sequence[UUID], into: ConversationRo
         into.active_leaf_id = copies[-1]["id"]
     await insert_rows(session, MessageRow, copies)
     copy_of = {id_: copy["id"] for id_, copy in zip(ids, copies, strict=True)}
+    await attachments.copy_for(session, copy_of)
     await search.index_copies(session, into.user_id, into.id, copy_of)
 
 
@@ -521,7 +538,17 @@ async def _read_path(
     """Return the messages from the root to a leaf, in one statement with one key lookup a message."""
     path = _select_path(conversation_id, leaf_id, last, _COLUMNS)
     found = await session.execute(select(path).order_by(path.c.depth.desc()))
-    return tuple(map(to_message, found))
+    return await _add_attachments(session, tuple(map(to_message, found)))
+
+
+async def _add_attachments(session: AsyncSession, found: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The messages with their files. Only a user's have some."""
+    ids = [message.id for message in found if message.role == "user"]
+    files = await attachments.load_for(session, ids) if ids else {}
+    return tuple(
+        replace(message, attachments=files[message.id]) if message.id in files else message
+        for message in found
+    )
 
 
 def _select_path(

@@ -319,17 +319,48 @@ class SearchEntryRow(Base):
 
 
 class AttachmentRow(Base):
-    """A file that belongs to a message; not used yet."""
+    """A file of a message, or one that is not sent yet. Its content lies in the data folder, by its hash."""
 
     __tablename__ = "attachments"
+    __table_args__ = (
+        Index("ix_attachments_content", "user_id", "sha256"),
+        Index(
+            "ix_attachments_working",
+            "run_id",
+            sqlite_where=text("state = 'working'"),
+            postgresql_where=text("state = 'working'"),
+        ),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     user_id: Mapped[UUID] = _owner()
     message_id: Mapped[UUID | None] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), index=True)
+    position: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Its place among the files of its message."""
     name: Mapped[str]
+    kind: Mapped[str] = mapped_column(String(16), default="document", server_default="document")
     media_type: Mapped[str]
     size_bytes: Mapped[int]
     sha256: Mapped[str] = mapped_column(String(64))
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+    pages: Mapped[int | None]
+    tokens: Mapped[int | None]
+    """Estimated tokens of the text that a model is sent; None where it has no text."""
+    total_tokens: Mapped[int | None]
+    """The same for all of its text."""
+    cut: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether a model is sent less than all of its text."""
+    views: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Pictures of it that a model can be sent: the picture itself, or its first pages."""
+    has_thumbnail: Mapped[bool] = mapped_column(default=False, server_default=false())
+    as_text: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether its user wants no picture of it to be sent."""
+    state: Mapped[str] = mapped_column(String(16), default="ready", server_default="ready")
+    """`working` while a recording is being transcribed, then `ready` or `failed`."""
+    error: Mapped[dict[str, Any] | None]
+    run_id: Mapped[UUID | None]
+    """The process that works on it; None otherwise."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 

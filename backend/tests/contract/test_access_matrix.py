@@ -26,6 +26,7 @@ from app.storage.users import Users
 from app.utils.ids import new_id
 from tests.fakes.engine import FakeEngine
 from tests.support.accounts import ACCOUNTS, Person, Team, make_bearer
+from tests.support.attachments import make_picture
 from tests.support.kept_audio import RATE_HZ, keep_audio
 from tests.support.realtime_client import connect_realtime_client
 from tests.support.server import RunningServer, serve_engine
@@ -326,6 +327,22 @@ def _asked(cast: Cast, path: str, body: dict[str, Any]) -> httpx2.Response:
         return http.post(path, json=body)
 
 
+def _attachment(cast: Cast) -> str:
+    """A picture, which has a thumbnail, or for one route a text."""
+    return _attach(cast, make_picture(), "mine.jpg")
+
+
+def _attached_text(cast: Cast) -> str:
+    return _attach(cast, b"mine", "mine.txt")
+
+
+def _attach(cast: Cast, data: bytes, name: str) -> str:
+    with httpx2.Client(
+        base_url=cast.served.url, trust_env=False, headers=make_bearer(cast.tokens["owner"])
+    ) as http:
+        return str(http.post("/api/attachments", files={"file": (name, data)}).json()["id"])
+
+
 def _connection(cast: Cast) -> str:
     body = {"base_url": "https://models.example/v1", "api_key": "sk-of-the-owner-0123456789"}
     return str(_asked(cast, "/api/connections", body).json()["id"])
@@ -365,6 +382,8 @@ MAKERS: dict[str, Callable[[Cast], str]] = {
     "DELETE /api/dictations/{dictation_id}/versions/{version_id}": _version,
     "POST /api/dictations/{dictation_id}/redo": _kept,
     "GET /api/dictations/{dictation_id}/audio": _kept,
+    "attachment_id": _attachment,
+    "GET /api/attachments/{attachment_id}/text": _attached_text,
     "connection_id": _connection,
     "share_id": _share,
     "import_id": _import,

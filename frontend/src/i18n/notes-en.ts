@@ -101,6 +101,11 @@ export const notesEn = {
   import_under_way: "Another import has not ended yet. Wait for it, or cancel it.",
   import_interrupted:
     "The server stopped before the end. What came is complete; import the file again for the rest.",
+  unsupported_file: "This kind of file cannot be attached. Pictures, texts, PDF, Word documents and recordings can.",
+  file_not_readable: "This file cannot be read: it is damaged, locked, or too large inside.",
+  attachments_full: "Your files take all the space that you have here. Delete conversations with files.",
+  images_not_supported: "This model does not see pictures. Choose another one, or send only their names.",
+  attachment_not_ready: "The text of a recording is not ready yet. Wait for it, or take the recording away.",
   audio_not_readable: "This recording cannot be read. Try another format.",
   idle_timeout: "Nothing was heard for a long time. Start again.",
   slow_reader: "The connection is too slow. Try again.",

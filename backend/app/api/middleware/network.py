@@ -31,8 +31,11 @@ BODY_LIMITS = {
     "/v1/audio/transcriptions": "upload_bytes",
     "/v1/audio/translations": "upload_bytes",
     "/api/import": "import_bytes",
+    "/api/attachments": "attachment_bytes",
 }
 """Routes with a limit of their own for bodies, by the name of its setting; all others have `body_bytes`."""
+FORM_BYTES = {"attachment_bytes": 64 << 10}
+"""What the form of a file may take besides the file, by the limit; the file is measured again where it is read."""
 MIN_BYTES_PER_S = 256
 """The slowest allowed body, after twice `request_s`; the slowest codec of speech has twice as much."""
 _SLASHES = re.compile(r"/{2,}")
@@ -160,7 +163,7 @@ def _normalize_path(scope: Scope) -> Scope:
 def _find_limit(limits: LimitSettings, path: str) -> tuple[str, int]:
     """Return the name and value of the limit for bodies of this path (bytes)."""
     name = BODY_LIMITS.get(path, "body_bytes")
-    return name, getattr(limits, name)
+    return name, getattr(limits, name) + FORM_BYTES.get(name, 0)
 
 
 def _limit_body(receive: Receive, limit: tuple[str, int], wait_s: float) -> Receive:

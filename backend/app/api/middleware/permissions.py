@@ -93,6 +93,12 @@ RULES: tuple[Rule, ...] = (
     _rule("GET /v1/audio/voices", "caller"),
     # stored data: conversations, and dictations, which a key for speech alone cannot read
     _rule("GET /api/models", "caller", "chat"),
+    _rule("GET /api/models/abilities", "caller", "chat"),
+    _rule("POST /api/attachments", "caller", "chat"),
+    _rule("GET,DELETE /api/attachments/{attachment_id}", "caller", "chat"),
+    _rule("GET /api/attachments/{attachment_id}/content", "caller", "chat"),
+    _rule("GET /api/attachments/{attachment_id}/thumbnail", "caller", "chat"),
+    _rule("GET /api/attachments/{attachment_id}/text", "caller", "chat"),
     _rule("GET,POST /api/conversations", "caller", "chat"),
     _rule("GET,PATCH,DELETE /api/conversations/{conversation_id}", "caller", "chat"),
     _rule("GET /api/conversations/{conversation_id}/messages", "caller", "chat"),

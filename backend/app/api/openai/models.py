@@ -8,12 +8,14 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Request
 
 from app.api.deps import CallerDep, ConnectionOwnerDep, Resources, ResourcesDep
-from app.core.errors import ModelNotFound
+from app.core.errors import ModelNotFound, PrompterError
 from app.providers.upstream.discovery import DISCOVERY_AGENT
 from app.schemas.anthropic_messages import AnthropicModelList, AnthropicModelOut
+from app.schemas.attachments import ModelAbilitiesOut
 from app.schemas.errors import describe_answer
 from app.schemas.openai_chat import ModelList, ModelOut
 from app.schemas.openai_errors import NOT_ALLOWED, describe_openai_error
+from app.services.llm.abilities import find_sight
 from app.services.llm.models import Model
 
 router = APIRouter(prefix="/v1", tags=["openai"])
@@ -172,3 +174,21 @@ async def list_model_ids(resources: ResourcesDep, caller: CallerDep) -> list[str
     """
     listed = await resources.catalog.list_models(caller.user_id)
     return list(dict.fromkeys(model.id for model in listed))
+
+
+@api_router.get(
+    "/abilities",
+    summary="What models can do besides text",
+    responses={**describe_answer("The models of `GET /api/models`, in the same order")},
+)
+async def list_abilities(resources: ResourcesDep, caller: CallerDep) -> list[ModelAbilitiesOut]:
+    """Whether each model sees pictures, as far as its provider or its name tells. No model is asked."""
+    listed = await resources.catalog.list_models(caller.user_id)
+    found = []
+    for model_id in dict.fromkeys(model.id for model in listed):
+        try:
+            images = await find_sight(await resources.catalog.resolve(model_id, caller.user_id))
+        except PrompterError:
+            images = None  # it cannot be asked now: an answer says why
+        found.append(ModelAbilitiesOut(id=model_id, images=images))
+    return found

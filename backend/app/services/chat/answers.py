@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
@@ -13,14 +14,18 @@ from app.core.config import Settings
 from app.core.errors import (
     BadRequest,
     Busy,
+    ImagesNotSupported,
     Interrupted,
     MessageTooBig,
     NotFound,
+    PrompterError,
     ServerFull,
     StorageUnavailable,
 )
 from app.core.metrics import Observer
 from app.core.supervision import Supervisor
+from app.services.attachments.attachments import Attachments
+from app.services.attachments.parts import needs_sight
 from app.services.chat.answer import AnswerRun
 from app.services.chat.buffer import AnswerBuffer
 from app.services.chat.checkpoints import CheckpointWriter
@@ -28,15 +33,17 @@ from app.services.chat.events import Cursor, Delivery, Failed
 from app.services.chat.model_loop import AnswerDeps, AnswerIds, AnswerOptions
 from app.services.chat.outcome import load_end
 from app.services.chat.titles import Titles
+from app.services.llm.abilities import find_sight
 from app.services.llm.models import ModelCatalog
 from app.services.llm.waiting import WaitWatch
 from app.storage import answers as answer_rows
 from app.storage import approvals, conversations, messages
+from app.storage.attachments import NewFiles
 from app.storage.database import Database
 from app.storage.messages import Message, NewTurn, Parent
 from app.storage.tool_events import load_tool_events
 
-__all__ = ["AnswerOptions", "Answers", "Message", "NewTurn", "Parent"]
+__all__ = ["AnswerOptions", "Answers", "AttachedIds", "Message", "NewTurn", "Parent"]
 
 POLL_S = 1.0
 """How often an answer that another process makes is read again (s)."""
@@ -46,6 +53,18 @@ STOP_POLL_S = 0.25
 """How often a process looks for requests to stop that others have received; so often those look for the end (s)."""
 DRAIN_S = 1.5
 """How long the end of the server waits for the same (s): Ctrl-C should take no more than 2 s."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachedIds:
+    """The files that a message is sent with."""
+
+    ids: tuple[UUID, ...] = ()
+    as_text: bool = False
+    """Whether pictures are sent as their names alone."""
+
+
+NO_FILES = AttachedIds()
 
 
 class Answers:
@@ -62,9 +81,12 @@ class Answers:
         catalog: ModelCatalog,
         observer: Observer,
         is_speech_live: Callable[[], bool] = lambda: False,
+        attachments: Attachments | None = None,
     ) -> None:
         """`is_speech_live`: somebody dictates, which needs the cores of this machine."""
         self._settings = settings.chat
+        self._files = settings.attachments
+        self.attachments = attachments or Attachments(settings, database)
         self._database = database
         self._checkpoints = CheckpointWriter(database)
         self._deps = AnswerDeps(
@@ -73,6 +95,7 @@ class Answers:
             checkpoints=self._checkpoints,
             catalog=catalog,
             observer=observer,
+            attachments=self.attachments,
         )
         self._runs: dict[UUID, AnswerRun] = {}
         self._reserved = 0
@@ -124,6 +147,7 @@ class Answers:
         parent: Parent = "leaf",
         options: AnswerOptions | None = None,
         client_message_id: UUID | None = None,
+        files: AttachedIds = NO_FILES,
     ) -> NewTurn:
         """Store a user's message and start its answer; follow `turn.assistant.id`.
 
@@ -132,15 +156,17 @@ class Answers:
         A `client_message_id` that has come before makes nothing: the turn is the first one's.
 
         Raises:
-            BadRequest: the text is empty.
+            BadRequest: the text is empty and there is no file, or there are too many.
             MessageTooBig: it is over `chat.message_chars`.
-            NotFound: this user has no such conversation, or it has no such parent.
+            NotFound: this user has no such conversation or file, or it has no such parent.
+            AttachmentNotReady: the text of a file is still being made, or could not be made.
+            ImagesNotSupported: a file is a picture, and the model is known to see none.
             Busy: an answer is under way in this conversation.
             IdReused: another message had this `client_message_id`.
             ServerFull, Interrupted, StorageUnavailable
         """
         options = options or AnswerOptions()
-        self.check_text(text)
+        self._check_message(text, files)
         find = partial(
             messages.find_turn,
             user_id=user_id,
@@ -148,11 +174,13 @@ class Answers:
             client_message_id=client_message_id,
             content=text,
             parent=parent,
+            files=files.ids,
         )
         if client_message_id is not None:  # a repeat is answered also where no more answers are made
             async with self._database.read() as session:
                 if turn := await find(session):
                     return turn
+        await self._check_files(user_id, conversation_id, options, files)
         with self._reserve_slot():
             async with self._database.write() as session:
                 if client_message_id is not None and (turn := await find(session, lock=True)):
@@ -166,6 +194,7 @@ class Answers:
                     parent=parent,
                     model=options.model,
                     client_message_id=client_message_id,
+                    files=self._make_files(files),
                 )
             self._start(user_id, turn.user.id, turn.assistant, options)
         return turn
@@ -233,6 +262,41 @@ class Answers:
                 f"a message holds at most {self._settings.message_chars} characters (chat.message_chars), this one "
                 f"{len(text)}; send less at a time"
             )
+
+    def _check_message(self, text: str, files: AttachedIds) -> None:
+        """As `check_text`, for a message that files can make one."""
+        if text.strip() or not files.ids:
+            self.check_text(text)
+        if len(files.ids) > self._files.files:
+            raise BadRequest(
+                f"a message has at most {self._files.files} attachments (attachments.files), this one {len(files.ids)}"
+            )
+
+    async def _check_files(
+        self, user_id: UUID, conversation_id: UUID, options: AnswerOptions, files: AttachedIds
+    ) -> None:
+        """Refuse pictures for a model that is known to see none, before anything is stored.
+
+        Raises:
+            NotFound, ImagesNotSupported
+        """
+        found = await self.attachments.check_sendable(user_id, files.ids) if files.ids else ()
+        if files.as_text or not any(needs_sight(each) and not each.as_text for each in found):
+            return
+        async with self._database.read() as session:
+            conversation = await conversations.get(session, user_id, conversation_id)
+        try:
+            model = await self._deps.catalog.resolve(options.model or conversation.model, user_id)
+        except PrompterError:
+            return  # the answer tells it, beside the stored message
+        if await find_sight(model) is False:
+            raise ImagesNotSupported(
+                "this model sees no pictures: choose one that does, or send `attachments_as_text` to send their names "
+                "alone"
+            )
+
+    def _make_files(self, files: AttachedIds) -> NewFiles:
+        return NewFiles(ids=files.ids, text_tokens=self._files.text_tokens, as_text=files.as_text)
 
     # -- follow
 
@@ -361,8 +425,9 @@ class Answers:
                 if (run := self._runs.get(message_id)) is not None:
                     run.end("stopped")
 
-    def end_deleted(self, conversation_id: UUID) -> None:
-        """End the running answer of a conversation that has been deleted."""
+    def end_deleted(self, user_id: UUID, conversation_id: UUID) -> None:
+        """End the running answer of a conversation that has been deleted, and have its files deleted."""
+        self.attachments.note_change(user_id)
         self.titles.cancel(conversation_id)
         for run in self._runs.values():
             if run.ids.conversation_id == conversation_id:

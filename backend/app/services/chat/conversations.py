@@ -5,7 +5,7 @@ from uuid import UUID
 
 from app.core.errors import BadRequest
 from app.core.idempotency import RequestKey
-from app.services.chat.answers import AnswerOptions, Answers
+from app.services.chat.answers import AnswerOptions, Answers, AttachedIds
 from app.storage import conversations, idempotency, messages
 from app.storage.common import Page, replace_unstorable
 from app.storage.conversations import DEFAULT_TITLE, Conversation, ConversationChanges
@@ -125,7 +125,7 @@ class Conversations:
         """
         async with self._database.write() as session:
             await conversations.remove(session, user_id, conversation_id)
-        self._answers.end_deleted(conversation_id)
+        self._answers.end_deleted(user_id, conversation_id)
 
 
 class Branches:
@@ -168,17 +168,26 @@ class Branches:
         text: str,
         options: AnswerOptions,
         client_message_id: UUID | None = None,
+        files: AttachedIds | None = None,
     ) -> NewTurn:
         """Store another version of a user's message beside it, and start its answer. Repeats: see `Answers.send`.
 
+        Without `files` it has those of the message.
+
         Raises:
             BadRequest: the message is not a user's, or the text is empty.
+            AttachmentNotReady, ImagesNotSupported
             MessageTooBig, NotFound, Busy, IdReused, ServerFull, Interrupted, StorageUnavailable
         """
         async with self._database.read() as session:
             edited = await messages.get(session, user_id, message_id)
         if edited.role != "user":
             raise BadRequest("only a message of the user can be edited; answers are made again: `regenerate`")
+        if files is None:
+            same = edited.attachments
+            files = AttachedIds(
+                ids=tuple(file.id for file in same), as_text=any(file.as_text for file in same)
+            )
         return await self._answers.send(
             user_id,
             edited.conversation_id,
@@ -186,6 +195,7 @@ class Branches:
             parent=edited.parent_id,
             options=options,
             client_message_id=client_message_id,
+            files=files,
         )
 
     async def fork(

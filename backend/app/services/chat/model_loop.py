@@ -11,10 +11,13 @@ from app.core.config import ChatSettings
 from app.core.metrics import Observer
 from app.providers.base import ChatRequest, OnWait, ignore_wait
 from app.providers.boundary import ProviderBoundary
+from app.services.attachments.attachments import Attachments
+from app.services.attachments.parts import NO_FILES
 from app.services.chat.buffer import AnswerBuffer
 from app.services.chat.checkpoints import Checkpointer, CheckpointWriter
 from app.services.chat.context import build_context
 from app.services.chat.outcome import ModelResult
+from app.services.llm.abilities import find_sight
 from app.services.llm.completion import estimate_usage, valid_usage
 from app.services.llm.context import ResolvedModel, RunContext
 from app.services.llm.models import ModelCatalog
@@ -41,6 +44,7 @@ class AnswerDeps:
     checkpoints: CheckpointWriter
     catalog: ModelCatalog
     observer: Observer
+    attachments: Attachments
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class ModelLoop:
         self._checkpoints = checkpoints
         self._on_wait = on_wait
         self._choice: ResolvedModel | None = None
-        self._messages: list[dict[str, str]] = []
+        self._messages: list[dict[str, Any]] = []
         self._finish_reason: str | None = None
         self._usage: dict[str, Any] | None = None
 
@@ -113,11 +117,14 @@ class ModelLoop:
             self._options.model or conversation.model, self._ids.user_id
         )
         self._choice = choice = resolved.bind(context)
+        has_files = any(message.attachments for message in branch)
+        sees = await find_sight(resolved) if has_files else None
         self._messages = build_context(
             branch,
             conversation.system_prompt or self._deps.settings.system_prompt,
             last=self._deps.settings.context_messages,
             budget_tokens=self._deps.settings.context_tokens,
+            files=await self._deps.attachments.load_parts(branch, sees) if has_files else NO_FILES,
         )
         body = {"messages": self._messages, **self._sampling_fields(conversation.settings)}
         with ProviderBoundary(choice.provider, "provider"):

@@ -4,6 +4,113 @@
  */
 
 export interface paths {
+    "/api/attachments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a file
+         * @description What a file is is told by its content. A picture is kept without what it says about place and camera.
+         *
+         *     It belongs to nobody's message until one names it; unsent, it is deleted after `attachments.unsent_hours`. The text
+         *     of a recording is made in the background: see `state`.
+         */
+        post: operations["add_attachment_api_attachments_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/attachments/{attachment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read about a file
+         * @description What it is, and whether its text is made.
+         */
+        get: operations["get_attachment_api_attachments__attachment_id__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a file
+         * @description Also one that a message has. The same file in another message stays.
+         */
+        delete: operations["delete_attachment_api_attachments__attachment_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/attachments/{attachment_id}/content": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Fetch a file
+         * @description With `nosniff` and a policy under which nothing in it runs.
+         */
+        get: operations["get_attachment_content_api_attachments__attachment_id__content_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/attachments/{attachment_id}/text": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the text of a file
+         * @description Of a document its text, of a recording what is said in it.
+         */
+        get: operations["get_attachment_text_api_attachments__attachment_id__text_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/attachments/{attachment_id}/thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Fetch a small picture of a file
+         * @description Of a picture, or of the first page of a PDF.
+         */
+        get: operations["get_attachment_thumbnail_api_attachments__attachment_id__thumbnail_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/auth/login": {
         parameters: {
             query?: never;
@@ -798,6 +905,26 @@ export interface paths {
          *     `GET /providers/llm` says why.
          */
         get: operations["list_model_ids_api_models_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/models/abilities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What models can do besides text
+         * @description Whether each model sees pictures, as far as its provider or its name tells. No model is asked.
+         */
+        get: operations["list_abilities_api_models_abilities_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1619,6 +1746,133 @@ export interface components {
             title: string;
         };
         /**
+         * AttachmentDeletedOut
+         * @description The file is deleted.
+         */
+        AttachmentDeletedOut: {
+            /**
+             * Status
+             * @description always `deleted`
+             * @default deleted
+             * @constant
+             */
+            status: "deleted";
+        };
+        /**
+         * AttachmentErrorOut
+         * @description Why the text of a recording could not be made.
+         */
+        AttachmentErrorOut: {
+            /**
+             * Code
+             * @description stable code from the table of errors
+             * @example audio_not_readable
+             */
+            code: string;
+            /**
+             * Message
+             * @description what went wrong, and what to do about it
+             */
+            message: string;
+            /** @description the message as a code with parameters */
+            note?: components["schemas"]["NoteOut"] | null;
+        };
+        /**
+         * AttachmentOut
+         * @description A file of a message, or one that is not sent yet.
+         */
+        AttachmentOut: {
+            /**
+             * Created At
+             * Format: date-time
+             * @description when it was sent to the server
+             */
+            created_at: string;
+            /**
+             * Cut
+             * @description whether a model is sent less than all of its text
+             * @example false
+             */
+            cut: boolean;
+            /** @description why the text of a recording could not be made; null otherwise */
+            error?: components["schemas"]["AttachmentErrorOut"] | null;
+            /**
+             * Has Thumbnail
+             * @description whether `/thumbnail` has a small picture of it
+             */
+            has_thumbnail: boolean;
+            /**
+             * Height
+             * @description height of a picture (pixels); null for other kinds
+             */
+            height: number | null;
+            /**
+             * Id
+             * Format: uuid
+             * @description id of the file
+             */
+            id: string;
+            /**
+             * Kind
+             * @description what it is, told by its content
+             * @example text
+             * @enum {string}
+             */
+            kind: "image" | "text" | "document" | "audio" | "video";
+            /**
+             * Media Type
+             * @description type of what is kept
+             * @example text/markdown
+             */
+            media_type: string;
+            /**
+             * Name
+             * @description its name, without folders
+             * @example notes.md
+             */
+            name: string;
+            /**
+             * Pages
+             * @description number of pages of a PDF; null for other kinds
+             */
+            pages: number | null;
+            /**
+             * Sha256
+             * @description SHA-256 of what is kept, in hexadecimal digits
+             */
+            sha256: string;
+            /**
+             * Size Bytes
+             * @description size of what is kept (bytes)
+             * @example 2048
+             */
+            size_bytes: number;
+            /**
+             * State
+             * @description `working`: the text of a recording is being made; `failed`: see `error`
+             * @example ready
+             * @enum {string}
+             */
+            state: "working" | "ready" | "failed";
+            /**
+             * Tokens
+             * @description estimated tokens of its text that a model is sent; null without text
+             * @example 512
+             */
+            tokens: number | null;
+            /**
+             * Total Tokens
+             * @description estimated tokens of all of its text; null without text
+             * @example 512
+             */
+            total_tokens: number | null;
+            /**
+             * Width
+             * @description width of a picture (pixels); null for other kinds
+             */
+            width: number | null;
+        };
+        /**
          * Audio
          * @description One chunk of audio. A binary frame after `start` is the same, without JSON and base64.
          */
@@ -1912,6 +2166,21 @@ export interface components {
          */
         ChatStreamIn: {
             /**
+             * Attachments
+             * @description ids of its files, in order, from `POST /api/attachments`; at most `attachments.files`
+             * @default []
+             * @example [
+             *       "0197a3b2-5c1d-7e8f-9a0b-1c2d3e4f5a6b"
+             *     ]
+             */
+            attachments: string[];
+            /**
+             * Attachments As Text
+             * @description true sends the names of pictures alone, to a model that sees none
+             * @default false
+             */
+            attachments_as_text: boolean;
+            /**
              * Client Message Id
              * @description id of this message, a UUID that the client makes: the same request again makes nothing new and gets the answer of the first one
              * @example 5e3c1a52-9c0f-4b8e-8f55-2f7a4f0c9d11
@@ -1931,7 +2200,7 @@ export interface components {
             max_tokens?: number | null;
             /**
              * Message
-             * @description text of the user's message; at most `chat.message_chars` characters
+             * @description text of the user's message; at most `chat.message_chars` characters, and not empty without files
              * @example Say hello
              */
             message: string;
@@ -3023,6 +3292,17 @@ export interface components {
          * @description Another version of a message, which is answered.
          */
         EditIn: {
+            /**
+             * Attachments
+             * @description ids of its files, also of those that the message has; absent or null: the same files
+             */
+            attachments?: string[] | null;
+            /**
+             * Attachments As Text
+             * @description true sends the names of pictures alone, to a model that sees none
+             * @default false
+             */
+            attachments_as_text: boolean;
             /**
              * Client Message Id
              * @description id of this message, a UUID that the client makes: the same request again makes nothing new and gets the answer of the first one
@@ -4307,6 +4587,11 @@ export interface components {
          */
         MessageOut: {
             /**
+             * Attachments
+             * @description files of this message, in order
+             */
+            attachments: components["schemas"]["AttachmentOut"][];
+            /**
              * Client Message Id
              * @description `client_message_id` of the request that made it; null if it had none
              */
@@ -4537,6 +4822,24 @@ export interface components {
             top_p?: number | null;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * ModelAbilitiesOut
+         * @description What a model can do besides text.
+         */
+        ModelAbilitiesOut: {
+            /**
+             * Id
+             * @description id of the model
+             * @example echo
+             */
+            id: string;
+            /**
+             * Images
+             * @description whether it sees pictures; null where nothing tells
+             * @example false
+             */
+            images: boolean | null;
         };
         /**
          * ModelList
@@ -7091,6 +7394,607 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    add_attachment_api_attachments_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description key that the client makes for this request, such as a UUID: for 24 hours the same file with the same key makes nothing new */
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /**
+                     * Format: binary
+                     * @description the file, with its name; at most `limits.attachment_bytes`
+                     */
+                    file: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The file, to be named in `attachments` of a message */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttachmentOut"];
+                };
+            };
+            /** @description A form that cannot be read, or a file that no message can have */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "unsupported_file",
+                     *         "message": "this is no file that a message can have; expected a picture (PNG, JPEG, WebP, GIF, HEIC), a text …",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask, or the key lacks the scope `chat` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this key lacks the scope 'chat'",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such attachment of yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "no attachment has this id; send the file with POST /api/attachments",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The key or id was sent with another request, or an answer is under way in this conversation */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "id_reused",
+                     *         "message": "this `Idempotency-Key` was sent with another request; send this one with another key",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The file is too large, or there are too many */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "message_too_big",
+                     *         "message": "a file has at most 26214400 bytes (limits.attachment_bytes)",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database cannot serve now; nothing is half written */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    get_attachment_api_attachments__attachment_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                attachment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttachmentOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask, or the key lacks the scope `chat` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this key lacks the scope 'chat'",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such attachment of yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "no attachment has this id; send the file with POST /api/attachments",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database cannot serve now; nothing is half written */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    delete_attachment_api_attachments__attachment_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                attachment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file is deleted */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttachmentDeletedOut"];
+                };
+            };
+            /** @description This Origin, Host or address may not ask, or the key lacks the scope `chat` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this key lacks the scope 'chat'",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such attachment of yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "no attachment has this id; send the file with POST /api/attachments",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database cannot serve now; nothing is half written */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    get_attachment_content_api_attachments__attachment_id__content_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                attachment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. Only pictures come with the disposition `inline` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The part that `Range` asks for */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description This Origin, Host or address may not ask, or the key lacks the scope `chat` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this key lacks the scope 'chat'",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such attachment of yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "no attachment has this id; send the file with POST /api/attachments",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description `Range` begins behind the end */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "http_error",
+                     *         "message": "the range is not satisfiable",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database cannot serve now; nothing is half written */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    get_attachment_text_api_attachments__attachment_id__text_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                attachment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The text as far as a model is sent it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description This Origin, Host or address may not ask, or the key lacks the scope `chat` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this key lacks the scope 'chat'",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such attachment of yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "no attachment has this id; send the file with POST /api/attachments",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database cannot serve now; nothing is half written */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    get_attachment_thumbnail_api_attachments__attachment_id__thumbnail_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                attachment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A picture of at most 480 pixels */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                    "image/png": string;
+                };
+            };
+            /** @description This Origin, Host or address may not ask, or the key lacks the scope `chat` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "forbidden",
+                     *         "message": "this key lacks the scope 'chat'",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such attachment of yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_found",
+                     *         "message": "no attachment has this id; send the file with POST /api/attachments",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The database cannot serve now; nothing is half written */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "storage_unavailable",
+                     *         "message": "the database cannot be written: the disk is full; nothing was kept; free some space, then try again",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Any other error, in the same shape */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     log_in_api_auth_login_post: {
         parameters: {
             query?: never;
@@ -12262,6 +13166,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": string[];
+                };
+            };
+            /** @description This Origin, Host or address is not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "code": "not_allowed",
+                     *         "message": "this web origin is not allowed; add it to allowed_origins",
+                     *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    list_abilities_api_models_abilities_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The models of `GET /api/models`, in the same order */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelAbilitiesOut"][];
                 };
             };
             /** @description This Origin, Host or address is not allowed */

@@ -1,0 +1,1 @@
+"""Attached files: what they are, and their text and pictures, read in a process of its own."""
