@@ -64,7 +64,8 @@ def read_text(file: Any, job: Job, send: Send) -> None:
     for name in names:
         file.seek(len(mark))
         try:
-            text = _decode(file, codecs.getincrementaldecoder(name)("strict"), job.text_bytes)
+            decoder = codecs.getincrementaldecoder(name)("strict")
+            text = _decode(file, decoder, job.text_bytes, allows_nul="16" in name or "32" in name)
         except UnicodeDecodeError:
             continue
         text.send(send, encoding=name)
@@ -72,10 +73,13 @@ def read_text(file: Any, job: Job, send: Send) -> None:
     raise ReadingRefused("the file is no text: it cannot be decoded")
 
 
-def _decode(file: Any, decoder: codecs.IncrementalDecoder, most_bytes: int) -> TextBuffer:
+def _decode(
+    file: Any, decoder: codecs.IncrementalDecoder, most_bytes: int, *, allows_nul: bool
+) -> TextBuffer:
+    """`allows_nul`: bytes of zero are parts of characters."""
     text, carry = TextBuffer(most_bytes), ""
     while data := file.read(_PIECE_BYTES):
-        if b"\x00" in data and not isinstance(decoder, _WIDE):
+        if b"\x00" in data and not allows_nul:
             raise ReadingRefused("the file is no text: it holds bytes that no text has")
         piece = carry + decoder.decode(data)
         carry = piece[-1:] if piece.endswith("\r") else ""
@@ -84,10 +88,8 @@ def _decode(file: Any, decoder: codecs.IncrementalDecoder, most_bytes: int) -> T
     return text
 
 
-codecs.lookup("cp1252")  # while files can still be opened
-_WIDE = tuple(
-    codecs.getincrementaldecoder(name) for name in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
-)
+for _name in ("cp1252", *(name for _, name in _MARKS)):
+    codecs.lookup(_name)  # loaded while files can still be opened
 
 
 # -- DOCX

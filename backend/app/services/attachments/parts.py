@@ -107,8 +107,10 @@ def add_files(text: str, parts: FileParts | None) -> "str | list[dict[str, objec
     whole = "\n\n".join(piece for piece in (parts.text, text) if piece.strip())
     if not parts.pictures:
         return whole
-    pictures = [{"type": "image_url", "image_url": {"url": url}} for url in parts.pictures]
-    return [*([{"type": "text", "text": whole}] if whole else []), *pictures]
+    content: list[dict[str, object]] = [{"type": "text", "text": whole}] if whole else []
+    for url in parts.pictures:
+        content.append({"type": "image_url", "image_url": {"url": url}})
+    return content
 
 
 NO_FILES: Mapping[UUID, FileParts] = {}
