@@ -108,8 +108,7 @@ def add_files(text: str, parts: FileParts | None) -> "str | list[dict[str, objec
     if not parts.pictures:
         return whole
     content: list[dict[str, object]] = [{"type": "text", "text": whole}] if whole else []
-    for url in parts.pictures:
-        content.append({"type": "image_url", "image_url": {"url": url}})
+    content.extend({"type": "image_url", "image_url": {"url": url}} for url in parts.pictures)
     return content
 
 
