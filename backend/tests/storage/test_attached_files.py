@@ -1,6 +1,7 @@
 """Contents of attached files on disk: private, by hash, in backups, and deleted."""
 
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -19,9 +20,9 @@ ANA, BOB = new_id(), new_id()
 HASH, OTHER = "a" * 64, "b" * 64
 
 
-def keep(files: AttachedFiles, user: object = ANA, sha256: str = HASH, **more: bytes) -> None:
+def keep(files: AttachedFiles, user: UUID = ANA, sha256: str = HASH, **more: bytes) -> None:
     draft = files.write_draft({CONTENT: b"content", **more})
-    files.publish(draft, user, sha256)  # type: ignore[arg-type]  # a UUID, whose type the default hides
+    files.publish(draft, user, sha256)
     files.discard(draft)
 
 
@@ -75,7 +76,8 @@ def test_drafts_that_were_left_are_removed(tmp_path: Path) -> None:
 def test_a_backup_is_put_back_and_what_is_there_stays(tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     files = AttachedFiles(one)
-    keep(files, text=b"text", **{name_view(1): b"view"})
+    keep(files, text=b"text")
+    files.add(ANA, HASH, name_view(1), b"view")
     keep(files, BOB)
     (one / "attachments" / str(ANA) / HASH / "foreign").write_bytes(b"no file of ours")
     backup = tmp_path / "x.attachments"
