@@ -61,7 +61,7 @@ def _read_pages(document: Any, pages: int, most_bytes: int) -> tuple[TextBuffer,
     for number in range(pages):
         page = document[number]
         words = page.get_textpage()
-        piece = words.get_text_bounded().replace("\r\n", "\n").strip()
+        piece = words.get_text_range().replace("\r\n", "\n").strip()
         words.close()
         page.close()
         if piece:

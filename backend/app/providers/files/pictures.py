@@ -11,7 +11,7 @@ MOST_PIXELS = {
     "JPEG": 200_000_000,
     "PNG": 25_000_000,
     "GIF": 25_000_000,
-    "WEBP": 17_000_000,
+    "WEBP": 12_600_000,
     "HEIF": 25_000_000,
 }
 """The largest picture of each format; decoders take several bytes a pixel."""

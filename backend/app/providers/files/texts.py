@@ -88,7 +88,7 @@ def _decode(
     return text
 
 
-for _name in ("cp1252", *(name for _, name in _MARKS)):
+for _name in ("cp1252", "cp437", "ascii", "latin-1", *(name for _, name in _MARKS)):
     codecs.lookup(_name)  # loaded while files can still be opened
 
 
@@ -105,6 +105,10 @@ def read_docx(file: Any, job: Job, send: Send) -> None:
                 raise ReadingRefused(
                     "the file is a ZIP archive, and no Word document (DOCX); unpack it and send what is inside"
                 )
+            if archive.NameToInfo[_DOCUMENT].file_size > UNPACKED_BYTES:  # no more than that is unpacked
+                raise ReadingRefused(
+                    f"the document unpacks to more than {UNPACKED_BYTES >> 20} MB; send it in parts"
+                )
             reader = DocxReader(TextBuffer(job.text_bytes))
             with archive.open(_DOCUMENT) as part:
                 _parse(part, reader)
@@ -120,13 +124,7 @@ def _parse(part: Any, reader: "DocxReader") -> None:
     parser.EndElementHandler = reader.end
     parser.CharacterDataHandler = reader.write
     parser.StartDoctypeDeclHandler = _refuse_doctype
-    read = 0
     while data := part.read(_PIECE_BYTES):
-        read += len(data)
-        if read > UNPACKED_BYTES:
-            raise ReadingRefused(
-                f"the document unpacks to more than {UNPACKED_BYTES >> 20} MB; send it in parts"
-            )
         parser.Parse(data, False)
     parser.Parse(b"", True)
 
