@@ -105,9 +105,9 @@ def make_pdf(*contents: bytes, packed: bool = False, pages: int | None = None) -
     pages = len(contents) if pages is None else pages
     objects = [b"<</Type/Catalog/Pages 2 0 R>>", b"", b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"]
     first_content = len(objects) + 1
-    for content in contents:
+    for stream in contents:
         how = b"/Filter/FlateDecode" if packed else b""
-        objects.append(b"<</Length %d%s>>stream\n%s\nendstream" % (len(content), how, content))
+        objects.append(b"<</Length %d%s>>stream\n%s\nendstream" % (len(stream), how, stream))
     kids = []
     for number in range(pages):
         content = first_content + min(number, len(contents) - 1)
