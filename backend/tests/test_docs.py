@@ -456,7 +456,7 @@ FREE_FIELDS = {
     ("transcriptions", "known_speaker_names"),
     ("transcriptions", "known_speaker_references"),
     *(("export", name) for name in ("version", "exported_at", "conversation", "conversations", "messages")),
-    *(("export", name) for name in ("tool_data", "created_at", "updated_at")),
+    *(("export", name) for name in ("tool_data", "attachments", "created_at", "updated_at")),
 }
 """Fields outside the schemas: accepted without effect, or part of a file."""
 

@@ -17,6 +17,10 @@ ONE, SEVERAL = "prompter.conversation", "prompter.conversations"
 _LEFT_OUT = frozenset({"user_id", "message_count", "ordered_at"})
 _CONVERSATION_FIELDS = tuple(field.name for field in fields(Conversation) if field.name not in _LEFT_OUT)
 _MESSAGE_FIELDS = tuple(field.name for field in fields(Message) if field.name != "conversation_id")
+_ATTACHMENT_FIELDS = (
+    *("id", "name", "kind", "media_type", "size_bytes", "sha256", "width", "height", "pages"),
+    *("tokens", "total_tokens", "cut", "created_at"),
+)
 
 
 async def write_conversation(
@@ -69,4 +73,8 @@ async def _write_body(
 
 
 def _values(message: Message) -> dict[str, Any]:
-    return {name: getattr(message, name) for name in _MESSAGE_FIELDS}
+    values = {name: getattr(message, name) for name in _MESSAGE_FIELDS}
+    values["attachments"] = [
+        {name: getattr(file, name) for name in _ATTACHMENT_FIELDS} for file in message.attachments
+    ]
+    return values

@@ -1,7 +1,6 @@
 """Attached files of users: kept, given to models, and deleted when nobody has them any more."""
 
 import tempfile
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,9 @@ from tests.support.attachments import make_picture
 
 
 @pytest.fixture
-async def attached(database: Database, storage_settings: Settings) -> AsyncIterator[Attachments]:
+async def attached(database: Database, storage_settings: Settings) -> Attachments:
     """The service, which deletes nothing by itself."""
-    yield make_service(database, storage_settings)
+    return make_service(database, storage_settings)
 
 
 def make_service(database: Database, settings: Settings, **fields: Any) -> Attachments:
