@@ -4,7 +4,9 @@ Each maker says in which public source its fields and their forms were read. The
 """
 
 import io
+import itertools
 import json
+import random
 import zipfile
 from typing import Any
 
@@ -362,3 +364,55 @@ def make_chatbot_ui() -> dict[str, Any]:
         "folders": [],
         "prompts": [],
     }
+
+
+# -- large files
+
+_WORDS = [
+    "the",
+    "bridge",
+    "was",
+    "closed",
+    "when",
+    "we",
+    "came",
+    "and",
+    "nobody",
+    "knew",
+    "why",
+    "so",
+    "we",
+    "went",
+    "on",
+    "along",
+    "the",
+    "river",
+]
+
+
+def make_large_chatgpt(chance: random.Random, size_bytes: int, *, messages: int) -> bytes:
+    """An export of ChatGPT of about this size, whose conversations have so many messages each."""
+    pieces: list[bytes] = []
+    written = 0
+    per_message = 1500 if messages < 1000 else max(size_bytes // messages - 450, 200)
+    while written < size_bytes:
+        nodes = [
+            make_chatgpt_node(
+                f"{chance.getrandbits(128):032x}",
+                None,
+                "assistant" if n % 2 else "user",
+                " ".join(chance.choices(_WORDS, k=max(per_message // 5, 1)))
+                + '\n\n"Said" she — *and* left.\n',
+                at=T0 + n,
+                end_turn=True if n % 2 else None,
+            )
+            for n in range(messages)
+        ]
+        for before, node in itertools.pairwise(nodes):
+            node["parent"] = before["id"]
+        id_ = f"{chance.getrandbits(128):032x}"
+        pieces.append(
+            dump(make_chatgpt(*nodes, id=id_, conversation_id=id_, title=f"Conversation {len(pieces)}"))
+        )
+        written += len(pieces[-1])
+    return b"[" + b",".join(pieces) + b"]"

@@ -97,7 +97,8 @@ class DraftFile:
         record = orjson.dumps(
             {
                 "role": message.role,
-                "content": replace_unstorable(message.content[:limit]),
+                "content": (content := replace_unstorable(message.content[:limit])),
+                "folded": " ".join(split_words(content)),  # here, where no transaction waits
                 "reasoning": replace_unstorable(message.reasoning[:limit]),
                 "model": message.model and replace_unstorable(message.model),
                 "is_complete": message.is_complete,
@@ -157,7 +158,7 @@ def make_message(
         reasoning=reasoning or None,
         model=next((record["model"] for record in reversed(records) if record["model"]), None),
         created_at=planned.created_at,
-        folded=" ".join(split_words(content)),
+        folded=" ".join(record["folded"] for record in records if record["folded"]),
         **fields,
     )
 

@@ -36,7 +36,7 @@ def find_list(buffer: Buffer) -> Span | None:
         inner = index.get(name)
         if inner is not None and inner.kind == "[":
             first = next((item for item in inner.items()), None)
-            if first is not None and _is_conversation(first):
+            if _is_conversation(first) if first else "format" in index:
                 return inner
     return root if open_webui.is_bare_chat(index) else None
 

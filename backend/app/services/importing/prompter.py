@@ -27,7 +27,10 @@ _OPTIONS = ("temperature", "top_p", "max_tokens")
 
 
 def is_conversation(index: dict[str, Span]) -> bool:
-    return "conversation" in index and "messages" in index and read_field(index, "format") == FORMAT
+    """Whether this is the export of one conversation, or one of the list in an export of several."""
+    if not {"conversation", "messages"} <= index.keys() or index["conversation"].kind != "{":
+        return False
+    return "format" not in index or read_field(index, "format") == FORMAT
 
 
 def read_conversation(index: dict[str, Span], fallback_key: str) -> SourceConversation:
