@@ -3,6 +3,7 @@ import { KeysSection } from "@/features/accounts/keys-section";
 import { useMe } from "@/features/accounts/use-me";
 import { ConnectionsSection } from "@/features/connections/connections-section";
 import { MicrophoneTest } from "@/features/dictation/components/microphone-test";
+import { ImportSection } from "@/features/importing/import-section";
 import { SettingsPage } from "@/features/settings/settings-page";
 import { SharesSection } from "@/features/sharing/shares-section";
 
@@ -15,6 +16,7 @@ export function SettingsRoute() {
       microphone={<MicrophoneTest />}
       connections={<ConnectionsSection canShare={canShare} />}
       shares={me.data === undefined ? null : <SharesSection isOff={me.data.sharing === "off"} />}
+      importing={<ImportSection />}
       account={account}
     />
   );

@@ -19,11 +19,19 @@ interface SettingsPageProps {
   connections?: ReactNode;
   /** The user's shared links. */
   shares?: ReactNode;
+  /** Conversations of other products. */
+  importing?: ReactNode;
   /** The account's API keys; null on a server without accounts. */
   account: ReactNode;
 }
 
-export function SettingsPage({ microphone, connections = null, shares = null, account }: SettingsPageProps) {
+export function SettingsPage({
+  microphone,
+  connections = null,
+  shares = null,
+  importing = null,
+  account,
+}: SettingsPageProps) {
   const { t } = useTranslation();
   return (
     <section aria-label={t("settings.title")} className="flex min-h-0 flex-1 flex-col">
@@ -39,6 +47,7 @@ export function SettingsPage({ microphone, connections = null, shares = null, ac
           <AppearanceSection />
           {shares !== null && <Section title={t("share.links")}>{shares}</Section>}
           <ExportSection />
+          {importing}
           {account !== null && <Section title={t("settings.account")}>{account}</Section>}
           <MoreSection />
         </div>

@@ -7,6 +7,8 @@ export interface RequestOptions {
   method?: "GET" | "POST" | "PATCH" | "DELETE";
   /** Sent as JSON. */
   body?: unknown;
+  /** Sent as a form, in place of a body. */
+  form?: FormData;
   headers?: Record<string, string>;
   signal?: AbortSignal;
   /** It makes something: one thing, however often it arrives, also when the user tries again. */
@@ -73,6 +75,7 @@ export class ApiClient {
         method: options.method ?? "GET",
         headers,
         ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+        ...(options.form === undefined ? {} : { body: options.form }),
         ...(options.signal ? { signal: options.signal } : {}),
       });
     } catch (error) {

@@ -30,6 +30,7 @@ export const keys = {
   languageModels: ["providers", "llm"],
   connections: ["connections"],
   shares: ["shares"],
+  imports: ["imports"],
   checkpoints: ["checkpoints"],
   dictations: ["dictations"],
   dictation: (id: string) => ["dictations", id],

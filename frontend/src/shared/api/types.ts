@@ -31,4 +31,6 @@ export type ShareRequest = Schemas["ShareIn"];
 export type ConnectionTrial = Schemas["ConnectionTrialOut"];
 export type Me = Schemas["MeOut"];
 export type LogIn = Schemas["LogInOut"];
+export type Import = Schemas["ImportOut"];
+export type ImportReport = Schemas["ImportReportOut"];
 export type SearchHit = Schemas["HitOut"];
