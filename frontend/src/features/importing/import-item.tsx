@@ -34,12 +34,12 @@ export function ImportItem({ item }: { item: Import }) {
         </div>
         <button
           type="button"
-          className="button-quiet min-h-11"
+          className="button-quiet min-h-11 min-w-11 shrink-0"
           disabled={remove.isPending}
           onClick={() => remove.mutate(item.id)}
         >
           {busy ? <X size={16} aria-hidden /> : <Trash2 size={16} aria-hidden />}
-          <span>{t(busy ? "importing.cancel" : "importing.forget")}</span>
+          <span className="sr-only sm:not-sr-only">{t(busy ? "importing.cancel" : "importing.forget")}</span>
         </button>
       </div>
       {busy && <Progress item={item} />}
@@ -99,7 +99,7 @@ function Report({ report }: { report: ImportReport }) {
       {report.left.length > 0 && (
         <details>
           <summary className="w-fit cursor-pointer py-1 touch:py-3">{t("importing.whatIsMissing")}</summary>
-          <ul className="ml-4 mt-1 list-disc text-muted">
+          <ul className="mt-1 list-disc pl-5 text-muted">
             {report.left.map(({ reason, count }) => (
               <li key={reason}>{wordReason(t, reason, count)}</li>
             ))}
@@ -117,7 +117,7 @@ function Details({ report }: { report: ImportReport }) {
   return (
     <>
       <p className="mt-2">{t("importing.inConversations")}</p>
-      <ul className="ml-4 mt-1 max-h-60 list-disc overflow-y-auto text-muted" tabIndex={0}>
+      <ul className="mt-1 max-h-60 list-disc overflow-y-auto pl-5 text-muted" tabIndex={0}>
         {report.details.map((each, place) => (
           <li key={place} className="break-words">
             <span className="text-ink">{each.title || t("importing.untitled")}</span>
