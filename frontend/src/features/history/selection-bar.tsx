@@ -28,7 +28,7 @@ export function SelectionBar({ selected, onChange, onEnd }: SelectionBarProps) {
   return (
     <section aria-label={t("exports.select")} className="space-y-2 border-b border-line px-3 pb-3">
       <div className="flex items-center gap-1">
-        <p className="min-w-0 flex-1 px-1 text-sm font-medium tabular-nums">{text}</p>
+        <p className="min-w-0 flex-1 whitespace-nowrap px-1 text-sm font-medium tabular-nums">{text}</p>
         <button
           type="button"
           className="button-quiet text-accent"

@@ -17,7 +17,7 @@ export function ExportForm({ what, isDisabled = false }: Props) {
   const run = useExport();
   return (
     <div className="flex flex-wrap items-center gap-2">
-      <div className="min-w-0 flex-1 basis-40">
+      <div className="min-w-0 flex-1 basis-28">
         <Select
           aria-label={t("exports.format")}
           value={format}
