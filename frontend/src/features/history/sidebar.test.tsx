@@ -250,3 +250,32 @@ test("who logs out before a deletion is carried out has deleted all the same; th
   await waitFor(() => expect(heard).toEqual(["b"]));
   otherPage.close();
 });
+
+test("some are selected, exported together, and the list is as before", async () => {
+  const user = userEvent.setup();
+  server.on("GET /api/export", () =>
+    json({}, 200, { "Content-Disposition": 'attachment; filename="x.zip"' }),
+  );
+  URL.createObjectURL = () => "blob:x";
+  vi.spyOn(HTMLAnchorElement.prototype, "click").mockReturnValue();
+  show();
+  await screen.findByRole("link", { name: "First" });
+  const begin = screen.getByRole("button", { name: "Select conversations" });
+  await user.click(begin);
+  const bar = await screen.findByRole("region", { name: "Select conversations" });
+  expect(screen.queryByRole("link", { name: "First" })).toBeNull();
+  expect(await within(bar).findByRole("button", { name: "Export" })).toBeDisabled();
+  await user.click(screen.getByRole("checkbox", { name: "Second" }));
+  expect(screen.getByRole("checkbox", { name: "Second" })).toBeChecked();
+  expect(within(bar).getByText("1 selected")).toBeVisible();
+  await user.selectOptions(within(bar).getByRole("combobox"), "html");
+  await user.click(within(bar).getByRole("button", { name: "Export" }));
+  await waitFor(() => expect(server.routes.at(-1)).toMatch(/^GET \/api\/export\?.*format=html.*ids=b$/));
+  await user.click(within(bar).getByRole("button", { name: "Select all listed" }));
+  expect(within(bar).getByText("2 selected")).toBeVisible();
+  await user.click(within(bar).getByRole("button", { name: "Select none" }));
+  expect(within(bar).getByText("0 selected")).toBeVisible();
+  await user.keyboard("{Escape}");
+  expect(await screen.findByRole("link", { name: "First" })).toBeVisible();
+  expect(begin).toHaveFocus();
+});
