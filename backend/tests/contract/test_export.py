@@ -4,10 +4,12 @@ import base64
 import hashlib
 import io
 import json
+import os
 import re
 import zipfile
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import unquote
 
@@ -154,6 +156,11 @@ def test_times_are_told_in_a_named_zone_also_where_an_hour_comes_twice() -> None
             assert "`timezone` has to be an IANA name" in refused.json()["error"]["message"]
 
 
+def measure_memory() -> int:
+    """Memory of this process, in which the server runs too (bytes)."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 @pytest.mark.once
 def test_ten_thousand_messages() -> None:
     texts = [f"message {n} ```" for n in range(10_000)]
@@ -164,6 +171,13 @@ def test_ten_thousand_messages() -> None:
         assert [message["content"] for message in data["messages"]] == texts
         assert all(one["id"] == two["parent_id"] for one, two in pairwise(data["messages"]))
         assert re.findall(r"^message \d+ ```$", exported(talk, id_), re.M) == texts
+        for form in ("markdown", "json", "html", "zip"):
+            before, peak = measure_memory(), 0
+            path = f"/api/conversations/{id_}/export?format={form}"
+            with talk.http.stream("GET", path, timeout=120) as answer:
+                for _ in answer.iter_bytes():
+                    peak = max(peak, measure_memory())
+            assert peak - before < 30_000_000, form
 
 
 # -- HTML

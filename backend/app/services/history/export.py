@@ -23,8 +23,8 @@ from app.storage.messages import Message
 
 TextFormat = Literal["markdown", "json", "html"]
 ExportFormat = Literal[TextFormat, "pdf", "zip"]
-PAGE_SIZE = 100
-"""Messages in memory at a time."""
+PAGE_SIZE = 25
+"""Messages in memory at a time, each of which may have a million characters."""
 ENDINGS: dict[ExportFormat, str] = {
     "markdown": "md",
     "json": "json",
