@@ -166,7 +166,7 @@ def _make_resources(
     recovery = Recovery(settings, spool, transcriptions, database, writer, store)
     redo = RedoService(settings, database, audio, stt, transcriptions, writer.wait_until_stored)
     sessions = SessionManager(settings, stt, store, spool, recovery, observer)
-    attached = Attachments(settings, database)
+    attached = Attachments(settings, database, transcriptions)
     answers = Answers(settings, database, catalog, observer, lambda: sessions.dictating > 0, attached)
     sessions.watch_starts(answers.titles.give_way)
     sockets = SocketLimiter(settings.limits.sockets)

@@ -87,7 +87,8 @@ def backup(
     """Copy the SQLite database to a file, also while a server uses it.
 
     `prompter db restore` puts it back, on this machine or on another one. The API keys of models that users have
-    connected are encrypted in it, and need the key file of the data folder; without it they are entered again.
+    connected are encrypted in it, and need the key file of the data folder; without it they are entered again. The
+    files of messages are written to FILE.attachments.
     """
     from app.core.errors import StorageUnavailable
     from app.storage.backup import back_up, note_backup
@@ -104,6 +105,7 @@ def backup(
         if audio:
             _name_audio(file).unlink()
         raise CommandError(error.message) from error
+    files = _back_up_files(settings, file)
     note_backup(settings.data_dir)
     result_console().print(f"{file} has all of it ({size / 1e6:.1f} MB)", markup=False)
     note_console().print(
@@ -111,8 +113,9 @@ def backup(
     )
     if with_keys:
         note_console().print(_back_up_keys(settings, file), markup=False)
-    if audio:
-        note_console().print(audio, markup=False)
+    for told in (audio, files):
+        if told:
+            note_console().print(told, markup=False)
 
 
 @app.command("restore")
@@ -143,7 +146,12 @@ def restore(
         "start the server; with accounts put jwt.key into the data folder before, or everybody logs in again",
         markup=False,
     )
-    for told in (*_restore_keys(settings, file), *_restore_audio(settings, file)):
+    restored = (
+        *_restore_keys(settings, file),
+        *_restore_audio(settings, file),
+        *_restore_files(settings, file),
+    )
+    for told in restored:
         note_console().print(told, markup=False)
 
 
@@ -185,6 +193,50 @@ def _restore_audio(settings: "Settings", file: Path) -> Iterator[str]:
     except OSError as error:
         raise CommandError(
             f"the database is restored, but not its audio: {error.strerror or error}"
+        ) from error
+
+
+def _name_files(file: Path) -> Path:
+    return file.with_name(f"{file.name}.attachments")
+
+
+def _back_up_files(settings: "Settings", file: Path) -> str:
+    """Copy the files of messages beside a backup that is written; what became of it, empty where there is none.
+
+    Raises:
+        CommandError: they could not be copied.
+    """
+    from app.storage.attached_files import back_up_files
+    from app.storage.data_folder import ATTACHMENTS_FOLDER
+
+    target = _name_files(file)
+    if not any((settings.data_dir / ATTACHMENTS_FOLDER).glob("*/*/*")):
+        return ""
+    try:
+        count = back_up_files(settings.data_dir, target)
+    except OSError as error:
+        raise CommandError(
+            f"{file} is written, but not the files of its messages: {target}: {error.strerror or error}"
+        ) from error
+    return f"{target} has the {count} files of its messages: keep the two together"
+
+
+def _restore_files(settings: "Settings", file: Path) -> Iterator[str]:
+    """Put the files of messages of a backup back whose database is restored; what became of it.
+
+    Raises:
+        CommandError: they could not be put back.
+    """
+    from app.storage.attached_files import restore_files
+
+    source = _name_files(file)
+    if not source.is_file():
+        return
+    try:
+        yield f"{restore_files(source, settings.data_dir)} files of messages are back from {source}"
+    except OSError as error:
+        raise CommandError(
+            f"the database is restored, but not the files of its messages: {error.strerror or error}"
         ) from error
 
 

@@ -116,18 +116,20 @@ def delete_user(
 
 
 def _delete_audio(user_id: "UUID") -> None:
-    """Delete the audio of a user who is deleted, also where no server runs.
+    """Delete the audio and the attached files of a user who is deleted, also where no server runs.
 
     Raises:
         CommandError: it cannot be deleted.
     """
+    from app.storage.attached_files import remove_user_files
     from app.storage.kept_audio import remove_user_audio
 
     try:
         remove_user_audio(read_settings().data_dir, user_id)
+        remove_user_files(read_settings().data_dir, user_id)
     except OSError as error:
         raise CommandError(
-            f"the user is deleted, but audio in the data folder is not: {error.strerror or error}"
+            f"the user is deleted, but audio or files in the data folder are not: {error.strerror or error}"
         ) from error
 
 

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from app.core.config import AttachmentSettings, LimitSettings, Settings
+from tests.conftest import SAMPLES
 from tests.fakes.llm_providers import FakeChat
 from tests.support.attachments import attach, list_contents, make_picture, wait_for
 from tests.support.conversations import ChatClient, read_error, run_chat_server
@@ -212,3 +213,29 @@ def test_a_message_that_is_sent_twice_is_stored_once_with_its_files(chat: Chat) 
     assert talk.say(id_, "When?", **asked) == talk.say(id_, "When?", **asked)
     changed = {**asked, "attachments": [other["id"]], "conversation_id": id_, "message": "When?"}
     assert read_error(talk.http.post("/api/chat/stream", json=changed)) == (409, "id_reused")
+
+
+def test_what_is_said_in_a_recording_is_its_text(chat: Chat) -> None:
+    talk, served, model = chat
+    sent = attach(talk, (SAMPLES / "en_send_email_8k.wav").read_bytes(), "memo.txt")
+    assert (sent["kind"], sent["state"], sent["tokens"]) == ("audio", "working", None)
+    wait_for(lambda: talk.http.get(f"/api/attachments/{sent['id']}").json()["state"] != "working")
+    ready = talk.http.get(f"/api/attachments/{sent['id']}").json()
+    assert (ready["state"], ready["error"]) == ("ready", None)
+    text = talk.http.get(f"/api/attachments/{sent['id']}/text").text
+    assert text.strip()
+    talk.say(talk.conversation(), "What do I say?", attachments=[sent["id"]])
+    assert text in asked_of(model)
+    assert len(list_contents(served)) == 1
+
+
+def test_a_recording_that_cannot_be_heard_says_why_and_is_not_sent(chat: Chat) -> None:
+    talk, served, _ = chat
+    sent = attach(talk, b"OggS\x00\x02" + bytes(range(200)), "broken.ogg")
+    wait_for(lambda: talk.http.get(f"/api/attachments/{sent['id']}").json()["state"] == "failed")
+    failed = talk.http.get(f"/api/attachments/{sent['id']}").json()
+    assert failed["error"]["code"] == "audio_not_readable"
+    asked = {"conversation_id": talk.conversation(), "message": "x", "attachments": [sent["id"]]}
+    assert read_error(talk.http.post("/api/chat/stream", json=asked)) == (409, "attachment_not_ready")
+    talk.http.delete(f"/api/attachments/{sent['id']}")
+    wait_for(lambda: list_contents(served) == [])

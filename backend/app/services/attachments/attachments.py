@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -14,7 +15,7 @@ import anyio
 import anyio.to_thread
 
 from app.core.config import Settings
-from app.core.errors import AttachmentsFull, NotFound, PrompterError, StorageUnavailable, UnsupportedFile
+from app.core.errors import AttachmentsFull, NotFound, ServerFull, StorageUnavailable, UnsupportedFile
 from app.core.idempotency import RequestKey
 from app.core.supervision import Supervisor
 from app.providers.files.reader import FileReader, ReadFile
@@ -28,6 +29,8 @@ from app.services.attachments.parts import (
     make_data_url,
     plan_files,
 )
+from app.services.attachments.recordings import RecordingTexts
+from app.services.transcription.job import TranscriptionService
 from app.storage import attachments, idempotency
 from app.storage.attached_files import CONTENT, TEXT, THUMBNAIL, AttachedFiles, name_view
 from app.storage.attachments import Attachment, NewAttachment
@@ -50,12 +53,20 @@ T = TypeVar("T")
 class Attachments:
     """Takes and keeps files. What belongs to another user is `NotFound`, in the words of what is missing."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, transcriptions: TranscriptionService | None = None
+    ) -> None:
+        """Without `transcriptions` recordings are refused."""
         self._settings = settings.attachments
         self._database = database
         self._files = AttachedFiles(settings.data_dir)
         self._reader = FileReader(self._settings.readers, self._settings.text_tokens * TOKEN_BYTES)
         self.tasks = Supervisor("attached files")
+        self._recordings = (
+            RecordingTexts(database, self, transcriptions, self._settings.text_tokens)
+            if transcriptions is not None
+            else None
+        )
         self._changed: set[UUID] = set()
         self._wake = anyio.Event()
 
@@ -64,6 +75,8 @@ class Attachments:
         """Delete what nobody has any more, until the block ends."""
         async with self.tasks.run():
             self.tasks.start_loop("deleted files", self._sweep_loop)
+            if self._recordings is not None:
+                self._recordings.start(self.tasks)
             yield
 
     # -- take
@@ -80,12 +93,18 @@ class Attachments:
             IdReused, NotFound, StorageUnavailable
         """
         kind = await anyio.to_thread.run_sync(sniff_file, file, name)
-        if kind is None:
+        is_recording = kind is not None and kind.kind in ("audio", "video")
+        if kind is None or (is_recording and self._recordings is None):
             raise UnsupportedFile(f"this is no file that a message can have; expected {KNOWN}", param="file")
-        read = await self._reader.read(file, kind)
+        read = ReadFile(media_type=kind.media_type) if is_recording else await self._reader.read(file, kind)
         parts = await anyio.to_thread.run_sync(_make_parts, file, read)
         new = _describe(kind, read, parts, make_name(name, read.media_type))
-        return await self._store(user_id, new, parts, key)
+        if is_recording:
+            new = replace(new, state="working", run_id=self._database.run_id)
+        made = await self._store(user_id, new, parts, key)
+        if made.state == "working" and self._recordings is not None:
+            self._recordings.begin(made)
+        return made
 
     async def _store(
         self, user_id: UUID, new: NewAttachment, parts: dict[str, bytes], key: RequestKey | None
@@ -98,6 +117,8 @@ class Attachments:
                 await attachments.lock_owner(session, user_id)
                 if new.sha256 not in await attachments.list_contents(session, user_id):
                     self._refuse_full(await attachments.sum_bytes(session, user_id) + new.size_bytes)
+                if new.state == "working":
+                    self._refuse_queue(await attachments.count_working(session, user_id))
                 created = await attachments.create(session, user_id, new)
                 await idempotency.note_made(session, user_id, key, created.id)
                 # Under the lock: nobody finds the content without its row and deletes it.
@@ -111,6 +132,24 @@ class Attachments:
             raise AttachmentsFull(
                 f"your files may take {self._settings.user_mb} MB (attachments.user_mb); delete some first"
             )
+
+    def _refuse_queue(self, waiting: int) -> None:
+        if waiting >= self._settings.transcriptions:
+            raise ServerFull(
+                f"{waiting} attached recordings of yours are being transcribed (attachments.transcriptions); try again "
+                "when one is ready",
+                retry_after_s=10,
+            )
+
+    # -- recordings
+
+    def locate_content(self, file: Attachment) -> Path:
+        """Where the content of a file is."""
+        return self._locate(file, CONTENT)
+
+    async def keep_text(self, file: Attachment, text: bytes) -> None:
+        """Keep the text of a recording beside its content. Raises StorageUnavailable."""
+        await self._do(self._files.add, file.user_id, file.sha256, TEXT, text)
 
     # -- give back
 
@@ -145,6 +184,8 @@ class Attachments:
         """Delete a file, also one that a message has. Raises NotFound."""
         async with self._database.write() as session:
             await attachments.remove(session, user_id, attachment_id)
+        if self._recordings is not None:
+            self._recordings.forget(attachment_id)
         self.note_change(user_id)
 
     # -- for models
@@ -282,13 +323,3 @@ def _describe(kind: FileType, read: ReadFile, parts: dict[str, bytes], name: str
 def _read_beginning(path: Path, size_bytes: int) -> str:
     with path.open("rb") as file:
         return file.read(size_bytes).decode("utf-8", "ignore")
-
-
-def describe_failure(error: PrompterError) -> dict[str, object]:
-    """An error as it is stored with a file."""
-    note = error.note
-    return {
-        "code": error.code,
-        "message": error.message,
-        "note": {"code": note.code, "params": dict(note.params)},
-    }
