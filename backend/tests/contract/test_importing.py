@@ -1,17 +1,30 @@
 """Imports over HTTP on both databases: what comes, comes once and whole, and what is left out is told."""
 
+import random
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import anyio
 import httpx2
 import pytest
+from sqlalchemy import delete, update
 
 from app.core.config import Settings
 from app.services.importing import imports, reading
+from app.storage import answers
+from app.storage.common import utc_now
+from app.storage.database import Database
+from app.storage.tables import RunRow, UserRow
 from tests.support import exports
-from tests.support.conversations import ChatClient, read_error, run_chat_server
+from tests.support.accounts import ACCOUNTS, Team, make_bearer
+from tests.support.command import run_server_process
+from tests.support.conversations import ChatClient, make_client, read_error, run_chat_server
+from tests.support.database import make_settings
 from tests.support.exports import T0, dump, make_chatgpt, make_chatgpt_node, make_zip
 from tests.support.server import RunningServer
 
@@ -259,3 +272,84 @@ def test_the_end_of_the_server_interrupts_it(
         assert (found["state"], found["error"]["note"]["code"]) == ("interrupted", "import_interrupted")
         assert [each["title"] for each in list_conversations(talk)] == ["Rolling back"]
         assert numbers(bring(talk, make_zip(ALL))) == {"created": 4, "unchanged": 1, "messages": 12}
+
+
+@pytest.mark.parametrize("form", ["json", "zip"])
+def test_an_export_of_everything_comes_back(form: str) -> None:
+    """As one file of JSON, and as an archive with files for reading beside it."""
+    with run_chat_server() as (talk, _):
+        for title in ("One", "Two"):
+            talk.say(talk.conversation(title=title), f"say {title}")
+        exported = talk.http.get(f"/api/export?format={form}")
+        assert exported.status_code == 200, exported.text
+        assert numbers(bring(talk, exported.content)) == {"unchanged": 2}
+        for each in list_conversations(talk):
+            talk.http.delete(f"/api/conversations/{each['id']}")
+        assert numbers(bring(talk, exported.content)) == {"created": 2, "messages": 4}
+        assert {each["title"] for each in list_conversations(talk)} == {"One", "Two"}
+
+
+def test_imports_of_several_users_come_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a user who is deleted meanwhile ends theirs."""
+    reached, go_on = hold(monkeypatch)
+    with run_chat_server(accounts=ACCOUNTS) as (talk, served):
+        team = Team(served.resources.settings)
+        ana, bob = team.add("ana"), team.add("bob")
+        talk.http.headers.update(make_bearer(team.token(ana)))
+        assert send(talk, make_zip(ALL)).status_code == 202
+        assert reached.wait(WAIT_S)
+        with make_client(served, headers=make_bearer(team.token(bob))) as http:
+            other = ChatClient(http)
+            waiting = send(other, ALL["chatbot.json"]).json()
+            assert other.http.get(f"/api/import/{waiting['id']}").json()["state"] == "waiting"
+            team.do(lambda database: remove_user(database, ana.id))
+            go_on.set()
+            assert numbers(wait(other, waiting["id"])) == {"created": 1, "messages": 2}
+        assert not [line for line in served.log if "Traceback" in line]
+
+
+async def remove_user(database: Database, user_id: UUID) -> None:
+    async with database.write() as session:
+        await session.execute(delete(UserRow).where(UserRow.id == user_id))
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_a_killed_server_leaves_whole_conversations(
+    tmp_path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
+    """`kill -9` amid an import: it says `interrupted`, nothing is half there, and no file is left."""
+    env = {}
+    if kind == "postgresql":
+        template = request.getfixturevalue("postgres_template")
+        env["PROMPTER_STORAGE__URL"] = request.getfixturevalue("postgres_server").create(template)
+    content = exports.make_large_chatgpt(random.Random(3), 4 << 20, messages=40)
+    async with run_server_process(tmp_path, **env) as server, server.client() as http:
+        made = (await http.post("/api/import", files={"file": ("a.json", content)})).json()
+        with anyio.fail_after(WAIT_S):
+            while (found := (await http.get(f"/api/import/{made['id']}")).json())["done"] < 3:
+                assert found["state"] in ("waiting", "working")
+        server.kill()
+    assert {path.name for path in (tmp_path / "data").iterdir()} & {"imports", "tmp"} == set()
+    if env:
+        await notice_the_death(env["PROMPTER_STORAGE__URL"], tmp_path)
+    async with run_server_process(tmp_path, **env) as server, server.client() as http:
+        found = (await http.get(f"/api/import/{made['id']}")).json()
+        assert (found["state"], found["error"]["note"]["code"]) == ("interrupted", "import_interrupted")
+        listed = (await http.get("/api/conversations?limit=200")).json()
+        assert len(listed) >= 3
+        assert {each["message_count"] for each in listed} == {40}
+        again = (await http.post("/api/import", files={"file": ("a.json", content)})).json()
+        with anyio.fail_after(WAIT_S):
+            while again["state"] in ("waiting", "working"):
+                again = (await http.get(f"/api/import/{again['id']}")).json()
+        assert again["report"]["unchanged"] == len(listed)
+        assert again["report"]["created"] == again["total"] - len(listed)
+
+
+async def notice_the_death(url: str, folder: Path) -> None:
+    """What another server on PostgreSQL does once a lease is over, here at once."""
+    database = Database(make_settings(folder, url))
+    async with database.write() as session:
+        await session.execute(update(RunRow).values(heartbeat_at=utc_now() - timedelta(hours=1)))
+        await answers.interrupt_dead(session, database.run_id)
+    await database.aclose()

@@ -1,6 +1,8 @@
 """Whole files: what is refused, what is left out, and any damage."""
 
 import random
+import tempfile
+import tracemalloc
 from collections.abc import Callable
 
 import pytest
@@ -9,11 +11,11 @@ from hypothesis import strategies as st
 
 from app.services.importing.archive import DamagedArchive, NotText
 from app.services.importing.json_spans import DamagedJson
-from app.services.importing.reading import LeftOut, NotRecognised
+from app.services.importing.reading import Drafted, LeftOut, NotRecognised, read_upload
 from app.services.importing.source import Left
 from tests.support import exports
 from tests.support.exports import dump, make_chatgpt, make_chatgpt_node, make_zip
-from tests.support.imported import REFUSALS, Found, check_order, read_all
+from tests.support.imported import LIMITS, NOW, REFUSALS, Found, check_order, read_all
 
 MAKERS: dict[str, Callable[[], bytes]] = {
     "chatgpt": lambda: dump([exports.make_chatgpt_turns()]),
@@ -108,3 +110,21 @@ def test_undamaged_files_are_read(kind: str) -> None:
     for each in found:
         assert isinstance(each, Found)
         check_order(each.messages)
+
+
+def test_a_long_conversation_is_never_whole_in_memory() -> None:
+    """Python's own memory, for one conversation of 12 MB: places and times, and a few messages at a time."""
+    content = exports.make_large_chatgpt(random.Random(1), 12 << 20, messages=6000)
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        size = len(content)
+        del content
+        tracemalloc.start()
+        steps = read_upload(file, LIMITS, NOW, lambda: None)
+        counts = [len(step.draft.messages) for step in steps if isinstance(step, Drafted)]
+        _, peak_bytes = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert set(counts) == {6000}
+    assert size > 12 << 20
+    assert peak_bytes < 8 << 20

@@ -48,7 +48,7 @@ export function ImportItem({ item }: { item: Import }) {
           <Notice text={wordError(t, item.error)} detail={item.error.message} />
         </div>
       )}
-      {item.report && <Report report={item.report} />}
+      {item.report && <Report report={item.report} isWhole={item.state === "done"} />}
     </li>
   );
 }
@@ -78,13 +78,13 @@ function Progress({ item }: { item: Import }) {
   );
 }
 
-function Report({ report }: { report: ImportReport }) {
+function Report({ report, isWhole }: { report: ImportReport; isWhole: boolean }) {
   const { t } = useTranslation();
   const came = report.created + report.extended + report.unchanged + report.left_out;
   return (
     <div className="space-y-2">
       <ul className="text-muted">
-        {came === 0 && <li>{t("importing.nothing")}</li>}
+        {came === 0 && isWhole && <li>{t("importing.nothing")}</li>}
         {report.created > 0 && (
           <li>
             {t("importing.created", { count: report.created })}
