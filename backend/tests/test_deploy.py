@@ -1,0 +1,440 @@
+"""The files of deploy/ say what the code does: settings, ports, paths, routes, commands, time limits, metric names."""
+
+import json
+import re
+import shlex
+import sys
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatch
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import uvicorn
+import yaml
+from typer.core import TyperGroup
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from app.cli.config_sources import list_settings
+from app.cli.doctor.network import PROXIES_VARIABLE
+from app.cli.main import app as cli
+from app.cli.serve import make_uvicorn_options
+from app.cli.uvicorn_server import compute_end_limit_s
+from app.core.config import ALIASES, LimitSettings, Settings
+from app.core.extras import read_extras
+from app.core.metrics import Observer
+from app.core.security import LOOPBACK_NAMES
+from app.main import create_app
+from app.weights.catalog import find_known
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
+FILES = ("Containerfile", "compose.yaml", "kubernetes.yaml", "prompter.service", "nginx.conf", "grafana.json")
+STOP_S = compute_end_limit_s(LimitSettings().stop_s)
+OF_DATABASE = {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD"}
+"""Read by the image of PostgreSQL."""
+PORT = 8000
+
+
+@cache
+def text_of(name: str) -> str:
+    return (DEPLOY / name).read_text(encoding="utf-8")
+
+
+@cache
+def read_yaml(name: str) -> list[Any]:
+    return list(yaml.safe_load_all(text_of(name)))
+
+
+@cache
+def known_names() -> frozenset[str]:
+    """Every name of the environment that the server or its libraries read."""
+    rows = list_settings(Settings(_env_file=None), {}, {})
+    return frozenset({*(row.name for row in rows), *ALIASES, PROXIES_VARIABLE})
+
+
+def test_every_file_is_checked_here() -> None:
+    assert {path.name for path in DEPLOY.iterdir() if not path.name.startswith(".")} - {"tls"} == set(FILES)
+
+
+# -- settings and commands
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_settings_that_a_file_names_exist(name: str) -> None:
+    named = set(re.findall(r"\bPROMPTER_[A-Z0-9_]+", text_of(name)))
+    assert named <= known_names(), f"deploy/{name} names {named - known_names()}"
+
+
+def test_settings_of_the_containers_exist() -> None:
+    """JWT_SECRET_KEY too, which has another prefix."""
+    services = read_yaml("compose.yaml")[0]["services"]
+    named = {key for service in services.values() for key in service.get("environment", {})}
+    config = next(each for each in read_yaml("kubernetes.yaml") if each["kind"] == "ConfigMap")
+    assert named | set(config["data"]) <= known_names() | OF_DATABASE
+
+
+def test_values_of_the_image_and_of_the_cluster_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = next(each for each in read_yaml("kubernetes.yaml") if each["kind"] == "ConfigMap")
+    for name, value in {**read_image_settings(), **config["data"]}.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings(_env_file=None)
+    assert (settings.host, settings.port) == ("0.0.0.0", PORT)
+    assert settings.accounts.mode == "accounts", "whoever reaches the container is another machine"
+    assert settings.allowed_hosts == ["prompter.example"]
+    assert {settings.data_dir, settings.models_dir} == {Path("/data"), Path("/models")}
+
+
+def read_image_settings() -> dict[str, str]:
+    return dict(
+        re.findall(r"\b(PROMPTER_[A-Z_]+)=([^\s\\]+)", text_of("Containerfile").rpartition("ENV ")[2])
+    )
+
+
+def list_commands() -> set[str]:
+    root = typer.main.get_command(cli)
+    assert isinstance(root, TyperGroup)
+    found = set()
+    for name, command in root.commands.items():
+        below = command.commands if isinstance(command, TyperGroup) else {}
+        found |= {f"{name} {each}" for each in below} or {name}
+    return found
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_commands_that_a_file_shows_exist(name: str) -> None:
+    text = text_of(name).replace('"prompter", "serve"', "prompter serve")
+    shown = re.findall(r"(?<![\w./-])(?:/opt/prompter/bin/)?prompter ([a-z]+(?: [a-z]+)?)\b", text)
+    lists = re.findall(r"\[prompter, ([a-z, ]+)\]", text)
+    known = list_commands()
+    for words in (*shown, *(each.replace(",", "") for each in lists)):
+        if words.split()[0] in {each.split()[0] for each in known}:
+            assert words in known or words.split()[0] in known, f"deploy/{name} shows `prompter {words}`"
+
+
+def test_trusted_proxies_are_those_that_uvicorn_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`prompter serve` leaves them to uvicorn, which takes networks as well as addresses."""
+    network = read_yaml("compose.yaml")[0]["x-team-settings"][PROXIES_VARIABLE]
+    monkeypatch.setenv(PROXIES_VARIABLE, network)
+    options = make_uvicorn_options(Settings(_env_file=None))
+    config = uvicorn.Config("app.main:app", **options)
+    assert (config.proxy_headers, config.forwarded_allow_ips) == (True, network)
+    trusted = ProxyHeadersMiddleware(create_app(Settings(_env_file=None)), network).trusted_hosts
+    assert "10.89.77.12" in trusted
+    assert "10.89.78.12" not in trusted
+    (subnet,) = read_yaml("compose.yaml")[0]["networks"]["inside"]["ipam"]["config"]
+    assert subnet["subnet"] == network
+
+
+# -- ports, routes, users and time limits
+
+
+def read_deployment() -> Any:
+    return next(each for each in read_yaml("kubernetes.yaml") if each["kind"] == "Deployment")
+
+
+def read_pod() -> Any:
+    return read_deployment()["spec"]["template"]["spec"]
+
+
+def read_container() -> Any:
+    (container,) = read_pod()["containers"]
+    return container
+
+
+def test_one_port_everywhere() -> None:
+    assert Settings(_env_file=None).port == PORT
+    assert f"EXPOSE {PORT}\n" in text_of("Containerfile")
+    assert f"C('127.0.0.1', {PORT}," in text_of("Containerfile")
+    assert read_yaml("compose.yaml")[0]["services"]["server"]["ports"] == [f"127.0.0.1:{PORT}:{PORT}"]
+    (port,) = read_container()["ports"]
+    assert port["containerPort"] == PORT
+    service = next(each for each in read_yaml("kubernetes.yaml") if each["kind"] == "Service")
+    assert [each["targetPort"] for each in service["spec"]["ports"]] == [port["name"]]
+    assert re.findall(r"server 127\.0\.0\.1:(\d+)", text_of("nginx.conf")) == [str(PORT)]
+    annotations = read_deployment()["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["prometheus.io/port"] == str(PORT)
+
+
+def test_routes_that_are_asked_exist() -> None:
+    routes = set(create_app(Settings(_env_file=None)).openapi()["paths"])
+    container = read_container()
+    asked = {container[f"{probe}Probe"]["httpGet"]["path"] for probe in ("startup", "liveness", "readiness")}
+    asked |= set(re.findall(r"'GET', '([^']+)'", text_of("Containerfile")))
+    asked |= set(re.findall(r"location = (\S+)", text_of("nginx.conf")))
+    asked.add(read_deployment()["spec"]["template"]["metadata"]["annotations"]["prometheus.io/path"])
+    assert asked == {"/health", "/health/ready", "/metrics"}
+    assert asked <= routes
+
+
+def test_probes_ask_by_a_name_that_the_server_answers_to() -> None:
+    container = read_container()
+    for probe in ("startup", "liveness", "readiness"):
+        (header,) = container[f"{probe}Probe"]["httpGet"]["httpHeaders"]
+        assert header["name"] == "Host"
+        assert header["value"] in LOOPBACK_NAMES
+
+
+def test_there_is_time_for_the_last_finals() -> None:
+    pod, container = read_pod(), read_container()
+    pause, seconds = container["lifecycle"]["preStop"]["exec"]["command"]
+    assert pause == "sleep"
+    assert pod["terminationGracePeriodSeconds"] >= STOP_S + int(seconds)
+    for name in ("server", "gateway"):
+        grace = read_yaml("compose.yaml")[0]["services"][name]["stop_grace_period"]
+        assert int(grace.removesuffix("s")) >= STOP_S
+    assert int(read_unit()["TimeoutStopSec"][0]) >= STOP_S
+
+
+def test_no_container_has_rights_that_it_does_not_need() -> None:
+    (user,) = re.findall(r"^USER (\d+):\d+$", text_of("Containerfile"), re.M)
+    pod, container = read_pod(), read_container()
+    assert pod["securityContext"]["runAsUser"] == pod["securityContext"]["fsGroup"] == int(user) != 0
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    for name in ("server", "gateway", "migrate"):
+        service = read_yaml("compose.yaml")[0]["services"][name]
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_what_is_written_is_on_a_volume() -> None:
+    """The root file system is read-only: data, models and temporary files are not on it."""
+    settings = read_image_settings()
+    written = {settings["PROMPTER_DATA_DIR"], settings["PROMPTER_MODELS_DIR"]}
+    for name in ("server", "gateway"):
+        service = read_yaml("compose.yaml")[0]["services"][name]
+        assert {each.partition(":")[2] for each in service["volumes"]} == written
+        assert service["tmpfs"] == ["/tmp"]
+    mounts = {each["name"]: each["mountPath"] for each in read_container()["volumeMounts"]}
+    assert set(mounts.values()) == written | {"/tmp"}
+    claims = {
+        e["metadata"]["name"] for e in read_yaml("kubernetes.yaml") if e["kind"] == "PersistentVolumeClaim"
+    }
+    for volume in read_pod()["volumes"]:
+        assert volume["name"] in mounts
+        if claim := volume.get("persistentVolumeClaim"):
+            assert claim["claimName"] in claims
+
+
+def test_names_of_the_cluster_fit_together() -> None:
+    deployment, names = read_deployment(), [each["metadata"]["name"] for each in read_yaml("kubernetes.yaml")]
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    service = next(each for each in read_yaml("kubernetes.yaml") if each["kind"] == "Service")
+    assert deployment["spec"]["selector"]["matchLabels"] == service["spec"]["selector"] == labels
+    for source in read_container()["envFrom"]:
+        (name,) = (each["name"] for each in source.values())
+        assert name in names
+    if "SQLite" in text_of("kubernetes.yaml"):
+        assert deployment["spec"]["replicas"] == 1
+        assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+
+
+def test_services_of_compose_fit_together() -> None:
+    whole = read_yaml("compose.yaml")[0]
+    for service in whole["services"].values():
+        assert set(service.get("depends_on", ())) <= set(whole["services"])
+        assert set(service.get("networks", ())) <= set(whole["networks"])
+        assert ("build" in service) != (":" in service["image"]), "an image is built here, or has a version"
+        for volume in service.get("volumes", ()):
+            source = volume.partition(":")[0]
+            is_file = source.startswith("./")
+            assert (is_file and not source.startswith("./tls/")) <= (DEPLOY / source).exists()
+            assert is_file or source in whole["volumes"]
+    (command,) = (part for part in whole["services"]["nginx"]["command"] if "sed" in part)
+    _, old, new = shlex.split(command)[1].split("/")[:3]
+    assert f"server {old} " in text_of("nginx.conf")
+    assert new == f"gateway:{PORT}"
+
+
+# -- the image
+
+
+def list_stages() -> dict[str, list[str]]:
+    """The instructions of each stage, continued lines joined."""
+    stages: dict[str, list[str]] = {}
+    text = re.sub(r"^#.*\n", "", text_of("Containerfile"), flags=re.M).replace("\\\n", " ")
+    for line in filter(None, map(str.strip, text.splitlines())):
+        if line.startswith("FROM "):
+            stages[line.partition(" AS ")[2] or "server"] = []
+        if stages:
+            list(stages.values())[-1].append(line)
+    return stages
+
+
+def list_copied() -> Iterator[str]:
+    for lines in list_stages().values():
+        for line in lines:
+            words = line.split()
+            if words[0] == "COPY" and not words[1].startswith("--from"):
+                yield from words[1:-1]
+
+
+def is_sent(path: str) -> bool:
+    """Whether the build gets a path to see, by .dockerignore: the last pattern that matches decides."""
+    sent = True
+    for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            pattern = line.lstrip("!")
+            places = [path, *map(str, Path(path).parents)]
+            if any(fnmatch(place, pattern) for place in places):
+                sent = line.startswith("!")
+    return sent
+
+
+def test_what_the_image_copies_exists_and_is_sent() -> None:
+    copied = list(list_copied())
+    assert {"requirements.txt", "pyproject.toml", "setup.py", "backend/app", "frontend"} <= set(copied)
+    for name in copied:
+        assert (ROOT / name).exists(), f"deploy/Containerfile copies {name}"
+        assert is_sent(name), f".dockerignore hides {name}"
+
+
+@pytest.mark.parametrize(
+    "path", [".env", ".git/config", "data/jwt.key", "data/prompter.db", "models/base/model.bin",
+             "deploy/tls/prompter.key", ".venv/bin/python", "frontend/node_modules/vite/package.json",
+             "backend/tests/conftest.py"],
+)  # fmt: skip
+def test_secrets_and_data_are_not_sent_to_the_build(path: str) -> None:
+    assert not is_sent(path)
+    assert is_sent("backend/app/extras.toml")
+
+
+def test_arguments_of_the_image_are_what_the_program_knows() -> None:
+    arguments = dict(re.findall(r'^ARG (\w+)="?([^"\n]*)"?$', text_of("Containerfile"), re.M))
+    assert set(arguments["EXTRAS"].split()) <= set(read_extras())
+    assert arguments["MODELS"] == arguments["PACKAGES"] == ""
+    (example,) = re.findall(r'Weights to bake in, such as "([^"]+)"', text_of("Containerfile"))
+    assert all(find_known(name) for name in example.split())
+    (node,) = re.findall(r"node:(\d+)-", arguments["NODE"])
+    sys.path.insert(0, str(ROOT / "scripts"))
+    try:
+        import web
+    finally:
+        sys.path.remove(str(ROOT / "scripts"))
+    assert (int(node), 99) >= web.MINIMUM
+
+
+# -- systemd
+
+
+def read_unit() -> Mapping[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for line in text_of("prompter.service").splitlines():
+        if line and not line.startswith(("#", "[")):
+            name, _, value = line.partition("=")
+            found.setdefault(name, []).append(value)
+    return found
+
+
+def test_the_unit_starts_the_server_where_it_may_write() -> None:
+    unit = read_unit()
+    assert unit["ExecStart"] == ["/opt/prompter/bin/prompter serve"]
+    environment = dict(pair.split("=", 1) for line in unit["Environment"] for pair in line.split())
+    state = f"/var/lib/{unit['StateDirectory'][0]}"
+    for name in ("PROMPTER_DATA_DIR", "PROMPTER_MODELS_DIR", "HOME"):
+        assert Path(environment[name]).is_relative_to(state)
+    assert unit["DynamicUser"] == unit["NoNewPrivileges"] == ["yes"]
+    assert unit["ProtectSystem"] == ["strict"]
+    assert unit["CapabilityBoundingSet"] == [""]
+
+
+# -- nginx; backend/tests/contract/test_behind_nginx.py runs the recipe
+
+
+def test_the_recipe_allows_what_the_server_allows() -> None:
+    (size,) = re.findall(r"client_max_body_size (\d+)m;", text_of("nginx.conf"))
+    largest = max(
+        value
+        for name, value in LimitSettings().model_dump().items()
+        if name in ("upload_bytes", "chat_bytes", "body_bytes")
+    )
+    assert int(size) << 20 >= largest
+    for line in ("proxy_buffering off", "proxy_request_buffering off", "proxy_http_version 1.1"):
+        assert f"{line};" in text_of("nginx.conf")
+
+
+# -- the dashboard
+
+
+def list_samples() -> dict[str, set[str]]:
+    """Every name that /metrics can have, with its labels: a metric with labels that has no value yet too."""
+    observer = Observer()
+    observer.count_session("p")
+    observer.count_discarded("p", "noise")
+    observer.count_answer("p", "completed")
+    observer.count_error("c")
+    observer.time_first_partial("p", 1)
+    observer.time_partial("p", 1)
+    observer.time_first_token("p", 1)
+    observer.time_final("p", {"endpoint_ms": 1, "queue_ms": 1, "decode_ms": 1}, 1)
+    found: dict[str, set[str]] = {}
+    for line in observer.render().decode().splitlines():
+        if match := re.match(r"([a-z_0-9]+)(?:\{(.*)\})? ", line):
+            found.setdefault(match[1], set()).update(re.findall(r'(\w+)="', match[2] or ""))
+    return found
+
+
+def list_queries() -> list[str]:
+    board = json.loads(text_of("grafana.json"))
+    queries = [target["expr"] for panel in board["panels"] for target in panel.get("targets", ())]
+    variables = [each["query"]["query"] for each in board["templating"]["list"] if each["type"] == "query"]
+    return queries + variables
+
+
+def test_the_dashboard_asks_for_metrics_that_exist() -> None:
+    samples = list_samples()
+    asked = set(re.findall(r"\b(?:prompter|process)_[a-z_0-9]+", " ".join(list_queries())))
+    assert asked <= set(samples), f"deploy/grafana.json asks for {asked - set(samples)}"
+    of_ours = {name.removesuffix("_total") for name in asked if name.startswith("prompter_")}
+    families = {
+        re.sub(r"_(bucket|count|sum|total)$", "", name) for name in samples if name.startswith("prompter_")
+    }
+    assert families <= {re.sub(r"_(bucket|count|sum)$", "", name) for name in of_ours}, (
+        "a metric is on no panel"
+    )
+
+
+def test_the_dashboard_groups_by_labels_that_exist() -> None:
+    samples = list_samples()
+    for query in list_queries():
+        grouped = {label for each in re.findall(r"sum by \(([^)]*)\)", query) for label in each.split(", ")}
+        there = {label for name in re.findall(r"\b\w+_\w+", query) for label in samples.get(name, ())}
+        assert grouped - {"instance"} <= there, query
+        assert query.count("(") == query.count(")")
+        if 'le="' in query:
+            (edge,) = re.findall(r'le="([^"]+)"', query)
+            assert f'le="{edge}"' in _observed().render().decode()
+
+
+def _observed() -> Observer:
+    observer = Observer()
+    observer.time_final("p", {"endpoint_ms": 1, "queue_ms": 1, "decode_ms": 1}, 1)
+    return observer
+
+
+def test_the_panels_of_the_dashboard_do_not_overlap() -> None:
+    board = json.loads(text_of("grafana.json"))
+    ids = [panel["id"] for panel in board["panels"]]
+    assert len(set(ids)) == len(ids)
+    taken: set[tuple[int, int]] = set()
+    for panel in board["panels"]:
+        at = panel["gridPos"]
+        cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        assert not cells & taken
+        assert all(x < 24 for x, _ in cells)
+        taken |= cells
+
+
+@pytest.mark.parametrize("guide", ["docs/deployment.md", "docs/es/deployment.md"])
+def test_the_guide_names_every_file(guide: str) -> None:
+    text = (ROOT / guide).read_text(encoding="utf-8")
+    for name in FILES:
+        assert f"`deploy/{name}`" in text or f"deploy/{name}" in text, f"{guide} does not name deploy/{name}"
