@@ -60,6 +60,7 @@ from app.services.accounts.accounts import Accounts
 from app.services.assistants.registry import Assistants
 from app.services.assistants.toolsets import Toolsets
 from app.services.attachments.attachments import Attachments
+from app.services.attachments.request_files import RequestFiles
 from app.services.chat.answers import Answers
 from app.services.chat.conversations import Branches, Conversations, RealtimeSessions
 from app.services.decoding.providers import SttProviders
@@ -206,7 +207,7 @@ def _make_resources(
         connections=connected,
         catalog=catalog,
         assistants=assistants,
-        completions=CompletionService(catalog, observer),
+        completions=CompletionService(catalog, observer, RequestFiles(settings, attached)),
         generate=GenerateService(llm, catalog, observer, find_transcript),
         attachments=attached,
         answers=answers,

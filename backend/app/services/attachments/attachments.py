@@ -15,7 +15,14 @@ import anyio
 import anyio.to_thread
 
 from app.core.config import Settings
-from app.core.errors import AttachmentsFull, NotFound, ServerFull, StorageUnavailable, UnsupportedFile
+from app.core.errors import (
+    AttachmentNotReady,
+    AttachmentsFull,
+    NotFound,
+    ServerFull,
+    StorageUnavailable,
+    UnsupportedFile,
+)
 from app.core.idempotency import RequestKey
 from app.core.supervision import Supervisor
 from app.providers.files.reader import FileReader, ReadFile
@@ -25,6 +32,7 @@ from app.services.attachments.parts import (
     FileParts,
     FilePlan,
     count_tokens,
+    count_views,
     describe_file,
     make_data_url,
     plan_files,
@@ -201,6 +209,33 @@ class Attachments:
             branch, sees=sees, text_tokens=self._settings.text_tokens, pictures=self._settings.images
         )
         return await anyio.to_thread.run_sync(self._load, plans) if plans else {}
+
+    async def load_one(self, user_id: UUID, attachment_id: UUID, sees: bool | None) -> FileParts:
+        """What a model is sent of one file.
+
+        Raises:
+            NotFound: this user has no such file.
+            AttachmentNotReady: its text is still being made, or could not be made.
+        """
+        file = await self.get(user_id, attachment_id)
+        if file.state != "ready":
+            raise AttachmentNotReady("the text of this attachment is not ready; see its `state`")
+        text_bytes = (file.tokens or 0) * TOKEN_BYTES
+        plan = FilePlan(file=file, text_bytes=text_bytes, views=count_views(file, sees))
+        return await anyio.to_thread.run_sync(self._load_one, [plan])
+
+    async def read_unkept(self, file: BinaryIO, name: str) -> tuple[FileType, ReadFile | None]:
+        """What a file is that is not kept, and what was read of it; None for a picture and a recording.
+
+        Raises:
+            UnsupportedFile, FileNotReadable
+        """
+        kind = await anyio.to_thread.run_sync(sniff_file, file, name)
+        if kind is None:
+            raise UnsupportedFile(f"this is no file that a model can be sent; expected {KNOWN}")
+        if kind.kind in ("text", "document"):
+            return kind, await self._reader.read(file, kind)
+        return kind, None
 
     def _load(self, plans: dict[UUID, list[FilePlan]]) -> dict[UUID, FileParts]:
         return {message_id: self._load_one(files) for message_id, files in plans.items()}

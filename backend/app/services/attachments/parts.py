@@ -56,7 +56,7 @@ def plan_files(
     for message in reversed(branch):
         for file in message.attachments:
             text_bytes = min(file.tokens or 0, text_tokens) * TOKEN_BYTES
-            views = min(_count_views(file, sees), pictures)
+            views = min(count_views(file, sees), pictures)
             text_tokens -= text_bytes // TOKEN_BYTES
             pictures -= views
             plans.setdefault(message.id, []).append(FilePlan(file=file, text_bytes=text_bytes, views=views))
@@ -68,7 +68,8 @@ def needs_sight(file: Attachment) -> bool:
     return file.views > 0 and not file.tokens
 
 
-def _count_views(file: Attachment, sees: bool | None) -> int:
+def count_views(file: Attachment, sees: bool | None) -> int:
+    """The pictures of a file that a model is sent, which sees pictures, sees none, or may see them."""
     if file.as_text or sees is False:
         return 0
     return file.views if sees or needs_sight(file) else 0
@@ -77,13 +78,20 @@ def _count_views(file: Attachment, sees: bool | None) -> int:
 def describe_file(plan: FilePlan, text: str | None) -> str:
     """A file between tags that its text cannot contain; `text` is what was read of it."""
     file = plan.file
-    head = f'<{_TAG} name="{_UNSAFE_NAME.sub("_", file.name)}" type="{file.media_type}">'
     if text is None:
-        return f"{head}\n{_explain_absence(plan)}\n</{_TAG}>"
-    inside = _MARK.sub("<\\\\", text)
+        return fence_file(file.name, file.media_type, _explain_absence(plan))
     sent, total = count_tokens(plan.text_bytes), file.total_tokens or file.tokens or 0
-    note = f"\n[cut: this is the beginning, about {sent} of {total} tokens]" if sent < total else ""
-    return f"{head}\n{inside}{note}\n</{_TAG}>"
+    return fence_file(file.name, file.media_type, text, sent_tokens=sent, total_tokens=total)
+
+
+def fence_file(name: str, media_type: str, text: str, *, sent_tokens: int = 0, total_tokens: int = 0) -> str:
+    """A text between the tags of a file, which it cannot leave; a cut one says how much of it there is."""
+    inside = _MARK.sub("<\\\\", text)
+    note = ""
+    if sent_tokens < total_tokens:
+        note = f"\n[cut: this is the beginning, about {sent_tokens} of {total_tokens} tokens]"
+    safe = _UNSAFE_NAME.sub("_", name)
+    return f'<{_TAG} name="{safe}" type="{media_type}">\n{inside}{note}\n</{_TAG}>'
 
 
 def _explain_absence(plan: FilePlan) -> str:

@@ -31,6 +31,14 @@ def guess_sight(name: str) -> bool | None:
     return True if _SEES.search(name) else None
 
 
+_READS_PDF = re.compile(r"gpt-(?:4o|4\.1|[5-9])|\bo[1-9]\b|claude|gemini", re.IGNORECASE)
+
+
+def guess_reads_pdf(name: str) -> bool:
+    """Whether services that offer a model of this name take PDF as it is. Pure."""
+    return _READS_PDF.search(name) is not None
+
+
 async def find_sight(model: ResolvedModel) -> bool | None:
     """Whether a model sees pictures: of an assistant, the model that it asks. None where nobody knows."""
     if isinstance(model.chat, ModelAsker):

@@ -174,11 +174,23 @@ class CompletionRequest:
     """Makes the writer of a stream in another format than OpenAI's chunks."""
 
 
+class FilesOfRequests(Protocol):
+    """Turns the files in the messages of a request into what its model takes."""
+
+    async def replace(self, body: dict[str, Any], model: ResolvedModel, owner: UUID | None) -> dict[str, Any]:
+        """The body with other messages; the same one where no message has a file. Raises BadRequest and its kinds."""
+        ...
+
+
 class CompletionService:
     """Answers `/v1/chat/completions`, and what is translated to it."""
 
-    def __init__(self, catalog: ModelCatalog, observer: Observer) -> None:
+    def __init__(
+        self, catalog: ModelCatalog, observer: Observer, files: "FilesOfRequests | None" = None
+    ) -> None:
+        """`files` turns the files of messages into what a model takes; without it they are passed on."""
         self._catalog = catalog
+        self._files = files
         self.observer = observer
 
     async def start(self, request: CompletionRequest) -> "ChatCompletion":
@@ -205,6 +217,9 @@ class CompletionService:
         """The model, bound to its caller, and the fields that it gets. Raises as `start` does."""
         body = filter_fields(request.body)
         model = await self._catalog.resolve(request.model, request.connections_of)
+        if self._files is not None:
+            owner = None if request.caller is None else request.caller.user_id
+            body = await self._files.replace(body, model, owner)
         if request.caller is not None:
             model = model.bind(RunContext(request.caller, on_tools_omitted=on_tools_omitted))
         return model, body
