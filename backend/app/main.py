@@ -73,6 +73,7 @@ from app.services.history.dictation_audio import DictationAudio
 from app.services.history.dictation_writer import DictationStore, DictationWriter
 from app.services.history.dictations import DictationHistory, find_latest_text
 from app.services.history.export import ConversationExporter
+from app.services.history.export_files import ExportedFiles
 from app.services.history.search import Search
 from app.services.history.transcripts import RecentTranscripts, SessionLabel
 from app.services.importing.imports import Imports
@@ -201,7 +202,7 @@ def _make_resources(
         dictations=DictationHistory(database, writer, transcripts, forget_dictation),
         redo=redo,
         search=search,
-        exporter=ConversationExporter(database, settings.exports),
+        exporter=ConversationExporter(database, settings.exports, ExportedFiles(settings.data_dir)),
         imports=Imports(settings, database),
         llm=llm,
         connections=connected,

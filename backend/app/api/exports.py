@@ -64,7 +64,7 @@ FormatParam = Annotated[
     ExportFormat,
     Query(
         description="`markdown`, `html`, `pdf`: the shown branch, for reading; `json`: everything that is stored; "
-        "`zip`: Markdown and JSON"
+        "`zip`: Markdown, JSON and the attached files"
     ),
 ]
 ZoneParam = Annotated[

@@ -6,12 +6,13 @@ import io
 import json
 import os
 import re
+import shutil
 import zipfile
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import httpx2
 import pytest
@@ -25,6 +26,7 @@ from app.utils.file_names import make_content_disposition
 from app.utils.ids import new_id
 from tests.fakes.llm_providers import FakeChat, Gate, delta, pieces
 from tests.support.accounts import ACCOUNTS, Team, make_bearer
+from tests.support.attachments import attach, list_contents, make_picture
 from tests.support.conversations import (
     FILE_NAMES,
     ChatClient,
@@ -316,6 +318,39 @@ def test_several_conversations_are_one_json_file_or_a_zip_of_files(storage_setti
     assert len(files["zip"]) == 8
     assert list(alone) == ["Plans.md", "Plans.json"]
     assert json.loads(alone["Plans.json"])["messages"] == each[ids[0]]["messages"]
+
+
+def test_attached_files_are_in_each_format(storage_settings: Settings) -> None:
+    kept: dict[str, Any] = {"storage": storage_settings.storage, "data_dir": storage_settings.data_dir}
+    picture = make_picture(size=(900, 600))
+    with run_chat_server(**kept) as (talk, served):
+        id_ = talk.conversation(title="Plans")
+        sent = [attach(talk, picture, "año ../é.jpg"), attach(talk, b"<b>hello</b>", "notes <x>.md")]
+        talk.say(id_, "look", attachments=[each["id"] for each in sent], attachments_as_text=True)
+        text, page, data = exported(talk, id_), exported(talk, id_, "html"), as_json(talk, id_)
+        printed = read_pdf(talk.http.get(f"/api/conversations/{id_}/export?format=pdf"))
+        files = read_zip(talk.http.get(f"/api/conversations/{id_}/export?format=zip"))
+        several = read_zip(talk.http.get("/api/export?format=zip"))
+        for folder in list_contents(served):
+            shutil.rmtree(folder)
+        gone = read_zip(talk.http.get(f"/api/conversations/{id_}/export?format=zip"))
+        without = exported(talk, id_, "html")
+    [first, second] = data["messages"][0]["attachments"]
+    assert [first["name"], second["name"]] == [each["name"] for each in sent]
+    assert second["path"] == f"attachments/{second['sha256'][:16]}/notes -x.md"
+    assert re.search(r"\n\nAttachments:\n\n- é\.jpg · \d+ kB\n- notes \\<x\\>\.md · 1 kB\n", text)
+    assert re.search(
+        r'<li><img src="data:image/jpeg;base64,[A-Za-z0-9+/=]+" alt="é.jpg">é.jpg · \d+ kB</li>', page
+    )
+    assert "<li>notes &lt;x&gt;.md · 1 kB</li>" in page
+    assert len(printed.pages[0].images) == 1
+    assert "notes <x>.md" in printed.pages[0].extract_text()
+    assert list(files) == ["Plans.md", "Plans.json", first["path"], second["path"]]
+    assert files[second["path"]] == b"<b>hello</b>"
+    assert f"](<{quote(second['path'])}>)".encode() in files["Plans.md"]
+    assert [name for name in several if name.startswith("attachments/")] == [first["path"], second["path"]]
+    assert list(gone) == ["Plans.md", "Plans.json"]
+    assert "<img" not in without
 
 
 def test_nothing_to_export() -> None:

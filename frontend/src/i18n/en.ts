@@ -1076,7 +1076,7 @@ export const en = {
     html: "HTML, to read in a browser",
     markdown: "Markdown, as text",
     json: "JSON, everything stored",
-    zip: "ZIP, Markdown and JSON",
+    zip: "ZIP, with attached files",
     making: "The file is being made…",
     makingPdf: "The PDF is being made. That takes some seconds…",
     failed: "The file could not be created. {{reason}}",

@@ -1085,7 +1085,7 @@ export const es: Texts = {
     html: "HTML, para leer en un navegador",
     markdown: "Markdown, como texto",
     json: "JSON, todo lo guardado",
-    zip: "ZIP, Markdown y JSON",
+    zip: "ZIP, con los archivos adjuntos",
     making: "Se está creando el archivo…",
     makingPdf: "Se está creando el PDF. Tarda unos segundos…",
     failed: "No se ha podido crear el archivo. {{reason}}",

@@ -1,7 +1,7 @@
 """Exports a conversation, several or all of a user, as one file that is made while it is read."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -12,6 +12,7 @@ from app.core.config import ExportSettings
 from app.core.errors import BadRequest, NotFound
 from app.providers.documents.pdf import check_installed
 from app.services.history import export_html, export_json, export_markdown
+from app.services.history.export_files import ExportedFiles, make_path
 from app.services.history.export_pdf import PdfMaker
 from app.services.history.export_words import ExportLanguage, Reader, find_zone
 from app.services.history.export_zip import Entry, FileNames, write_zip
@@ -56,6 +57,15 @@ class _Source:
     """All branches."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bundle:
+    """What a zip has so far."""
+
+    names: FileNames = field(default_factory=FileNames)
+    paths: set[str] = field(default_factory=set)
+    """The places of attached files."""
+
+
 class ConversationExporter:
     """Reads a few messages at a time, with no database session open while the client downloads them.
 
@@ -63,8 +73,9 @@ class ConversationExporter:
     stored.
     """
 
-    def __init__(self, database: Database, settings: ExportSettings) -> None:
+    def __init__(self, database: Database, settings: ExportSettings, files: ExportedFiles) -> None:
         self._database = database
+        self._files = files
         self._settings = settings
         self._pdf = PdfMaker(settings)
 
@@ -165,12 +176,18 @@ class ConversationExporter:
                 raise NotFound("the conversation was deleted while it was exported")
             yield found
 
-    def _write(self, source: _Source, form: TextFormat, at: datetime, reader: Reader) -> AsyncIterator[bytes]:
+    def _write(
+        self, source: _Source, form: TextFormat, at: datetime, reader: Reader, *, links_files: bool = False
+    ) -> AsyncIterator[bytes]:
         pages = self._read_pages(source, source.all if form == "json" else source.shown)
         if form == "json":
             return export_json.write_conversation(source.conversation, at, pages)
-        write = export_html.write_conversation if form == "html" else export_markdown.write_conversation
-        return write(source.conversation, at, reader, pages)
+        if form == "html":
+            album = self._files.open_album()
+            return export_html.write_conversation(source.conversation, at, reader, pages, album)
+        return export_markdown.write_conversation(
+            source.conversation, at, reader, pages, links_files=links_files
+        )
 
     async def _write_several(
         self, user_id: UUID, ids: Sequence[UUID], at: datetime
@@ -187,21 +204,33 @@ class ConversationExporter:
     async def _list_all_entries(
         self, user_id: UUID, ids: Sequence[UUID], form: ExportFormat, at: datetime, reader: Reader
     ) -> AsyncGenerator[Entry, None]:
-        names = FileNames()
+        bundle = _Bundle()
         async for source in self._iterate(user_id, ids):
             if form == "zip":
-                async for entry in self._list_entries(source, at, reader, names):
+                async for entry in self._list_entries(source, at, reader, bundle):
                     yield entry
             else:
-                yield self._make_entry(source, form, at, reader, names, is_dated=True)
+                yield self._make_entry(source, form, at, reader, bundle.names, is_dated=True)
 
     async def _list_entries(
-        self, source: _Source, at: datetime, reader: Reader, names: FileNames | None = None
+        self, source: _Source, at: datetime, reader: Reader, bundle: _Bundle | None = None
     ) -> AsyncGenerator[Entry, None]:
-        """The files of one conversation: to read, to process, and its attachments."""
-        is_dated = names is not None
+        """The files of one conversation: to read, to process, and the attached ones, each content once."""
+        one = _Bundle() if bundle is None else bundle
         for form in ("markdown", "json"):
-            yield self._make_entry(source, form, at, reader, names or FileNames(), is_dated=is_dated)
+            yield self._make_entry(
+                source, form, at, reader, one.names, is_dated=bundle is not None, links_files=True
+            )
+        async for page in self._read_pages(source, source.all):
+            for file in (file for message in page for file in message.attachments):
+                if (path := make_path(file)) not in one.paths and await self._files.has(file):
+                    one.paths.add(path)
+                    yield Entry(
+                        name=path,
+                        at=file.created_at.astimezone(reader.zone),
+                        pieces=self._files.read(file),
+                        is_compressed=file.kind not in ("text", "document"),
+                    )
 
     async def _print(self, html: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         """Make a PDF when the zip reaches its place."""
@@ -217,10 +246,12 @@ class ConversationExporter:
         names: FileNames,
         *,
         is_dated: bool,
+        links_files: bool = False,
     ) -> Entry:
         begun = source.conversation.created_at.astimezone(reader.zone)
         title = f"{begun:%Y-%m-%d} {source.conversation.title}" if is_dated else source.conversation.title
-        pieces = self._write(source, "html" if form == "pdf" else form, at, reader)
+        text: TextFormat = "html" if form == "pdf" else form
+        pieces = self._write(source, text, at, reader, links_files=links_files)
         if form == "pdf":
             pieces = self._print(pieces)
         return Entry(

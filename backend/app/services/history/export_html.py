@@ -10,6 +10,7 @@ from pathlib import Path
 import anyio.to_thread
 import pybase64
 
+from app.services.history.export_files import Album, describe_file
 from app.services.history.export_words import Reader, describe_status, list_tool_calls
 from app.services.history.rendering import (
     clean_text,
@@ -23,20 +24,26 @@ from app.storage.messages import Message
 
 
 async def write_conversation(
-    conversation: Conversation, at: datetime, reader: Reader, pages: AsyncIterator[tuple[Message, ...]]
+    conversation: Conversation,
+    at: datetime,
+    reader: Reader,
+    pages: AsyncIterator[tuple[Message, ...]],
+    album: Album,
 ) -> AsyncIterator[bytes]:
-    """Write the file piece by piece."""
+    """Write the file piece by piece, with the pictures of the album in it."""
     yield render_head(conversation, at, reader).encode()
     first = 1
     async for page in pages:
         # In a thread: long messages, written for the purpose, can take seconds.
-        yield (await anyio.to_thread.run_sync(_render_page, page, reader, first)).encode()
+        yield (await anyio.to_thread.run_sync(_render_page, page, reader, first, album)).encode()
         first += len(page)
     yield b"</main>\n</body>\n</html>\n"
 
 
-def _render_page(page: Sequence[Message], reader: Reader, first: int) -> str:
-    return "".join(render_message(message, reader, number) for number, message in enumerate(page, first))
+def _render_page(page: Sequence[Message], reader: Reader, first: int, album: Album) -> str:
+    return "".join(
+        render_message(message, reader, number, album) for number, message in enumerate(page, first)
+    )
 
 
 def render_head(conversation: Conversation, at: datetime, reader: Reader) -> str:
@@ -60,18 +67,31 @@ def render_head(conversation: Conversation, at: datetime, reader: Reader) -> str
     )
 
 
-def render_message(message: Message, reader: Reader, number: int) -> str:
+def render_message(message: Message, reader: Reader, number: int, album: Album) -> str:
     """Render one message under a heading."""
     model = f' <span class="model">{escape(clean_text(message.model))}</span>' if message.model else ""
     time = (
         f'<time datetime="{message.created_at.isoformat()}">{reader.format_time(message.created_at)}</time>'
     )
     heading = f"{escape(reader.words.speakers[message.role])}{model} {time}"
-    return _render_article(
-        message.role,
-        heading,
-        _render_tools(message, reader) + _render_content(message, number) + _render_status(message, reader),
+    parts = (
+        _render_tools(message, reader),
+        _render_content(message, number),
+        _render_files(message, reader, album),
+        _render_status(message, reader),
     )
+    return _render_article(message.role, heading, "".join(parts))
+
+
+def _render_files(message: Message, reader: Reader, album: Album) -> str:
+    """Render the attached files: a picture where there is one, the name and the size."""
+    items = []
+    for file in message.attachments:
+        picture, name = album.take_picture(file), escape(clean_text(file.name))
+        image = f'<img src="{picture}" alt="{name}">' if picture else ""
+        items.append(f"<li>{image}{escape(clean_text(describe_file(file, reader)))}</li>\n")
+    label = escape(reader.words.attachments)
+    return f'<ul class="attachments" aria-label="{label}">\n{"".join(items)}</ul>\n' if items else ""
 
 
 def _render_article(role: str, heading: str, body: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from app.services.history.export_files import make_path
 from app.storage.conversations import Conversation
 from app.storage.messages import Message
 
@@ -75,6 +76,7 @@ async def _write_body(
 def _values(message: Message) -> dict[str, Any]:
     values = {name: getattr(message, name) for name in _MESSAGE_FIELDS}
     values["attachments"] = [
-        {name: getattr(file, name) for name in _ATTACHMENT_FIELDS} for file in message.attachments
+        {**{name: getattr(file, name) for name in _ATTACHMENT_FIELDS}, "path": make_path(file)}
+        for file in message.attachments
     ]
     return values

@@ -3,9 +3,11 @@
 import re
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from urllib.parse import quote
 
 import anyio.to_thread
 
+from app.services.history.export_files import describe_file, make_path
 from app.services.history.export_words import WORDS, Reader, describe_status, list_tool_calls
 from app.storage.conversations import Conversation
 from app.storage.messages import Message
@@ -25,17 +27,22 @@ _BACKTICKS = re.compile(r"`+")
 
 
 async def write_conversation(
-    conversation: Conversation, at: datetime, reader: Reader, pages: AsyncIterator[tuple[Message, ...]]
+    conversation: Conversation,
+    at: datetime,
+    reader: Reader,
+    pages: AsyncIterator[tuple[Message, ...]],
+    *,
+    links_files: bool = False,
 ) -> AsyncIterator[bytes]:
-    """Write the file piece by piece."""
+    """Write the file piece by piece; with `links_files` it links attached files beside it."""
     yield render_head(conversation, at, reader).encode()
     async for page in pages:
         # In a thread: long messages, written for the purpose, can take long.
-        yield (await anyio.to_thread.run_sync(_render_page, page, reader)).encode()
+        yield (await anyio.to_thread.run_sync(_render_page, page, reader, links_files)).encode()
 
 
-def _render_page(page: Sequence[Message], reader: Reader) -> str:
-    return "".join(render_message(message, reader) for message in page)
+def _render_page(page: Sequence[Message], reader: Reader, links_files: bool) -> str:
+    return "".join(render_message(message, reader, links_files=links_files) for message in page)
 
 
 def render_head(conversation: Conversation, at: datetime, reader: Reader) -> str:
@@ -50,12 +57,13 @@ def render_head(conversation: Conversation, at: datetime, reader: Reader) -> str
     return f"# {escape(conversation.title)}\n\n*{' · '.join(about)}*\n{system}"
 
 
-def render_message(message: Message, reader: Reader) -> str:
+def render_message(message: Message, reader: Reader, *, links_files: bool = False) -> str:
     """Render one message under a heading."""
     speaker = reader.words.speakers[message.role] + (f" ({escape(message.model)})" if message.model else "")
     text = f"{render_text(message.content)}\n" if message.content.strip() else ""
     heading = f"\n## {speaker} · {reader.format_time(message.created_at)}\n"
-    parts = [heading, _render_tools(message, reader), text, _render_status(message, reader)]
+    files = _render_files(message, reader, links_files)
+    parts = [heading, _render_tools(message, reader), text, files, _render_status(message, reader)]
     return "\n".join(part for part in parts if part)
 
 
@@ -106,6 +114,15 @@ def _render_tools(message: Message, reader: Reader) -> str:
         f"- {reader.words.tool} {escape(call.name)} {escape(call.arguments)}: {escape(call.outcome)}\n"
         for call in calls
     )
+
+
+def _render_files(message: Message, reader: Reader, links_files: bool) -> str:
+    """Render one line for each attached file."""
+    lines = []
+    for file in message.attachments:
+        told = escape(describe_file(file, reader))
+        lines.append(f"- [{told}](<{quote(make_path(file))}>)\n" if links_files else f"- {told}\n")
+    return f"{reader.words.attachments}:\n\n{''.join(lines)}" if lines else ""
 
 
 def escape(text: str) -> str:

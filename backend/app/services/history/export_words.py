@@ -98,6 +98,13 @@ class Reader:
         month = self.words.months.split()[here.month - 1]
         return self.words.date.format(day=here.day, month=month, year=here.year)
 
+    def format_size(self, size_bytes: int) -> str:
+        """Format a size as people write it, such as `1.4 MB`."""
+        if size_bytes < 1_000_000:
+            return f"{max(1, round(size_bytes / 1000))} kB"
+        shown = f"{size_bytes / 1_000_000:.1f} MB"
+        return shown.replace(".", ",") if self.language == "es" else shown
+
     def describe_export(self, at: datetime) -> str:
         """Say when a file was made, and whose times it has."""
         told = self.words.exported.format(time=self.format_time(at))
