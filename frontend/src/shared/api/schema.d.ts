@@ -10425,7 +10425,7 @@ export interface operations {
     export_api_conversations__conversation_id__export_get: {
         parameters: {
             query?: {
-                /** @description `markdown`, `html`, `pdf`: the shown branch, for reading; `json`: everything that is stored; `zip`: Markdown and JSON */
+                /** @description `markdown`, `html`, `pdf`: the shown branch, for reading; `json`: everything that is stored; `zip`: Markdown, JSON and the attached files */
                 format?: "markdown" | "json" | "html" | "pdf" | "zip";
                 /** @description IANA zone of the times in files for reading, such as `Europe/Madrid` */
                 timezone?: string;
@@ -11791,7 +11791,7 @@ export interface operations {
     export_several_api_export_get: {
         parameters: {
             query?: {
-                /** @description `markdown`, `html`, `pdf`: the shown branch, for reading; `json`: everything that is stored; `zip`: Markdown and JSON */
+                /** @description `markdown`, `html`, `pdf`: the shown branch, for reading; `json`: everything that is stored; `zip`: Markdown, JSON and the attached files */
                 format?: "markdown" | "json" | "html" | "pdf" | "zip";
                 /** @description ids of at most 200 conversations, with commas between them; all of the caller's if absent */
                 ids?: string | null;
