@@ -16,6 +16,7 @@ import yaml
 from typer.core import TyperGroup
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from app.api.middleware.network import BODY_LIMITS, FORM_BYTES
 from app.cli.config_sources import list_settings
 from app.cli.doctor.network import PROXIES_VARIABLE
 from app.cli.main import app as cli
@@ -345,16 +346,15 @@ def test_the_unit_starts_the_server_where_it_may_write() -> None:
 # -- nginx; backend/tests/contract/test_behind_nginx.py runs the recipe
 
 
-def test_the_recipe_allows_what_the_server_allows() -> None:
-    (size,) = re.findall(r"client_max_body_size (\d+)m;", text_of("nginx.conf"))
-    largest = max(
-        value
-        for name, value in LimitSettings().model_dump().items()
-        if name in ("upload_bytes", "chat_bytes", "body_bytes")
-    )
+@pytest.mark.parametrize("recipe", ["deploy/nginx.conf", "docs/deployment.md"])
+def test_the_recipe_allows_what_the_server_allows(recipe: str) -> None:
+    text = (ROOT / recipe).read_text(encoding="utf-8")
+    (size,) = re.findall(r"client_max_body_size (\d+)m;", text)
+    limits = LimitSettings()
+    largest = max(getattr(limits, name) + FORM_BYTES.get(name, 0) for name in BODY_LIMITS.values())
     assert int(size) << 20 >= largest
     for line in ("proxy_buffering off", "proxy_request_buffering off", "proxy_http_version 1.1"):
-        assert f"{line};" in text_of("nginx.conf")
+        assert f"{line};" in text
 
 
 # -- the dashboard
