@@ -113,7 +113,7 @@ def test_the_dialects_take_files_too(asked: Asked) -> None:
     talk, model = asked
     data = make_data(b"it is Tuesday", "text/plain")
     parts: list[dict[str, Any]] = [{"type": "input_file", "filename": "a.txt", "file_data": data}]
-    body = {"model": "fake/tiny", "input": [{"role": "user", "content": parts}]}
+    body: dict[str, Any] = {"model": "fake/tiny", "input": [{"role": "user", "content": parts}]}
     assert talk.http.post("/v1/responses", json=body).status_code == 200
     assert "it is Tuesday" in sent_to(model)
     source = {"type": "base64", "media_type": "text/plain", "data": make_data(b"it is Friday")}
