@@ -42,6 +42,10 @@ NOT_NOW = describe_error(
 )
 
 
+_KINDS = {media: "object" if media == "application/json" else "string" for media in _MEDIA.values()}
+"""Media type -> what it is to the description of the API."""
+
+
 def _describe_file(what: str) -> dict[int | str, dict[str, Any]]:
     """The documented answers of a route that sends a file."""
     disposition = {"description": "`attachment`, with the file's name", "schema": {"type": "string"}}
@@ -49,7 +53,7 @@ def _describe_file(what: str) -> dict[int | str, dict[str, Any]]:
         **describe_answer(""),
         200: {
             "description": what,
-            "content": {media: {"schema": {"type": "string"}} for media in _MEDIA.values()},
+            "content": {media: {"schema": {"type": kind}} for media, kind in _KINDS.items()},
             "headers": {"Content-Disposition": disposition},
         },
         400: MALFORMED,

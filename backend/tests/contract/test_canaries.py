@@ -272,7 +272,7 @@ async def connect(http: httpx2.AsyncClient, heard: Heard, base_url: str) -> None
         conversation = (await http.post("/api/conversations", json={"title": "t"})).json()["id"]
         said = {"conversation_id": conversation, "message": PROMPT, "model": f"{name}/quotes-401"}
         heard.answer("chat", await http.post("/api/chat/stream", json=said))
-        for form in ("markdown", "json"):
+        for form in ("markdown", "json", "html"):
             path = f"/api/conversations/{conversation}/export?format={form}"
             heard.answer(path, await http.get(path), "prompt")
 

@@ -17,7 +17,7 @@ from schemathesis.core.result import Ok
 from schemathesis.specs.openapi import checks as openapi
 
 from app.bench.target import reserve_port
-from app.core.config import LlmProfile, LlmSettings, Settings
+from app.core.config import ExportSettings, LlmProfile, LlmSettings, Settings
 from app.providers.registry import Registrations
 from app.providers.upstream.addresses import Address
 from tests.fakes.chat_upstream import run_in_background
@@ -49,7 +49,8 @@ def url() -> Iterator[str]:
         }
         aliases = {"*": "echo"}
         llm = LlmSettings(discover=False, profiles=profiles, model_aliases=aliases, connect_timeout_s=0.5)
-        made = Settings(_env_file=None, llm=llm, stt={"provider": "cloud_stub"})
+        exports = ExportSettings(pdf_conversations=1)  # a second for each
+        made = Settings(_env_file=None, llm=llm, stt={"provider": "cloud_stub"}, exports=exports)
         with run_server(made, registrations=Registrations(resolver=resolve_nowhere)) as server:
             yield server.url
 
