@@ -215,7 +215,7 @@ def _make_resources(
         conversations=Conversations(database, answers),
         branches=Branches(database, answers),
         realtime=RealtimeSessions(database, answers),
-        shares=Shares(settings, database),
+        shares=Shares(settings, database, attached),
         accounts=accounts,
     )
 

@@ -1,5 +1,6 @@
 """`/api/shares`: the links by which a user shows conversations to others; `/s/…`: what they open, without log-in."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from functools import cache
@@ -10,9 +11,10 @@ from typing import Any
 import anyio
 import anyio.to_thread
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse, StreamingResponse
+from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
 
 from app.api.accounts import UNAUTHORIZED
+from app.api.attachments import SHOWN
 from app.api.deps import CallerDep, RequestKeyDep, ResourcesDep
 from app.api.headers import choose_language
 from app.api.responses import BUSY, ID_REUSED, MALFORMED, NO_CONVERSATION, STORAGE, parse_conversation_id
@@ -27,7 +29,8 @@ from app.services.sharing.shared_page import (
     render_head,
     render_messages,
 )
-from app.services.sharing.shares import Share, SharedBranch, ShareDraft
+from app.services.sharing.shares import Attachment, Share, SharedBranch, ShareDraft, Shares
+from app.utils.file_names import make_content_disposition
 from app.utils.ids import parse_id
 
 router = APIRouter(prefix="/api/shares", tags=["shared links"])
@@ -144,6 +147,12 @@ PAGE_HEADERS = {
     "Vary": "Accept-Language",
 }
 """The headers of a shared page. No script runs there, none that a message might bring either."""
+FILE_HEADERS = {
+    **{name: PAGE_HEADERS[name] for name in ("Cache-Control", "Referrer-Policy", "X-Robots-Tag")},
+    "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+_FILE_NUMBER = re.compile(r"([0-9]{1,7})-([0-9]{1,3})", re.ASCII)
 
 
 @page_router.api_route("/style.css", methods=["GET", "HEAD"])
@@ -159,7 +168,7 @@ async def open_share(
     token: str, request: Request, resources: ResourcesDep, lang: str = "", page: str = "1"
 ) -> Response:
     """The page of a shared conversation. A link that opens nothing has the same page, whatever the reason."""
-    frame = _make_frame(request, lang)
+    frame = _make_frame(request, lang, token)
     if refusal := _count_visit(request, resources, frame):
         return refusal
     number = int(page) if page.isascii() and page.isdecimal() and len(page) < 7 else 0
@@ -167,16 +176,49 @@ async def open_share(
     if branch is None:
         return _make_page(frame, render_gone(frame), 404)
     return StreamingResponse(
-        _render(frame, branch),
+        _render(resources.shares, frame, branch),
         media_type="text/html; charset=utf-8",
         headers={**PAGE_HEADERS, "Content-Language": frame.language},
     )
 
 
-def _count_visit(request: Request, resources: ResourcesDep, frame: PageFrame) -> Response | None:
+@page_router.api_route("/{token}/files/{number}", methods=["GET", "HEAD"])
+async def open_file(
+    token: str, number: str, request: Request, resources: ResourcesDep, small: str = ""
+) -> Response:
+    """A file of a shared conversation: `3-0` is the first one of its fourth message. With `small` its thumbnail."""
+    frame = _make_frame(request)
+    if refusal := _count_visit(request, resources, frame, is_file=True):
+        return refusal
+    asked = _FILE_NUMBER.fullmatch(number)
+    found = asked and await resources.shares.find_file(
+        token, int(asked[1]), int(asked[2]), is_small=bool(small)
+    )
+    if not found:
+        return _make_page(frame, render_gone(frame), 404)
+    file, path = found
+    if small:
+        data = await anyio.to_thread.run_sync(path.read_bytes)
+        kind = "image/png" if data.startswith(b"\x89PNG") else "image/jpeg"
+        return Response(data, media_type=kind, headers=FILE_HEADERS)
+    media_type = "text/plain; charset=utf-8" if file.kind == "text" else file.media_type
+    return FileResponse(
+        path, media_type=media_type, headers={**FILE_HEADERS, "Content-Disposition": _name_file(file)}
+    )
+
+
+def _name_file(file: Attachment) -> str:
+    stem, _, ending = file.name.rpartition(".")
+    disposition = make_content_disposition(stem or file.name, ending if stem else "bin", unnamed="file")
+    return disposition.replace("attachment", "inline", 1) if file.media_type in SHOWN else disposition
+
+
+def _count_visit(
+    request: Request, resources: ResourcesDep, frame: PageFrame, *, is_file: bool = False
+) -> Response | None:
     """Count a request; the refusal, if its address has sent too many."""
     try:
-        resources.shares.count_visit(request.client.host if request.client else "")
+        resources.shares.count_visit(request.client.host if request.client else "", is_file=is_file)
     except TooManyAttempts as refusal:
         wait_s = int(refusal.retry_after_s or 1)
         response = _make_page(frame, render_busy(frame, wait_s), refusal.status)
@@ -185,20 +227,25 @@ def _count_visit(request: Request, resources: ResourcesDep, frame: PageFrame) ->
     return None
 
 
-async def _render(frame: PageFrame, branch: SharedBranch) -> AsyncIterator[str]:
+async def _render(shares: Shares, frame: PageFrame, branch: SharedBranch) -> AsyncIterator[str]:
     yield render_head(frame, branch)
     for at in range(0, len(branch.messages), _MESSAGES_AT_ONCE):
         some = branch.messages[at : at + _MESSAGES_AT_ONCE]
+        heard = await shares.read_heard(branch.share, some)
         yield await anyio.to_thread.run_sync(
-            render_messages, frame, some, branch.begins_at + at, limiter=_RENDERING
+            render_messages, frame, branch.share, some, branch.begins_at + at, heard, limiter=_RENDERING
         )
     yield render_foot(frame, branch)
 
 
-def _make_frame(request: Request, lang: str) -> PageFrame:
+def _make_frame(request: Request, lang: str = "", token: str = "") -> PageFrame:
     _, version = _read_style()
     accepted = request.headers.get("accept-language", "")
-    return PageFrame(language=choose_language(f"{lang},{accepted}"), style=f"/s/style.css?v={version}")
+    return PageFrame(
+        language=choose_language(f"{lang},{accepted}"),
+        style=f"/s/style.css?v={version}",
+        address=f"/s/{token}",
+    )
 
 
 def _make_page(frame: PageFrame, html: str, status: int) -> Response:

@@ -164,11 +164,16 @@ async def find_open(session: AsyncSession, token_hash: str, now: datetime) -> Op
     )
 
 
-async def list_message_ids(session: AsyncSession, share: OpenShare) -> Sequence[UUID]:
-    """Return the ids of the messages that a link shows, from the first one to the last."""
+async def find_branch(
+    session: AsyncSession, token_hash: str, now: datetime
+) -> tuple[OpenShare, Sequence[UUID]] | None:
+    """Return what a token opens, and the ids of the messages that it shows, from the first one to the last."""
+    share = await find_open(session, token_hash, now)
+    if share is None:
+        return None
     if share.leaf_id is None:
-        return []
-    return await find_path_ids(session, share.conversation_id, share.leaf_id)
+        return share, []
+    return share, await find_path_ids(session, share.conversation_id, share.leaf_id)
 
 
 async def remove_expired(session: AsyncSession, now: datetime) -> None:

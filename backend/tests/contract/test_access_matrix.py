@@ -46,6 +46,7 @@ OPEN_TO_ALL = {
     "POST /api/auth/refresh",
     "GET /s/style.css",
     "GET /s/{token}",
+    "GET /s/{token}/files/{number}",
 }
 """What nobody is asked for; written out here a second time, so that it does not grow by a slip."""
 

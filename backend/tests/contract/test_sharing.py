@@ -16,12 +16,14 @@ import pytest
 from sqlalchemy import update
 
 from app.core.config import Settings
+from app.services.attachments.attachments import Attachments
 from app.services.sharing.shares import Shares
 from app.storage.common import utc_now
 from app.storage.database import Database
-from app.storage.tables import MessageRow, ShareRow
+from app.storage.tables import AttachmentRow, MessageRow, ShareRow
 from tests.fakes.llm_providers import CALL, RESULT, FakeAssistant, FakeChat, Gate, delta, pieces
 from tests.support.accounts import ACCOUNTS, Team, make_bearer
+from tests.support.attachments import attach, make_picture
 from tests.support.conversations import ChatClient, make_client, read_error, run_chat_server, store_messages
 from tests.support.server import RunningServer, fake_settings, run_server
 
@@ -487,7 +489,8 @@ def opened_anyhow(served: RunningServer, path: str) -> tuple[int, str]:
 )
 def test_it_is_told_from_where_a_link_opens(fields: dict[str, Any], sharing: str) -> None:
     settings = Settings(_env_file=None, **fields)
-    assert Shares(settings, Database(settings)).sharing == sharing
+    database = Database(settings)
+    assert Shares(settings, database, Attachments(settings, database)).sharing == sharing
 
 
 def test_no_log_has_a_token(tmp_path: Path) -> None:
@@ -515,3 +518,76 @@ def test_no_log_has_a_token(tmp_path: Path) -> None:
     assert "unexpected ValueError on /s/…" in log
     for text in (first_log, metrics, log):
         assert token not in text
+
+
+def test_files_are_shown_where_that_was_chosen_and_nothing_in_them_runs() -> None:
+    with run_chat_server() as (talk, served):
+        id_ = talk.conversation()
+        picture = attach(talk, make_picture(), "canary picture.jpg")
+        page = attach(talk, b"<script>alert(1)</script>", "canary <b>.html.txt")
+        talk.say(id_, "look", attachments=[picture["id"], page["id"]])
+        told, bare = share(talk, id_, attachments=True), share(talk, id_)
+        base = path_of(told)
+        shown, without = opened(served, told), opened(served, bare)
+        with stranger(served) as http:
+            small = http.get(f"{base}/files/0-0?small=1")
+            whole = http.get(f"{base}/files/0-0")
+            text = http.get(f"{base}/files/0-1")
+            part = http.get(f"{base}/files/0-1", headers={"Range": "bytes=1-6"})
+            missing = {
+                each: http.get(each)
+                for each in (
+                    f"{base}/files/0-2",
+                    f"{base}/files/9-0",
+                    f"{base}/files/x",
+                    f"{base}/files/-1-0",
+                    f"{path_of(bare)}/files/0-0",
+                    f"/s/{'a' * 43}/files/0-0",
+                )
+            }
+            talk.http.delete(f"/api/attachments/{page['id']}")
+            assert http.get(f"{base}/files/0-1").status_code == 404
+            talk.http.delete(f"/api/shares/{told['id']}")
+            assert http.get(f"{base}/files/0-0").status_code == 404
+    assert f'<img src="{base}/files/0-0?small=1" alt="canary picture.jpg">' in shown
+    assert f'<a href="{base}/files/0-1" dir="auto">canary &lt;b&gt;.html.txt</a>' in shown
+    assert "canary" not in without
+    for secret in (picture["id"], picture["sha256"]):
+        assert secret not in shown
+    for answer in (small, whole, text):
+        assert answer.status_code == 200
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert (
+            answer.headers["content-security-policy"] == "default-src 'none'; sandbox; frame-ancestors 'none'"
+        )
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-robots-tag"].startswith("noindex")
+    assert small.headers["content-type"] == whole.headers["content-type"] == "image/jpeg"
+    assert whole.headers["content-disposition"].startswith("inline")
+    assert text.headers["content-disposition"].startswith("attachment")
+    assert text.headers["content-type"] == "text/plain; charset=utf-8"
+    assert (part.status_code, part.text) == (206, "script")
+    assert {each.status_code for each in missing.values()} == {404}
+    assert len({each.text for each in missing.values()}) == 1
+
+
+def test_what_was_heard_in_a_recording_is_shown_where_that_was_chosen() -> None:
+    with run_chat_server() as (talk, served):
+        id_ = talk.conversation()
+        sent = attach(talk, b"the heard canary spoke", "canary.txt")
+        asked, _ = talk.say(id_, "listen", attachments=[sent["id"]])
+
+        async def become_recording(database: Database) -> None:
+            async with database.write() as session:
+                await session.execute(update(AttachmentRow).values(kind="audio", media_type="audio/wav"))
+
+        use_database(served, become_recording)
+        heard = opened(served, share(talk, id_, dictations=True))
+        both = opened(served, share(talk, id_, dictations=True, attachments=True))
+        neither = opened(served, share(talk, id_))
+    assert "<summary>What was heard</summary>" in heard
+    assert "the heard canary spoke" in heard
+    assert "canary.txt" not in heard
+    assert '<audio controls preload="none"' in both
+    assert "the heard canary spoke" in both
+    assert "canary" not in neither

@@ -55,9 +55,9 @@ async def find(database: Database, token_hash: str = "a" * 64) -> OpenShare | No
 async def read(database: Database, token_hash: str = "a" * 64) -> tuple[str, list[str]]:
     """The title and the texts that a token opens."""
     async with database.read() as session:
-        share = await shares.find_open(session, token_hash, utc_now())
-        assert share is not None
-        ids = await shares.list_message_ids(session, share)
+        opened = await shares.find_branch(session, token_hash, utc_now())
+        assert opened is not None
+        share, ids = opened
         found = await messages.read_page(session, share.conversation_id, ids)
     return share.title, [message.content for message in found]
 

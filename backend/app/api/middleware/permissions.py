@@ -52,6 +52,7 @@ RULES: tuple[Rule, ...] = (
     # what users show to whoever has a link
     _rule("GET /s/style.css", "everyone"),
     _rule("GET /s/{token}", "everyone"),
+    _rule("GET /s/{token}/files/{number}", "everyone"),
     # accounts: a leaked key must not be able to make more keys
     _rule("POST /api/auth/logout", "person"),
     _rule("GET /api/auth/me", "caller"),

@@ -1,15 +1,15 @@
 """The HTML of a shared page, which needs no script: title, messages and files, and nothing else of their owner."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 from typing import Literal
+from uuid import UUID
 
 from app.services.history.rendering import clean_text, find_direction, render_markdown, render_plain
-from app.services.sharing.shares import SharedBranch
-from app.storage.messages import Message
+from app.services.sharing.shares import Attachment, Message, OpenShare, SharedBranch
 
 Language = Literal["en", "es"]
 _OTHER: dict[Language, Language] = {"en": "es", "es": "en"}
@@ -51,6 +51,8 @@ class _Texts:
     foot: str
     table: str
     code: str
+    files: str
+    heard: str
     gone_title: str
     gone: str
     busy_title: str
@@ -77,6 +79,8 @@ _TEXTS: dict[Language, _Texts] = {
         foot="Shared from PROMPTer. Language models make mistakes.",
         table="Table",
         code="Code",
+        files="Files",
+        heard="What was heard",
         gone_title="There is nothing behind this link",
         gone="It may have been mistyped, it may have ended, or what it showed is no longer shared. Ask whoever sent it "
         "to you for another one.",
@@ -102,6 +106,8 @@ _TEXTS: dict[Language, _Texts] = {
         foot="Compartida desde PROMPTer. Los modelos de lenguaje cometen errores.",
         table="Tabla",
         code="Código",
+        files="Archivos",
+        heard="Lo que se oyó",
         gone_title="No hay nada en este enlace",
         gone="Puede que esté mal escrito, que haya caducado o que lo que mostraba ya no se comparta. Pide otro a quien "
         "te lo envió.",
@@ -121,6 +127,8 @@ class PageFrame:
     language: Language
     style: str
     """Address of the style sheet."""
+    address: str = ""
+    """Address of the page, under which its files are."""
 
 
 def render_head(frame: PageFrame, branch: SharedBranch) -> str:
@@ -140,10 +148,19 @@ def render_head(frame: PageFrame, branch: SharedBranch) -> str:
     )
 
 
-def render_messages(frame: PageFrame, shown: Sequence[Message], begins_at: int) -> str:
-    """Render messages; `begins_at` is the position of the first one, which makes ids that are unique in the page."""
-    parts = [_render_message(frame, message, begins_at + at) for at, message in enumerate(shown)]
-    return "".join(parts)
+def render_messages(
+    frame: PageFrame, share: OpenShare, shown: Sequence[Message], begins_at: int, heard: Mapping[UUID, str]
+) -> str:
+    """Render messages with their files, and what was heard in those.
+
+    `begins_at` is the position of the first message, which makes ids that are unique in the page, and names files.
+    """
+    return "".join(
+        _render_message(
+            frame, message, begins_at + at, _render_files(frame, share, message, begins_at + at, heard)
+        )
+        for at, message in enumerate(shown)
+    )
 
 
 def render_foot(frame: PageFrame, branch: SharedBranch) -> str:
@@ -206,7 +223,7 @@ def _render_pages(frame: PageFrame, branch: SharedBranch) -> str:
     return f'<nav class="pages" aria-label="{name}"><span>{name}</span>{"".join(links)}</nav>\n'
 
 
-def _render_message(frame: PageFrame, message: Message, position: int) -> str:
+def _render_message(frame: PageFrame, message: Message, position: int, files: str) -> str:
     """Render a message of the user or of the model. System prompts, tools and thoughts are their owner's own."""
     if not _is_shown(message):
         return ""
@@ -221,8 +238,39 @@ def _render_message(frame: PageFrame, message: Message, position: int) -> str:
     note = f'<p class="note">{note}</p>\n' if note else ""
     return (
         f'<article class="{message.role}" aria-labelledby="h{position}">\n'
-        f'<h2 id="h{position}">{heading}</h2>\n<div class="text">{body}</div>\n{note}</article>\n'
+        f'<h2 id="h{position}">{heading}</h2>\n<div class="text">{body}</div>\n{files}{note}</article>\n'
     )
+
+
+def _render_files(
+    frame: PageFrame, share: OpenShare, message: Message, position: int, heard: Mapping[UUID, str]
+) -> str:
+    """Render the files of a message as far as the link shows them; only what was heard if it shows no files."""
+    texts = _TEXTS[frame.language]
+    items = []
+    for index, file in enumerate(message.attachments):
+        text = heard.get(file.id, "").strip()
+        told = f"<details><summary>{texts.heard}</summary>{render_plain(text)}</details>" if text else ""
+        shown = _render_file(f"{frame.address}/files/{position}-{index}", file) if share.attachments else ""
+        if shown or told:
+            items.append(f"<li>{shown}{told}</li>\n")
+    return f'<ul class="files" aria-label="{texts.files}">\n{"".join(items)}</ul>\n' if items else ""
+
+
+def _render_file(address: str, file: Attachment) -> str:
+    """Render a file as its thumbnail, a player or a link; the browser saves what is no picture."""
+    where, name = escape(address), escape(clean_text(file.name))
+    link = f'<a href="{where}" dir="auto">{name}</a> <span>{_write_size(file.size_bytes)}</span>'
+    if file.has_thumbnail and file.kind == "image":
+        return f'<a href="{where}"><img src="{where}?small=1" alt="{name}"></a>'
+    if file.kind in ("audio", "video"):
+        return f'<{file.kind} controls preload="none" src="{where}"></{file.kind}> {link}'
+    return link
+
+
+def _write_size(size_bytes: int) -> str:
+    """Write a size as people do; both languages have the same units."""
+    return f"{size_bytes / 1_000_000:.1f} MB" if size_bytes >= 100_000 else f"{max(1, size_bytes // 1000)} kB"
 
 
 def _is_shown(message: Message) -> bool:

@@ -3,10 +3,11 @@
 import logging
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import ceil
+from pathlib import Path
 from typing import Literal
 from uuid import UUID
 
@@ -14,11 +15,12 @@ import anyio
 import anyio.to_thread
 
 from app.core.config import Settings
-from app.core.errors import Forbidden, SharingOff, StorageUnavailable, TooManyAttempts
+from app.core.errors import Forbidden, NotFound, SharingOff, StorageUnavailable, TooManyAttempts
 from app.core.idempotency import RequestKey
 from app.core.security import is_loopback
 from app.services.accounts.api_keys import hash_secret
 from app.services.accounts.throttle import Throttle, make_address_key
+from app.services.attachments.attachments import Attachment, Attachments
 from app.storage import idempotency, messages
 from app.storage import shares as rows
 from app.storage.common import utc_now
@@ -28,7 +30,7 @@ from app.storage.messages import Message
 from app.storage.shares import NewShare, OpenShare, StoredShare
 from app.utils.ids import new_id
 
-__all__ = ["Message", "OpenShare", "Share", "ShareDraft", "SharedBranch", "Shares", "Sharing"]
+__all__ = ["Attachment", "Message", "OpenShare", "Share", "ShareDraft", "SharedBranch", "Shares", "Sharing"]
 
 Sharing = Literal["off", "machine", "network"]
 """Whether users may share, and where a link opens: on this machine alone, or wherever the server is reached."""
@@ -37,6 +39,9 @@ TOKEN_CHARS = 43
 """A token: 256 random bits in URL-safe base64."""
 PAGE_SIZE = 100
 """Messages of a conversation on one shared page."""
+FILES_FACTOR = 20
+"""An address may fetch so many times as many files as pages: a page has many."""
+_HEARD_KINDS = ("audio", "video")
 
 logger = logging.getLogger(__name__)
 
@@ -86,13 +91,19 @@ class Shares:
     """The shared links of all users."""
 
     def __init__(
-        self, settings: Settings, database: Database, clock: Callable[[], float] = time.monotonic
+        self,
+        settings: Settings,
+        database: Database,
+        attached: Attachments,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings.sharing
         self._database = database
+        self._attached = attached
         self._clock = clock
         self._key_file = KeyFile(settings.data_dir, settings.llm.connections_key.get_secret_value())
         self._visits = Throttle(self._settings.requests_per_minute, 60.0)
+        self._fetches = Throttle(self._settings.requests_per_minute * FILES_FACTOR, 60.0)
         self.sharing: Sharing = _find_reach(settings)
 
     # -- for owners
@@ -142,33 +153,70 @@ class Shares:
 
     # -- for whoever opens a link
 
-    def count_visit(self, address: str) -> None:
-        """Count a request for a shared page.
+    def count_visit(self, address: str, *, is_file: bool = False) -> None:
+        """Count a request for a shared page, or for a file of one.
 
         Raises:
             TooManyAttempts: too many from this address; says when to try again.
         """
+        throttle = self._fetches if is_file else self._visits
         key, now_s = make_address_key(address), self._clock()
-        if wait_s := ceil(self._visits.wait_s(key, now_s)):
+        if wait_s := ceil(throttle.wait_s(key, now_s)):
             raise TooManyAttempts(
                 f"too many requests for shared pages; try again in {wait_s} s", retry_after_s=wait_s
             )
-        self._visits.take(key, now_s)
+        throttle.take(key, now_s)
 
     async def read(self, token: str, number: int = 1) -> SharedBranch | None:
         """Read a page of what a token opens; None where it opens nothing, whatever the reason, or has no such page."""
         if self.sharing == "off" or len(token) != TOKEN_CHARS:
             return None
         async with self._database.read() as session:
-            share = await rows.find_open(session, hash_secret(token), utc_now())
-            if share is None:
+            opened = await rows.find_branch(session, hash_secret(token), utc_now())
+            if opened is None:
                 return None
-            ids = await rows.list_message_ids(session, share)
+            share, ids = opened
             begin, pages = (number - 1) * PAGE_SIZE, max(1, ceil(len(ids) / PAGE_SIZE))
             if not 1 <= number <= pages:
                 return None
             found = await messages.read_page(session, share.conversation_id, ids[begin : begin + PAGE_SIZE])
         return SharedBranch(share=share, number=number, pages=pages, begins_at=begin, messages=found)
+
+    async def find_file(
+        self, token: str, position: int, index: int, *, is_small: bool = False
+    ) -> tuple[Attachment, Path] | None:
+        """A file of the message at a position of what a link shows, and where it or its thumbnail is.
+
+        None where there is no such file, whatever the reason.
+        """
+        if self.sharing == "off" or len(token) != TOKEN_CHARS:
+            return None
+        async with self._database.read() as session:
+            opened = await rows.find_branch(session, hash_secret(token), utc_now())
+            if opened is None or not opened[0].attachments:
+                return None
+            share, ids = opened
+            found = await messages.read_page(session, share.conversation_id, ids[position : position + 1])
+        files = found[0].attachments if found else ()
+        if index >= len(files):
+            return None
+        file = files[index]
+        find = self._attached.find_thumbnail if is_small else self._attached.find_content
+        try:
+            return await find(file.user_id, file.id)
+        except NotFound:
+            return None
+
+    async def read_heard(self, share: OpenShare, shown: Sequence[Message]) -> Mapping[UUID, str]:
+        """What was heard in the recordings of messages, by the ids of the files; nothing unless the link shows it."""
+        heard = {}
+        for file in (each for message in shown if share.dictations for each in message.attachments):
+            if file.kind in _HEARD_KINDS and file.state == "ready":
+                try:
+                    _, heard[file.id] = await self._attached.read_text(file.user_id, file.id)
+                except NotFound:
+                    continue  # nothing was said in it, or it is deleted at this moment
+        return heard
 
     def _prepare(self, user_id: UUID, draft: ShareDraft) -> NewShare:
         """A new link. Its token is stored as a hash, and encrypted for its owner to copy again."""
