@@ -26,7 +26,7 @@ class ShareIn(BaseModel):
     )
     attachments: bool = Field(False, strict=True, description="whether the files of its messages are shown")
     dictations: bool = Field(
-        False, strict=True, description="whether it is shown what was heard where a message was dictated"
+        False, strict=True, description="whether the text is shown that was heard in attached recordings"
     )
     expires_in_s: int | None = Field(
         None,

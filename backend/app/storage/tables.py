@@ -442,4 +442,4 @@ class ShareRow(Base):
     attachments: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether files are shown."""
     dictations: Mapped[bool] = mapped_column(default=False, server_default=false())
-    """Whether it is shown what was heard where a message was dictated."""
+    """Whether the text is shown that was heard in attached recordings."""

@@ -13,17 +13,17 @@ from uuid import UUID
 
 import httpx2
 import pytest
+from app.services.attachments.attachments import Attachments
 from sqlalchemy import update
+from tests.support.attachments import attach, make_picture
 
 from app.core.config import Settings
-from app.services.attachments.attachments import Attachments
 from app.services.sharing.shares import Shares
 from app.storage.common import utc_now
 from app.storage.database import Database
 from app.storage.tables import AttachmentRow, MessageRow, ShareRow
 from tests.fakes.llm_providers import CALL, RESULT, FakeAssistant, FakeChat, Gate, delta, pieces
 from tests.support.accounts import ACCOUNTS, Team, make_bearer
-from tests.support.attachments import attach, make_picture
 from tests.support.conversations import ChatClient, make_client, read_error, run_chat_server, store_messages
 from tests.support.server import RunningServer, fake_settings, run_server
 
@@ -575,7 +575,7 @@ def test_what_was_heard_in_a_recording_is_shown_where_that_was_chosen() -> None:
     with run_chat_server() as (talk, served):
         id_ = talk.conversation()
         sent = attach(talk, b"the heard canary spoke", "canary.txt")
-        asked, _ = talk.say(id_, "listen", attachments=[sent["id"]])
+        _asked, _ = talk.say(id_, "listen", attachments=[sent["id"]])
 
         async def become_recording(database: Database) -> None:
             async with database.write() as session:

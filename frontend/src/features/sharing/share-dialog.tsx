@@ -22,9 +22,14 @@ export interface ShareDialogProps {
 export function ShareDialog({ conversationId, isLocal, onClose }: ShareDialogProps) {
   const { t } = useTranslation();
   const make = useMakeShare();
+  const [isAgain, setAgain] = useState(false);
   const others = (useShares().data ?? []).filter(
     (share) => share.conversation_id === conversationId && share.id !== make.data?.id,
   );
+  const again = (): void => {
+    setAgain(true);
+    make.reset();
+  };
   return (
     <Modal title={t("share.title")} onClose={onClose} className="max-w-xl">
       <div className="space-y-4">
@@ -34,9 +39,9 @@ export function ShareDialog({ conversationId, isLocal, onClose }: ShareDialogPro
           </p>
         )}
         {make.data === undefined ? (
-          <ShareForm conversationId={conversationId} make={make} />
+          <ShareForm conversationId={conversationId} make={make} isAgain={isAgain} />
         ) : (
-          <MadeLink share={make.data} onAgain={make.reset} />
+          <MadeLink share={make.data} onAgain={again} />
         )}
         {others.length > 0 && (
           <section aria-labelledby="other-links" className="space-y-2 border-t border-line pt-4">
@@ -54,9 +59,11 @@ export function ShareDialog({ conversationId, isLocal, onClose }: ShareDialogPro
 interface FormProps {
   conversationId: string;
   make: ReturnType<typeof useMakeShare>;
+  /** Whether it stands where a link was just shown, whose button had the focus. */
+  isAgain: boolean;
 }
 
-function ShareForm({ conversationId, make }: FormProps) {
+function ShareForm({ conversationId, make, isAgain }: FormProps) {
   const { t } = useTranslation();
   const [kind, setKind] = useState<Share["kind"]>("snapshot");
   const [attachments, setAttachments] = useState(false);
@@ -99,7 +106,7 @@ function ShareForm({ conversationId, make }: FormProps) {
       )}
       <div className="flex flex-wrap justify-end gap-2">
         <CopyMarkdown conversationId={conversationId} />
-        <button type="submit" className="button-brand min-h-11" disabled={make.isPending}>
+        <button type="submit" className="button-brand min-h-11" autoFocus={isAgain} disabled={make.isPending}>
           {t("share.make")}
         </button>
       </div>

@@ -31,7 +31,7 @@ export function CopyLink({ url }: { url: string }) {
         className="field min-h-11 min-w-0 flex-1 basis-56"
         aria-label={t("share.address")}
         readOnly
-        data-first
+        autoFocus
         value={url}
         onFocus={(event) => event.target.select()}
       />
