@@ -13,17 +13,17 @@ from uuid import UUID
 
 import httpx2
 import pytest
-from app.services.attachments.attachments import Attachments
 from sqlalchemy import update
-from tests.support.attachments import attach, make_picture
 
 from app.core.config import Settings
+from app.services.attachments.attachments import Attachments
 from app.services.sharing.shares import Shares
 from app.storage.common import utc_now
 from app.storage.database import Database
 from app.storage.tables import AttachmentRow, MessageRow, ShareRow
 from tests.fakes.llm_providers import CALL, RESULT, FakeAssistant, FakeChat, Gate, delta, pieces
 from tests.support.accounts import ACCOUNTS, Team, make_bearer
+from tests.support.attachments import attach, make_picture
 from tests.support.conversations import ChatClient, make_client, read_error, run_chat_server, store_messages
 from tests.support.server import RunningServer, fake_settings, run_server
 
@@ -521,11 +521,11 @@ def test_no_log_has_a_token(tmp_path: Path) -> None:
 
 
 def test_files_are_shown_where_that_was_chosen_and_nothing_in_them_runs() -> None:
-    with run_chat_server() as (talk, served):
+    with run_chat_server(FakeChat(pieces("I see"))) as (talk, served):
         id_ = talk.conversation()
         picture = attach(talk, make_picture(), "canary picture.jpg")
         page = attach(talk, b"<script>alert(1)</script>", "canary <b>.html.txt")
-        talk.say(id_, "look", attachments=[picture["id"], page["id"]])
+        talk.say(id_, "look", attachments=[picture["id"], page["id"]], attachments_as_text=True)
         told, bare = share(talk, id_, attachments=True), share(talk, id_)
         base = path_of(told)
         shown, without = opened(served, told), opened(served, bare)
@@ -572,7 +572,7 @@ def test_files_are_shown_where_that_was_chosen_and_nothing_in_them_runs() -> Non
 
 
 def test_what_was_heard_in_a_recording_is_shown_where_that_was_chosen() -> None:
-    with run_chat_server() as (talk, served):
+    with run_chat_server(FakeChat(pieces("I see"))) as (talk, served):
         id_ = talk.conversation()
         sent = attach(talk, b"the heard canary spoke", "canary.txt")
         _asked, _ = talk.say(id_, "listen", attachments=[sent["id"]])

@@ -5794,7 +5794,7 @@ export interface components {
             conversation_id: string;
             /**
              * Dictations
-             * @description whether it is shown what was heard where a message was dictated
+             * @description whether the text is shown that was heard in attached recordings
              * @default false
              */
             dictations: boolean;
