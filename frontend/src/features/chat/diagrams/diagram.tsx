@@ -154,12 +154,20 @@ function useNear(place: RefObject<HTMLElement | null>): boolean {
   useEffect(() => {
     if (!place.current || !("IntersectionObserver" in window)) return;
     const observer = new IntersectionObserver((entries) => setNear(entries.at(-1)?.isIntersecting === true), {
+      root: findScroller(place.current), // a margin counts for the root alone
       rootMargin: `${NEAR_PX}px`,
     });
     observer.observe(place.current);
     return () => observer.disconnect();
   }, [place]);
   return isNear;
+}
+
+/** What scrolls around an element. */
+function findScroller(inside: Element): Element | null {
+  for (let around = inside.parentElement; around; around = around.parentElement)
+    if (/auto|scroll/.test(getComputedStyle(around).overflowY)) return around;
+  return null;
 }
 
 /** The colours of the page as JSON: a text that is the same while they are. */

@@ -57,9 +57,14 @@ function WrongFormula({ tex, isDisplay }: { tex: string; isDisplay: boolean }) {
 function show(node: MathElement | string, key?: number): ReactNode {
   if (typeof node === "string") return node;
   const { class: className, ...attributes } = node.attributes;
-  const props = { ...attributes, style: node.style, ...(className ? { className } : {}), key };
+  const style = hasStyles() ? { style: node.style } : {};
+  const props = { ...attributes, ...style, ...(className ? { className } : {}), key };
   return createElement(node.tag, props, ...node.children.map((child, index) => show(child, index)));
 }
+
+/** Whether elements of MathML have styles: browsers that do not know it give elements that have none. */
+const hasStyles = (): boolean =>
+  "style" in document.createElementNS("http://www.w3.org/1998/Math/MathML", "math");
 
 // -- the typesetter, which is loaded with the first formula of the page
 

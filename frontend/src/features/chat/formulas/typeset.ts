@@ -72,7 +72,7 @@ function clean(node: Built, budget: { left: number }): (MathElement | string)[] 
   if (node.type === undefined || !TAGS.has(node.type)) return children;
   const attributes: Record<string, string> = {};
   for (const [name, value] of Object.entries(node.attributes ?? {}))
-    if (ATTRIBUTES.has(name)) attributes[name] = String(value);
+    if (ATTRIBUTES.has(name)) attributes[name] = bound(String(value));
   const classes = (node.classes ?? []).filter((name) => /^[\w-]+$/.test(name));
   if (classes.length > 0) attributes.class = classes.join(" ");
   return [{ tag: node.type, attributes, style: cleanStyle(node.style ?? {}), children }];
@@ -82,9 +82,20 @@ function clean(node: Built, budget: { left: number }): (MathElement | string)[] 
 function cleanStyle(style: Record<string, unknown>): Record<string, string> {
   const entries = Object.entries(style).map(([name, value]): [string, string] => [
     name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase()),
-    String(value),
+    bound(String(value)),
   ]);
-  return Object.fromEntries(
-    entries.filter(([, value]) => !/[(:;]|url|@/i.test(value) || /^rgb\([\d\s.,%]+\)$/.test(value)),
-  );
+  return Object.fromEntries(entries.filter(([, value]) => !/[(:;@]|url/i.test(value) || RGB.test(value)));
 }
+
+const RGB = /^rgb\([\d\s.,%]+\)$/;
+const LENGTH = /(-?\d*\.?\d+)(em|ex|mu|pt|px|%)?/g;
+const MOST: Record<string, number> = { em: 20, ex: 40, mu: 360, "%": 100 };
+
+/** Lengths within limits: nothing reaches far out of its formula, to either side. */
+const bound = (value: string): string =>
+  value.startsWith("#")
+    ? value
+    : value.replace(LENGTH, (_, number: string, unit = "") => {
+        const most = MOST[unit as string] ?? 300;
+        return `${Math.max(-most, Math.min(most, Number(number)))}${unit as string}`;
+      });

@@ -1,0 +1,41 @@
+/** What the frame says is read with care, and colours are given as it takes them. */
+import { expect, it } from "vitest";
+
+import { MOST_HEIGHT_PX, MOST_SVG_CHARS, readFrameMessage, readPalette } from "./diagram-messages";
+
+it("takes what the frame says", () => {
+  expect(readFrameMessage({ type: "ready" })).toEqual({ type: "ready" });
+  expect(readFrameMessage({ type: "drawn", svg: "<svg/>", more: 1 })).toEqual({
+    type: "drawn",
+    svg: "<svg/>",
+  });
+  expect(readFrameMessage({ type: "size", heightPx: 99.2 })).toEqual({ type: "size", heightPx: 100 });
+});
+
+it("takes no picture, no height and no message without a limit", () => {
+  expect(readFrameMessage({ type: "size", heightPx: 1e9 })).toEqual({
+    type: "size",
+    heightPx: MOST_HEIGHT_PX,
+  });
+  expect(readFrameMessage({ type: "drawn", svg: "x".repeat(MOST_SVG_CHARS + 1) })).toBeNull();
+});
+
+it.each([
+  null,
+  "ready",
+  7,
+  {},
+  { type: "other" },
+  { type: "drawn" },
+  { type: "drawn", svg: 1 },
+  { type: "size", heightPx: "9" },
+  { type: "size", heightPx: NaN },
+  { type: "size", heightPx: -1 },
+])("takes nothing else: %j", (data) => {
+  expect(readFrameMessage(data)).toBeNull();
+});
+
+it("gives the colours of the style sheet, and a grey where there is none", () => {
+  const palette = readPalette(true, (name) => (name === "--ink" ? " 15 23 42 " : "red; }"));
+  expect(palette).toMatchObject({ isDark: true, ink: "#0f172a", line: "#888888" });
+});
