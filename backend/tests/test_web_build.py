@@ -155,6 +155,8 @@ def test_a_package_without_the_web_app_says_so(
 MOST_BYTES_AT_FIRST = 230_000
 """Scripts and styles, compressed as the server sends them, before one can speak and send."""
 MOST_FONT_BYTES = 60_000
+MOST_DIAGRAM_BYTES = 1_000_000
+"""What draws diagrams, compressed: it is loaded with the first one."""
 AT_FIRST = re.compile(
     r'<(?:script[^>]* src|link rel="(?:modulepreload|stylesheet)"[^>]* href)="/assets/([^"]+)"'
 )
@@ -198,10 +200,22 @@ def test_the_first_load_of_the_page_is_small(built: Path, language: str, other: 
 def test_the_built_page_carries_the_licences_of_its_parts(built: Path) -> None:
     text = (built / "licenses.md").read_text(encoding="utf-8")
     fonts = ("@fontsource-variable/geist", "@fontsource-variable/geist-mono")
-    for part in ("react-dom", "highlight.js", "lucide-react", "i18next", "tailwindcss", *fonts):
+    drawing = ("temml", "mermaid", "dompurify", "cytoscape")
+    for part in ("react-dom", "highlight.js", "lucide-react", "i18next", "tailwindcss", *drawing, *fonts):
         entry = text.partition(f"## {part} ")[2].partition("\n## ")[0]
         assert "opyright" in entry, part
         assert ("SIL OPEN FONT LICENSE" in entry) is (part in fonts)
+
+
+def test_the_page_that_draws_diagrams_is_one_file_without_addresses(built: Path) -> None:
+    """Its policy lets it load nothing: what it needs is in it, and the server sends it compressed."""
+    page = (built / "assets" / "diagram.html").read_text("utf-8")
+    assert page.count("<script") == page.count("</script>") == 1
+    assert not re.search(r"<(?:link|img|iframe|base)\b", page.partition("<script>")[0])
+    assert "securityLevel" in page
+    packed = (built / "assets" / "diagram.html.gz").read_bytes()
+    assert gzip.decompress(packed).decode() == page
+    assert len(packed) <= MOST_DIAGRAM_BYTES
 
 
 def test_the_fonts_are_small_and_the_one_of_the_texts_is_asked_for_at_once(built: Path) -> None:

@@ -26,12 +26,12 @@ return shown.flatMap((one) => {{
   return width < 43.5 || height < 43.5 ? [describe(one, `${{width}} x ${{height}}`)] : [];
 }}); }}"""
 _SIDEWAYS = f"""() => {{ {_SHOWN}
-const own = "pre, .markdown-table, .truncate, .sr-only, select, input, textarea";
+const own = "pre, .formula, .markdown-table, .truncate, .sr-only, select, input, textarea";
 const wide = [...top.querySelectorAll("*")].filter((one) =>
   one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX !== "visible" && !one.closest(own));
 const outside = shown.filter((one) => {{
   const {{ left, right }} = one.getBoundingClientRect();
-  return !one.closest("pre, .markdown-table") && (left < -1 || right > innerWidth + 1);
+  return !one.closest("pre, .formula, .markdown-table") && (left < -1 || right > innerWidth + 1);
 }});
 const page = document.scrollingElement;
 return [...wide.map((one) => describe(one, "scrolls")), ...outside.map((one) => describe(one, "outside")),
@@ -166,7 +166,7 @@ class WebApp:
         return small
 
     async def sideways(self) -> list[str]:
-        """What is reached by scrolling sideways alone, or not at all. Code and tables scroll by themselves."""
+        """What is reached by scrolling sideways alone, or not at all. Code, tables, formulas scroll by themselves."""
         found: list[str] = await self.page.evaluate(_SIDEWAYS)
         return found
 

@@ -27,16 +27,20 @@ export function NoteLink({ node, children }: { node: Element; children?: ReactNo
   const n = readNumber(node, isBack ? target : null);
   const label = t(isBack ? "chat.footnoteBack" : "chat.footnote", { n });
   return (
-    <button
-      type="button"
+    <a
+      href={location.hash || "#/"} // the page's route: opened elsewhere it leads to the same conversation
+      role={isBack ? "doc-backlink" : "doc-noteref"}
       id={own === null ? undefined : `${prefix}-${own}`}
-      className="footnote-link"
       aria-label={label}
       title={label}
-      onClick={() => target !== null && goTo(`${prefix}-${target}`)}
+      onClick={(event) => {
+        if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+        event.preventDefault();
+        if (target !== null) goTo(`${prefix}-${target}`);
+      }}
     >
       {children}
-    </button>
+    </a>
   );
 }
 
@@ -48,7 +52,7 @@ function readNumber(node: Element, name: string | null): string {
 function goTo(id: string): void {
   const target = document.getElementById(id);
   if (!target) return; // the note is still to come
-  if (target.tagName !== "BUTTON") target.tabIndex = -1;
+  if (target.tagName !== "A") target.tabIndex = -1;
   target.focus({ preventScroll: true });
   target.scrollIntoView({ block: "nearest" });
 }

@@ -1,8 +1,8 @@
 /** A shown answer as HTML for other programs: its words and their formatting, without buttons and classes. */
 
 const DROPPED = "button, figcaption, iframe, .sr-only, script, style";
-/** What is kept of the attributes; those of MathML are its meaning. */
-const KEPT = new Set(["href", "start", "dir", "colspan", "rowspan", "checked", "type", "disabled", "style"]);
+/** What is kept of the attributes; those of MathML are its meaning. No styles: the page's policy has none. */
+const KEPT = new Set(["href", "start", "dir", "colspan", "rowspan", "checked", "type", "disabled"]);
 
 /** The HTML of the answer around an element. */
 export function readFormatted(inside: Element): string {
@@ -22,8 +22,8 @@ function clean(root: Element): string {
     .querySelectorAll("div, figure, pre span, .formula")
     .forEach((one) => one.replaceWith(...one.childNodes));
   for (const one of root.querySelectorAll("*")) {
-    if (one.closest("math")) continue;
-    for (const { name } of [...one.attributes]) if (!KEPT.has(name)) one.removeAttribute(name);
+    const isKept = (name: string) => (one.closest("math") ? !/^(style|class)$/.test(name) : KEPT.has(name));
+    for (const { name } of [...one.attributes]) if (!isKept(name)) one.removeAttribute(name);
   }
   return root.innerHTML;
 }
