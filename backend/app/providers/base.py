@@ -173,6 +173,15 @@ class SttStream(Protocol):
 
 
 @runtime_checkable
+class SightTeller(Protocol):
+    """A `ChatProvider` that may know which of its models see pictures."""
+
+    async def tell_sight(self, model: str) -> bool | None:
+        """Whether a model of it sees pictures; None where it does not know. Takes no longer than a list of models."""
+        ...
+
+
+@runtime_checkable
 class PinnedSttStream(Protocol):
     """A `SttStream` whose calls all run in one of several workers, and may wait for that worker."""
 

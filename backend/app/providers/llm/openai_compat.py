@@ -66,6 +66,13 @@ class OpenAiCompatProvider:
         except (MissingConfig, BaseUrlNotAllowed):
             return []
 
+    async def tell_sight(self, model: str) -> bool | None:
+        """As `SightTeller.tell_sight`, of the upstream in the settings."""
+        try:
+            return await self._own().tell_sight(model)
+        except (MissingConfig, BaseUrlNotAllowed):
+            return None
+
     async def stream(self, request: ChatRequest) -> AsyncGenerator[dict[str, Any], None]:
         """Ask the upstream in the settings: a body cannot name another."""
         async with aclosing(self._own().stream(request)) as chunks:

@@ -81,6 +81,13 @@ class ProfileProvider:
             return []
         return await self._get_state(profile).probe.models()
 
+    async def tell_sight(self, model: str) -> bool | None:
+        """As `SightTeller.tell_sight`: what the upstream's list of models says."""
+        profile = await self._source.get_profile()
+        if profile is None or profile.problem or profile.endpoint is None:
+            return None
+        return (await self._get_state(profile).probe.look()).sights.get(model)
+
     async def stream(self, request: ChatRequest) -> AsyncGenerator[dict[str, Any], None]:
         with self._hold_slot():
             chat, named = await self._prepare(request)

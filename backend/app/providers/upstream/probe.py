@@ -1,8 +1,9 @@
 """Asks an upstream for its state, its models and its true address; the answer is kept for some seconds."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import anyio
 import orjson
@@ -39,6 +40,8 @@ class ProbeResult:
     """The candidate for the base URL that answered, None where none did."""
     failure: PrompterError | None = None
     """Why the list of models could not be read; None for an upstream that has none."""
+    sights: Mapping[str, bool] = field(default_factory=dict)
+    """Whether models see pictures, by their ids, as far as the list tells."""
 
 
 class Probe:
@@ -132,7 +135,9 @@ class Probe:
                 body = await reply.read_body(_MAX_LIST_BYTES)
                 self._found_page = body.lstrip()[:1] == b"<"
                 ids = _read_model_ids(body)
-                return self._result_of_list(endpoint.base, ids) if ids is not None else None
+                if ids is None:
+                    return None
+                return replace(self._result_of_list(endpoint.base, ids), sights=read_sights(body))
         if refusal.status in _NO_LIST_STATUSES:
             return None
         failure = refusal.to_error(endpoint.told_name)
@@ -224,3 +229,26 @@ def _read_model_ids(body: bytes) -> list[str] | None:
         return None
     ids = dict.fromkeys(entry["id"] for entry in entries if entry["id"].isprintable() and entry["id"])
     return sorted(ids, key=lambda model: bool(_NO_CHAT.search(model)))
+
+
+def read_sights(body: bytes) -> dict[str, bool]:
+    """Read whether models see pictures, where the entries of a list say so (OpenRouter, Mistral, llama.cpp …). Pure."""
+    try:
+        entries = read_model_entries(orjson.loads(body)) or []
+    except orjson.JSONDecodeError:
+        return {}
+    found = {entry["id"]: _read_sight(entry) for entry in entries}
+    return {model: sees for model, sees in found.items() if sees is not None}
+
+
+def _read_sight(entry: Mapping[str, Any]) -> bool | None:
+    architecture, abilities = entry.get("architecture"), entry.get("capabilities")
+    inputs = architecture.get("input_modalities") if isinstance(architecture, dict) else None
+    inputs = inputs or entry.get("input_modalities")
+    if isinstance(inputs, list):
+        return "image" in inputs
+    if isinstance(abilities, dict) and isinstance(abilities.get("vision"), bool):
+        return bool(abilities["vision"])
+    if isinstance(abilities, list) and {"vision", "multimodal"}.intersection(map(str, abilities)):
+        return True
+    return True if entry.get("type") == "vlm" else None

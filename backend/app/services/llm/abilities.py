@@ -3,6 +3,7 @@
 import re
 
 from app.core.errors import PrompterError
+from app.providers.base import SightTeller
 from app.services.llm.context import ModelAsker, ResolvedModel
 from app.services.llm.text_only import TextOnlyChat
 
@@ -48,4 +49,6 @@ async def find_sight(model: ResolvedModel) -> bool | None:
             return None  # asking it says why
     if isinstance(model.chat, TextOnlyChat) or model.provider == LOCAL:
         return False
+    if isinstance(model.chat, SightTeller) and (told := await model.chat.tell_sight(model.model)) is not None:
+        return told
     return guess_sight(model.model)

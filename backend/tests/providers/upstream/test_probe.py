@@ -5,13 +5,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+import orjson
 import pytest
 
 from app.core.config import VendorName
 from app.providers.upstream import probe as module
 from app.providers.upstream.addresses import Reach, parse_base_url
 from app.providers.upstream.client import Endpoint, UpstreamClient
-from app.providers.upstream.probe import Probe
+from app.providers.upstream.probe import Probe, read_sights
 from app.providers.upstream.vendors import VENDORS
 from app.schemas.providers import ProviderState
 from tests.fakes import model_servers as fakes
@@ -196,3 +197,19 @@ async def test_with_a_path_nobody_is_asked() -> None:
         endpoint: Any = await probe.resolve_endpoint()
         assert endpoint.base.url == f"{server.origin}/api/v1"
         assert server.paths == []
+
+
+def test_lists_of_models_tell_which_see_pictures() -> None:
+    listed = [
+        {"id": "a", "architecture": {"input_modalities": ["text", "image"]}},
+        {"id": "b", "architecture": {"input_modalities": ["text"]}},
+        {"id": "c", "capabilities": {"vision": True}},
+        {"id": "d", "capabilities": {"vision": False}},
+        {"id": "e", "capabilities": ["completion", "multimodal"]},
+        {"id": "f", "capabilities": ["completion"]},
+        {"id": "g", "type": "vlm"},
+        {"id": "h", "architecture": 1, "capabilities": 2, "input_modalities": {}},
+    ]
+    found = read_sights(orjson.dumps({"data": listed}))
+    assert found == {"a": True, "b": False, "c": True, "d": False, "e": True, "g": True}
+    assert read_sights(b"no list") == read_sights(b"{}") == {}

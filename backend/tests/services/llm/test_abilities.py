@@ -1,5 +1,7 @@
 """Whether models see pictures, as far as their names tell."""
 
+from dataclasses import dataclass
+
 import pytest
 
 from app.services.llm.abilities import find_sight, guess_sight
@@ -39,3 +41,18 @@ async def test_a_provider_that_knows_only_text_sees_nothing_whatever_its_model_i
     assert await find_sight(ResolvedModel(id="a", provider="llama_local", chat=chat, model="gpt-4o")) is False
     assert await find_sight(ResolvedModel(id="a", provider="fake", chat=chat, model="gpt-4o")) is True
     assert await find_sight(ResolvedModel(id="a", provider="fake", chat=chat, model="tiny")) is None
+
+
+@dataclass
+class Telling(FakeChat):
+    """A provider that knows which of its models see."""
+
+    async def tell_sight(self, model: str) -> bool | None:
+        return {"gpt-4o": False, "tiny": True}.get(model)
+
+
+async def test_a_provider_that_knows_is_believed_before_a_name() -> None:
+    models = {"gpt-4o": False, "tiny": True, "gpt-5": True, "other": None}
+    for name, sees in models.items():
+        model = ResolvedModel(id=name, provider="fake", chat=Telling(), model=name)
+        assert await find_sight(model) is sees
