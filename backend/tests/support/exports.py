@@ -395,7 +395,7 @@ def make_large_chatgpt(chance: random.Random, size_bytes: int, *, messages: int)
     pieces: list[bytes] = []
     written = 0
     per_message = 1500 if messages < 1000 else max(size_bytes // messages - 450, 200)
-    while written < size_bytes:
+    while written < size_bytes * 0.9:
         nodes = [
             make_chatgpt_node(
                 f"{chance.getrandbits(128):032x}",

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.services.importing.archive import ArchiveTooLarge, DamagedArchive, NotText
 from app.services.importing.draft import make_message_id
+from app.services.importing.formats import TooManyConversations
 from app.services.importing.json_spans import DamagedJson
 from app.services.importing.reading import (
     Counted,
@@ -21,7 +22,7 @@ from tests.support.exports import T0, dump
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 LIMITS = ReadLimits(unpacked_bytes=1 << 20, message_chars=10_000)
-REFUSALS = (NotText, DamagedArchive, ArchiveTooLarge, DamagedJson, NotRecognised)
+REFUSALS = (NotText, DamagedArchive, ArchiveTooLarge, DamagedJson, NotRecognised, TooManyConversations)
 """What a file can be refused with."""
 
 

@@ -96,12 +96,12 @@ export const notesEn = {
   import_not_readable: "This file cannot be read: it is damaged, cut off, or no export. Download it again.",
   import_not_recognised:
     "No conversations of a known product are in this file. Choose the file that the product exported.",
-  import_too_large:
-    "This archive holds too much. Unpack it, and import its files of conversations one by one.",
+  import_too_large: "This file holds too much at once. Unpack or divide it, and import the parts one by one.",
   import_under_way: "Another import has not ended yet. Wait for it, or cancel it.",
   import_interrupted:
     "The server stopped before the end. What came is complete; import the file again for the rest.",
-  unsupported_file: "This kind of file cannot be attached. Pictures, texts, PDF, Word documents and recordings can.",
+  unsupported_file:
+    "This kind of file cannot be attached. Pictures, texts, PDF, Word documents and recordings can.",
   file_not_readable: "This file cannot be read: it is damaged, locked, or too large inside.",
   attachments_full: "Your files take all the space that you have here. Delete conversations with files.",
   images_not_supported: "This model does not see pictures. Choose another one, or send only their names.",

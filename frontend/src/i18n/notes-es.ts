@@ -103,12 +103,14 @@ export const notesEs: Record<keyof typeof notesEn, string> = {
   import_not_recognised:
     "En este archivo no hay conversaciones de un producto conocido. Elige el archivo que el producto exportó.",
   import_too_large:
-    "Este archivo comprimido contiene demasiado. Descomprímelo e importa uno a uno sus archivos de conversaciones.",
+    "Este archivo contiene demasiado para una vez. Descomprímelo o divídelo, e importa las partes una a una.",
   import_under_way: "Todavía hay otra importación en marcha. Espera a que acabe, o cancélala.",
   import_interrupted:
     "El servidor se ha parado antes de acabar. Lo que llegó está completo; importa el archivo otra vez para traer el resto.",
-  unsupported_file: "Este tipo de archivo no se puede adjuntar. Se pueden imágenes, textos, PDF, documentos de Word y grabaciones.",
-  file_not_readable: "Este archivo no se puede leer: está dañado, protegido o es demasiado grande por dentro.",
+  unsupported_file:
+    "Este tipo de archivo no se puede adjuntar. Se pueden imágenes, textos, PDF, documentos de Word y grabaciones.",
+  file_not_readable:
+    "Este archivo no se puede leer: está dañado, protegido o es demasiado grande por dentro.",
   attachments_full: "Tus archivos ocupan todo el espacio que tienes aquí. Borra conversaciones con archivos.",
   images_not_supported: "Este modelo no ve imágenes. Elige otro, o envía solo sus nombres.",
   attachment_not_ready: "El texto de una grabación aún no está listo. Espera, o quita la grabación.",

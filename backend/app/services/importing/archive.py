@@ -58,6 +58,12 @@ class Unpacked:
             mapped.close()
 
 
+def release_pages(text: mmap.mmap) -> None:
+    """Let the system drop the pages of a mapped text that were read; what is read again comes from its cache."""
+    if hasattr(mmap, "MADV_DONTNEED"):
+        text.madvise(mmap.MADV_DONTNEED)
+
+
 @contextmanager
 def open_upload(file: IO[bytes], limit_bytes: int) -> Iterator[Unpacked]:
     """Find the JSON in a file, which is on disk. What is unpacked is deleted when the block ends, or the process.

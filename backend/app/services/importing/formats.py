@@ -1,16 +1,22 @@
 """Tells by its content which product wrote a file, and reads the conversations in it one after another. Pure."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from app.services.importing import chatbot_ui, chatgpt, claude, librechat, open_webui, prompter
 from app.services.importing.json_spans import Buffer, DamagedJson, Span, TooLarge, peek_root
 from app.services.importing.source import Left, SourceConversation
 
+MOST_CONVERSATIONS = 100_000
+"""Conversations in one list: a file can hold millions of entries of a few bytes."""
 _FORMATS = (prompter, librechat, chatgpt, claude, open_webui, chatbot_ui)
 """Asked in this order whether an object is one of their conversations."""
 _LISTS = ("conversations", "chats", "history", "data")
 """Fields of an object around all conversations, where it is not one itself."""
+
+
+class TooManyConversations(Exception):
+    """A list has more entries than `MOST_CONVERSATIONS`."""
 
 
 def find_list(buffer: Buffer) -> Span | None:
@@ -41,13 +47,21 @@ def find_list(buffer: Buffer) -> Span | None:
     return root if open_webui.is_bare_chat(index) else None
 
 
-def count_conversations(found: Span) -> int:
-    """How many entries a list has that `find_list` found.
+def count_conversations(found: Span, check: Callable[[], None]) -> int:
+    """How many entries a list has that `find_list` found. `check` is called now and then, and may raise.
 
     Raises:
+        TooManyConversations
         DamagedJson
     """
-    return sum(1 for _ in found.items()) if found.kind == "[" else 1
+    count = 0
+    for _ in found.items() if found.kind == "[" else [found]:
+        count += 1
+        if count > MOST_CONVERSATIONS:
+            raise TooManyConversations
+        if count % 100 == 0:
+            check()
+    return count
 
 
 def read_conversations(found: Span) -> Iterator[SourceConversation | Left]:

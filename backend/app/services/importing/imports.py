@@ -29,6 +29,7 @@ from app.core.idempotency import RequestKey
 from app.core.supervision import Supervisor
 from app.services.importing.archive import ArchiveTooLarge, DamagedArchive, NotText
 from app.services.importing.draft import Draft, DraftFile, make_message_id
+from app.services.importing.formats import MOST_CONVERSATIONS, TooManyConversations
 from app.services.importing.json_spans import DamagedJson
 from app.services.importing.reading import (
     Counted,
@@ -58,6 +59,10 @@ STORE_RETRY_S = 5.0
 """Between two tries to store how an import ended, where the database is not there."""
 PROGRESS_S = 1.0
 """Between two notes of progress, where no conversation is stored."""
+
+
+_REFUSALS = (NotText, DamagedArchive, ArchiveTooLarge, DamagedJson, NotRecognised, TooManyConversations)
+"""What a file is refused with."""
 
 
 class _Cancelled(Exception):
@@ -191,7 +196,7 @@ class Imports:
             if self._is_stopping:
                 raise _Stopping from None
             return "cancelled", None
-        except (NotText, DamagedArchive, ArchiveTooLarge, DamagedJson, NotRecognised) as error:
+        except _REFUSALS as error:
             return "failed", _explain(error, limits)
         except StorageUnavailable as error:
             return "failed", error
@@ -348,6 +353,10 @@ def _explain(error: Exception, limits: ReadLimits) -> PrompterError:
         return ImportTooLarge(
             f"the archive holds more than {limits.unpacked_bytes} bytes of JSON (limits.import_unpacked_bytes), or too "
             "many files; unpack it, and import its files of conversations one by one"
+        )
+    if isinstance(error, TooManyConversations):
+        return ImportTooLarge(
+            f"the file holds more than {MOST_CONVERSATIONS} conversations; divide it into several"
         )
     if isinstance(error, DamagedJson):
         return ImportNotReadable(f"the file is damaged or cut off near byte {error.at}; download it again")

@@ -5,9 +5,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from mmap import mmap
 from typing import IO
 
-from app.services.importing.archive import Unpacked, open_upload
+from app.services.importing.archive import Unpacked, open_upload, release_pages
 from app.services.importing.draft import Draft, DraftFile
 from app.services.importing.formats import count_conversations, find_list, read_conversations
 from app.services.importing.json_spans import DamagedJson
@@ -61,7 +63,7 @@ def read_upload(
     """The steps of an import. `check` is called now and then, and may raise; close the generator to end early.
 
     Raises:
-        NotText, DamagedArchive, ArchiveTooLarge, DamagedJson, NotRecognised
+        NotText, DamagedArchive, ArchiveTooLarge, DamagedJson, NotRecognised, TooManyConversations
     """
     with open_upload(file, limits.unpacked_bytes) as unpacked, tempfile.TemporaryFile() as kept:
         counts = _count(unpacked, check)
@@ -86,7 +88,7 @@ def _count(unpacked: Unpacked, check: Callable[[], None]) -> list[int | None]:
                 if len(unpacked.places) == 1:
                     raise
                 found = None  # a text of an archive that begins as JSON does, and is none
-            counts.append(None if found is None else count_conversations(found))
+            counts.append(None if found is None else count_conversations(found, partial(_look, text, check)))
         if found is None:
             unpacked.left[Left.OTHER_FILE] += 1
     return counts
@@ -99,12 +101,19 @@ def _read_text(
         found = find_list(text)
         if found is None:
             return
+        look = partial(_look, text, check)
         for conversation in read_conversations(found):
-            check()
+            look()
             if isinstance(conversation, Left):
                 yield LeftOut(conversation)
             else:
-                yield _draft(conversation, drafts, now, check)
+                yield _draft(conversation, drafts, now, look)
+
+
+def _look(text: mmap, check: Callable[[], None]) -> None:
+    """What is done now and then: see whether to go on, and give memory back."""
+    check()
+    release_pages(text)
 
 
 def _draft(

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.services.importing.archive import DamagedArchive, NotText
+from app.services.importing.formats import TooManyConversations
 from app.services.importing.json_spans import DamagedJson
 from app.services.importing.reading import Drafted, LeftOut, NotRecognised, read_upload
 from app.services.importing.source import Left
@@ -50,6 +51,7 @@ def test_half_of_an_emoji_does_no_harm() -> None:
         (b'[{"mapping": {', DamagedJson),
         (b"[" * 100_000, DamagedJson),
         (b'{"a":' * 50_000, DamagedJson),
+        (b'[{"mapping":{}}' + b",0" * 100_000 + b"]", TooManyConversations),
         (b"{" + b",".join(b'"%d":1' % n for n in range(5000)) + b"}", NotRecognised),
     ],
 )
