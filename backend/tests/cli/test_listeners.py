@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.listeners import decode_address, list_listeners
+from app.cli.listeners import Listener, decode_address, list_listeners
 
 pytestmark = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="only Linux tells who listens")
 
@@ -22,12 +22,12 @@ def test_a_listener_is_named_with_its_address_and_program() -> None:
     assert list_listeners(port) == []
 
 
-@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
 def test_one_that_listens_to_everybody_is_told_from_one_of_loopback() -> None:
-    with socket.create_server(("::", 0), family=socket.AF_INET6) as taken:
+    with socket.create_server(("0.0.0.0", 0)) as taken:
         port = taken.getsockname()[1]
-        assert [each.address for each in list_listeners(port)] == ["::"]
-        assert str(list_listeners(port)[0]).startswith(f"[::]:{port} ")
+        assert [each.address for each in list_listeners(port)] == ["0.0.0.0"]
+        assert str(list_listeners(port)[0]).startswith(f"0.0.0.0:{port} (")
+    assert str(Listener(address="::", port=8000, program="")) == "[::]:8000"
 
 
 def test_a_socket_that_is_connected_and_does_not_listen_is_left_out() -> None:
