@@ -26,7 +26,7 @@ from app.utils.file_names import make_content_disposition
 from app.utils.ids import new_id
 from tests.fakes.llm_providers import FakeChat, Gate, delta, pieces
 from tests.support.accounts import ACCOUNTS, Team, make_bearer
-from tests.support.attachments import attach, list_contents, make_picture
+from tests.support.attachments import attach, list_contents, make_picture, wait_for
 from tests.support.conversations import (
     FILE_NAMES,
     ChatClient,
@@ -351,6 +351,29 @@ def test_attached_files_are_in_each_format(storage_settings: Settings) -> None:
     assert [name for name in several if name.startswith("attachments/")] == [first["path"], second["path"]]
     assert list(gone) == ["Plans.md", "Plans.json"]
     assert "<img" not in without
+
+
+def import_file(talk: ChatClient, name: str, content: bytes) -> None:
+    sent = talk.http.post("/api/import", files={"file": (name, content)}).json()
+    wait_for(lambda: talk.http.get(f"/api/import/{sent['id']}").json()["state"] == "done")
+
+
+def test_what_is_exported_is_imported_again(tmp_path: Path) -> None:
+    with run_chat_server() as (talk, _):
+        for title in ("First", "Second"):
+            asked, _ = talk.say(talk.conversation(title=title), "hello")
+            talk.events(f"/api/messages/{asked}/edit", message="hello again")
+        before = talk.http.get("/api/export").json()["conversations"]
+        files = {form: talk.http.get(f"/api/export?format={form}").content for form in ("json", "zip")}
+    for form, content in files.items():
+        with run_chat_server(data_dir=tmp_path / form) as (talk, _):
+            import_file(talk, f"x.{form}", content)
+            after = talk.http.get("/api/export").json()["conversations"]
+        told = [
+            [[(one["role"], one["content"], one["created_at"]) for one in each["messages"]] for each in found]
+            for found in (before, sorted(after, key=lambda each: each["conversation"]["title"], reverse=True))
+        ]
+        assert told[0] == told[1], form
 
 
 def test_nothing_to_export() -> None:
