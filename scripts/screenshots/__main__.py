@@ -30,6 +30,8 @@ READY = (
     settings.dictations,
     chat.messages,
     chat.assistant,
+    chat.attaching,
+    chat.blind,
     chat.streaming,
     chat.stopped_blank,
     chat.failing,

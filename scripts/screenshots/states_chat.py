@@ -1,10 +1,22 @@
 """States of conversations: each function brings pages there, one for each look, and takes the screenshots."""
 
+import io
 import re
 
 from model import FAILS, SILENT, SLOW
-from playwright.sync_api import Page, expect
+from PIL import Image
+from playwright.sync_api import FilePayload, Page, expect
 from session import ScreenshotSession, named
+
+
+def draw_picture() -> bytes:
+    """A picture of two colours, as a PNG."""
+    picture = Image.linear_gradient("L").resize((640, 480)).convert("RGB")
+    Image.Image.paste(picture, (40, 110, 200), (120, 90, 520, 390))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
 
 QUESTION = "Explain how a hash map works, with a short example in Python."
 ORDER = "¿Cuál es el estado del pedido ORD001?"
@@ -12,6 +24,20 @@ NEXT = {
     "en": ("And where do we sleep?", "Keep it under 20 km a day."),
     "es": ("¿Y dónde dormimos?", "Menos de 20 km al día."),
 }
+FILES: tuple[FilePayload, ...] = (
+    {"name": "holiday.png", "mimeType": "image/png", "buffer": draw_picture()},
+    {
+        "name": "notes_of_all_meetings_of_this_year_without_a_space.md",
+        "mimeType": "text/markdown",
+        "buffer": b"# Notes\n\n" + b"We meet on Tuesday, and then on Thursday. " * 4000,
+    },
+    {"name": "tool.exe", "mimeType": "application/octet-stream", "buffer": b"MZ\x90\x00" + bytes(200)},
+)
+HELD = """() => {
+  const data = new DataTransfer();
+  data.items.add(new File(["x"], "x.txt"));
+  document.querySelector("main").dispatchEvent(new DragEvent("dragenter", { bubbles: true, dataTransfer: data }));
+}"""
 NOBODY = "00000000-0000-7000-8000-000000000000"
 
 
@@ -89,6 +115,38 @@ def assistant(session: ScreenshotSession, url: str) -> None:
         page.get_by_role("button", name=named("Deny", "No permitir")).click()
         page.locator("[data-testid=tool-call][data-state=denied]").wait_for()
         session.shoot(page, "assistant-denied", look, 400)
+
+
+def attaching(session: ScreenshotSession, url: str) -> None:
+    """Files above the field, one of them too long and one refused; a drop; the message, and a file opened."""
+    for page, look in session.pages(url):
+        page.get_by_test_id("file-picker").set_input_files([*FILES])
+        expect(page.locator("li[data-state=ready]")).to_have_count(len(FILES) - 1)
+        expect(page.locator("li[data-state=failed]")).to_have_count(1)
+        session.shoot(page, "attached", look, 500)
+        page.evaluate(HELD)
+        session.shoot(page, "attached-drop", look)
+        page.evaluate(HELD.replace("dragenter", "dragleave"))
+        page.get_by_role("button", name=named("Remove tool.exe", "Quitar tool.exe")).click()
+        send(page, NEXT[look.lang][0])
+        session.shoot(page, "message-files", look, 700)
+        page.get_by_role("button", name=named("Open holiday", "Abrir holiday")).click()
+        page.locator("dialog canvas[data-drawn=true]").wait_for()
+        session.shoot(page, "message-files-picture", look)
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name=named("Show text", "Ver el texto")).first.click()
+        page.locator("dialog pre").wait_for()
+        session.shoot(page, "message-files-text", look)
+
+
+def blind(session: ScreenshotSession, url: str) -> None:
+    """A picture for a model that cannot see it."""
+    for page, look in session.pages(url, showsMocks=True, chatModel="echo"):
+        page.get_by_test_id("file-picker").set_input_files([FILES[0]])
+        page.locator("li[data-state=ready]").wait_for()
+        write(page, NEXT[look.lang][0])
+        page.get_by_role("dialog").wait_for()
+        session.shoot(page, "attached-blind", look)
 
 
 def streaming(session: ScreenshotSession, url: str) -> None:

@@ -1,9 +1,11 @@
 /** What the server says of recordings and models, and what it is asked with. */
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 
 import { DEFAULTS } from "@/shared/lib/settings";
+import { FakeApi, json } from "@/test/fake-api";
+import { createTestServices } from "@/test/services";
 
-import { buildHearing, findAbility, readProgress, readWords } from "./server";
+import { buildHearing, findAbility, openServer, readProgress, readWords } from "./server";
 
 const ANSWER = `: progress {"done_s":0.0,"duration_s":4.0}
 
@@ -53,14 +55,30 @@ test("it is heard as a dictation would be", () => {
   expect(fields(["es", "en"])).toContain("languages[]=en");
 });
 
-test("whether a model sees is known by its id, or by all models of its provider", () => {
+test("whether a model sees is known by its id alone; of the server's choice, by what that asks", async () => {
   const abilities = [
-    { id: "here/one", images: false },
-    { id: "here/two", images: false },
-    { id: "there/one", images: true },
-    { id: "there/two", images: null },
+    { id: "here/blind", images: false },
+    { id: "there/sees", images: true },
+    { id: "there/other", images: null },
+    { id: "echo", images: false },
   ];
-  expect(
-    ["here/one", "here", "there/one", "there", "nowhere", ""].map((id) => findAbility(abilities, id)),
-  ).toEqual([false, false, true, null, null, null]);
+  expect(["here/blind", "there/sees", "there/other", "gone"].map((id) => findAbility(abilities, id))).toEqual(
+    [false, true, null, null],
+  );
+  const items = [
+    { name: "here", model: "blind", chosen: true },
+    { name: "there", model: "sees", chosen: false },
+    { name: "echo", model: null, chosen: false },
+  ];
+  const fake = new FakeApi()
+    .on("GET /api/models/abilities", () => json(abilities))
+    .on("GET /providers/llm", () => json({ items }));
+  vi.stubGlobal("fetch", fake.fetch);
+  const { seesImages } = openServer(createTestServices());
+  expect(await Promise.all(["", "there", "echo", "there/sees"].map(seesImages))).toEqual([
+    false,
+    true,
+    false,
+    true,
+  ]);
 });

@@ -97,26 +97,21 @@ async function seesImages(services: Services, model: string): Promise<boolean | 
   const { api, queryClient } = services;
   try {
     const abilities = await queryClient.fetchQuery(abilitiesQuery(services));
-    if (model !== "" || abilities.some(({ id }) => id === "")) return findAbility(abilities, model);
+    if (model.includes("/")) return findAbility(abilities, model);
     const { items } = await queryClient.fetchQuery({
       queryKey: keys.languageModels,
       queryFn: () => api.json<{ items: LlmProvider[] }>("/providers/llm"),
       staleTime: ABILITIES_STALE_MS,
     });
-    return findAbility(abilities, items.find((item) => item.chosen)?.name ?? "");
+    const provider = items.find(({ name, chosen }) => (model === "" ? chosen : name === model));
+    return findAbility(abilities, provider?.model ? `${provider.name}/${provider.model}` : model);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     return null; // the server says why, if it refuses the message
   }
 }
 
-/** By the model's own id, or by its provider: what all of its models have in common. */
+/** Null where the model is not among them. */
 export function findAbility(abilities: readonly ModelAbility[], id: string): boolean | null {
-  const own = abilities.find((each) => each.id === id);
-  if (own !== undefined) return own.images;
-  const known = new Set(
-    abilities.filter((each) => id !== "" && each.id.startsWith(`${id}/`)).map(({ images }) => images),
-  );
-  const [only = null] = known;
-  return known.size === 1 ? only : null;
+  return abilities.find((each) => each.id === id)?.images ?? null;
 }
