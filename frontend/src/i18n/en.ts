@@ -423,8 +423,8 @@ export const en = {
     tokens_one: "about {{count, number}} token",
     tokens_other: "about {{count, number}} tokens",
     cut: "Too long: only its beginning is read",
-    cutAt_one: "Too long: only its beginning is read, about {{count, number}} token",
-    cutAt_other: "Too long: only its beginning is read, about {{count, number}} tokens",
+    cutAt_one: "Too long: only its beginning is read, about {{tokens, number}} of {{count, number}} token",
+    cutAt_other: "Too long: only its beginning is read, about {{tokens, number}} of {{count, number}} tokens",
     awaited: "Sent as soon as this is ready: {{names}}",
     notYet: "Do not send yet",
     blocked_one: "{{names}} is not attached. Remove it or try again, then send.",
@@ -442,6 +442,7 @@ export const en = {
     problems: {
       gone: "The server does not have it any more. Attach it again.",
       noWords: "No words were heard in it.",
+      tooLarge: "It is too large to be attached. Choose a smaller file.",
       tooBig: "It is larger than {{most}}, the most that can be attached. Choose a smaller file.",
     },
     blind: {

@@ -427,8 +427,10 @@ export const es: Texts = {
     tokens_one: "unos {{count, number}} tokens",
     tokens_other: "unos {{count, number}} tokens",
     cut: "Demasiado largo: solo se lee el principio",
-    cutAt_one: "Demasiado largo: solo se lee el principio, unos {{count, number}} tokens",
-    cutAt_other: "Demasiado largo: solo se lee el principio, unos {{count, number}} tokens",
+    cutAt_one:
+      "Demasiado largo: solo se lee el principio, unos {{tokens, number}} de {{count, number}} tokens",
+    cutAt_other:
+      "Demasiado largo: solo se lee el principio, unos {{tokens, number}} de {{count, number}} tokens",
     awaited: "Se enviará en cuanto esté listo: {{names}}",
     notYet: "No enviar todavía",
     blocked_one: "{{names}} no está adjuntado. Quítalo o inténtalo otra vez, y después envía.",
@@ -446,6 +448,7 @@ export const es: Texts = {
     problems: {
       gone: "El servidor ya no lo tiene. Adjúntalo otra vez.",
       noWords: "No se ha oído ninguna palabra en él.",
+      tooLarge: "Es demasiado grande para adjuntarlo. Elige un archivo más pequeño.",
       tooBig: "Ocupa más de {{most}}, lo máximo que se puede adjuntar. Elige un archivo más pequeño.",
     },
     blind: {

@@ -12,6 +12,7 @@ export function buildAttachment(given: Partial<Attachment> = {}): Attachment {
     height: null,
     pages: null,
     tokens: 300,
+    total_tokens: 300,
     cut: false,
     state: "ready",
     error: null,

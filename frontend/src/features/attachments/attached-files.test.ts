@@ -5,7 +5,7 @@ import { type Attachment, NO_FILES } from "@/shared/api/attachments";
 import { ApiError } from "@/shared/api/client";
 import { buildAttachment } from "@/test/attachments";
 
-import { AttachedFiles, type AttachedFilesOptions } from "./attached-files";
+import { AttachedFiles, type AttachedFilesOptions, type AttachmentLimits } from "./attached-files";
 
 const file = (name: string, type = "text/plain") => new File(["content"], name, { type });
 
@@ -15,6 +15,7 @@ class FakeFileServer {
   readonly removed: string[] = [];
   readonly attachments = new Map<string, Attachment>();
   sees: boolean | null = null;
+  limits: AttachmentLimits | null = null;
   refusals: ApiError[] = [];
   /** What the next file becomes. */
   next: Partial<Attachment> = {};
@@ -41,6 +42,7 @@ class FakeFileServer {
       signal.throwIfAborted();
       return words;
     },
+    readLimits: () => Promise.resolve(this.limits),
     read: (id) => {
       const found = this.attachments.get(id);
       return found ? Promise.resolve(found) : Promise.reject(new ApiError("not_found", "no such file", 404));
@@ -97,6 +99,17 @@ describe("AttachedFiles", () => {
     const many = Array.from({ length: 22 }, (_, index) => file(`${index}`));
     expect(files.add("c", many)).toEqual({ left: 2, most: 20 });
     expect(files.add("c", [file("one more")]).left).toBe(1);
+  });
+
+  it("does not send what is larger than the server takes, and counts as the server does", async () => {
+    server.limits = { files: 2, bytes: 5 };
+    files = new AttachedFiles(server.options(texts));
+    await Promise.resolve();
+    const big = new File(["too big"], "big");
+    expect(files.add("c", [big, new File(["fits"], "fits"), file("more")])).toEqual({ left: 1, most: 2 });
+    expect(files.list("c")[0]?.state).toMatchObject({ problem: { code: "file_too_big" } });
+    await vi.waitFor(() => expect(states()).toEqual(["big failed", "fits ready"]));
+    expect(server.sent.map(({ name }) => name)).toEqual(["fits"]);
   });
 
   it("tries again by itself after a lost line, as the same file, with longer and longer pauses", async () => {

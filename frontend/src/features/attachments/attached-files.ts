@@ -11,6 +11,7 @@ import {
   attachedReducer,
   collectFiles,
   collectKept,
+  type FileState,
   fromAttachment,
   guessKind,
   hasFailed,
@@ -25,8 +26,14 @@ const MAX_SENDING = 3;
 const RETRY_MS = [500, 1000, 2000, 4000, 8000, 15_000] as const;
 /** How often is asked how far the server is with a file. */
 const FOLLOW_MS = 1000;
-/** Of one message, unless the server says otherwise. */
-const MAX_FILES = 20;
+/** How much may be attached, until the server has said it. */
+const UNKNOWN_LIMITS: AttachmentLimits = { files: 20, bytes: Infinity };
+
+/** How many files a message may have, and how large each may be. */
+export interface AttachmentLimits {
+  files: number;
+  bytes: number;
+}
 
 interface SendSteps {
   signal: AbortSignal;
@@ -42,6 +49,8 @@ export interface AttachedFilesOptions {
   /** What is said in a recording. */
   hear: (file: File, steps: SendSteps) => Promise<string>;
   read: (id: string) => Promise<Attachment>;
+  /** What the server allows; null where it does not say. */
+  readLimits: () => Promise<AttachmentLimits | null>;
   remove: (id: string) => Promise<void>;
   /** Whether a model sees pictures; null where that is not known. */
   seesImages: (model: string) => Promise<boolean | null>;
@@ -80,7 +89,11 @@ export class AttachedFiles {
   #question: PictureQuestion | null = null;
   readonly #listeners = new Set<() => void>();
 
-  constructor(private readonly options: AttachedFilesOptions) {}
+  #limits = UNKNOWN_LIMITS;
+
+  constructor(private readonly options: AttachedFilesOptions) {
+    void options.readLimits().then((limits) => (this.#limits = limits ?? UNKNOWN_LIMITS));
+  }
 
   readonly subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);
@@ -111,25 +124,29 @@ export class AttachedFiles {
    * @param write takes the words of recordings, which are then not attached
    */
   add(place: string, files: readonly File[], write: ((text: string) => void) | null = null) {
-    const free = Math.max(MAX_FILES - this.list(place).length, 0);
-    const added = files.slice(0, free).map((file): AttachedFile => {
-      const key = createUuid();
-      const purpose = write === null ? "attach" : "dictate";
-      this.#sources.set(key, { file, write, controller: new AbortController() });
-      const { name, size } = file;
-      return {
-        key,
-        name,
-        size,
-        kind: guessKind(file),
-        purpose,
-        state: { kind: "waiting" },
-        attachment: null,
-      };
-    });
+    const { files: most } = this.#limits;
+    const free = Math.max(most - this.list(place).length, 0);
+    const added = files.slice(0, free).map((file) => this.#admit(file, write));
     this.#apply(place, { type: "added", files: added });
     this.#sendNext();
-    return { left: files.length - added.length, most: MAX_FILES };
+    return { left: files.length - added.length, most };
+  }
+
+  #admit(file: File, write: Source["write"]): AttachedFile {
+    const key = createUuid();
+    const { name, size } = file;
+    const { bytes } = this.#limits;
+    const isTooBig = size > bytes && write === null;
+    if (!isTooBig) this.#sources.set(key, { file, write, controller: new AbortController() });
+    return {
+      key,
+      name,
+      size,
+      kind: guessKind(file),
+      purpose: write === null ? "attach" : "dictate",
+      state: isTooBig ? refuseSize(bytes) : { kind: "waiting" },
+      attachment: null,
+    };
   }
 
   /** Take a file away, whatever becomes of it at the moment. */
@@ -352,6 +369,11 @@ export class AttachedFiles {
   #notify(): void {
     this.#listeners.forEach((listener) => listener());
   }
+}
+
+/** It is not sent at all: a server may hang up on what is too big. */
+function refuseSize(most_bytes: number): FileState {
+  return { kind: "failed", problem: { code: "file_too_big", note: { code: "", params: { most_bytes } } } };
 }
 
 const LISTENING = (key: string): AttachedEvent => ({ type: "listening", key, part: null });

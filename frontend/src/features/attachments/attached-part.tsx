@@ -78,7 +78,7 @@ function FileItem({ file, files, onOpen, onRemove }: ItemProps) {
   return (
     <li
       data-state={state.kind}
-      className={`flex w-full min-w-0 items-start gap-2 rounded-xl border bg-raised p-1.5 text-sm sm:w-72 ${state.kind === "failed" ? "border-danger/60" : "border-line"}`}
+      className={`flex w-full min-w-0 items-start gap-2 rounded-xl border bg-raised p-1.5 text-sm sm:w-[calc(50%-0.25rem)] ${state.kind === "failed" ? "border-danger/60" : "border-line"}`}
     >
       {isReady ? (
         <button

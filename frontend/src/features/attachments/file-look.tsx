@@ -66,13 +66,14 @@ export function describeFile(t: TFunction, language: string, attachment: Attachm
 /** Says that a model reads less than all of a file. */
 export function CutWarning({ attachment }: { attachment: Attachment }) {
   const { t } = useTranslation();
-  if (!attachment.cut) return null;
+  const { tokens, total_tokens: total, cut } = attachment;
+  if (!cut) return null;
   return (
     <span className="mt-1 flex w-fit items-start gap-1 rounded-lg border border-warn/50 bg-warn/10 px-1.5 py-0.5 text-xs text-ink">
       <TriangleAlert size={14} aria-hidden className="mt-px shrink-0 text-warn" />
-      {attachment.tokens === null
+      {tokens === null || total === null
         ? t("attachments.cut")
-        : t("attachments.cutAt", { count: attachment.tokens })}
+        : t("attachments.cutAt", { tokens, count: total })}
     </span>
   );
 }

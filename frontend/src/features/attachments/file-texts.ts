@@ -2,6 +2,7 @@
 import { useCallback } from "react";
 import { useTranslation } from "react-i18next";
 
+import { formatBytes } from "@/shared/lib/formats";
 import { wordError } from "@/shared/lib/notes";
 
 import type { AttachedFile, FileProblem } from "./attached";
@@ -10,18 +11,23 @@ import type { AttachedFile, FileProblem } from "./attached";
 const OWN_PROBLEMS = {
   gone: "attachments.problems.gone",
   no_words: "attachments.problems.noWords",
-  file_too_big: "attachments.problems.tooBig",
+  message_too_big: "attachments.problems.tooLarge",
 } as const;
 
 export function useFileTexts() {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
+  const { language } = i18n;
   const wordProblem = useCallback(
     (problem: FileProblem): string => {
       const own = OWN_PROBLEMS[problem.code as keyof typeof OWN_PROBLEMS] as
         (typeof OWN_PROBLEMS)[keyof typeof OWN_PROBLEMS] | undefined;
-      return own === undefined ? wordError(t, problem) : t(own, problem.note?.params ?? {});
+      if (own !== undefined) return t(own);
+      const most = problem.note?.params?.["most_bytes"];
+      if (typeof most === "number")
+        return t("attachments.problems.tooBig", { most: formatBytes(most, language) });
+      return wordError(t, problem);
     },
-    [t],
+    [t, language],
   );
   const wordState = useCallback(
     ({ state, kind, purpose }: AttachedFile): string => {

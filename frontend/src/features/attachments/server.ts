@@ -6,7 +6,7 @@ import type { LlmProvider } from "@/shared/api/types";
 import type { Settings } from "@/shared/lib/settings";
 import type { Services } from "@/shared/services";
 
-import type { AttachedFilesOptions } from "./attached-files";
+import type { AttachedFilesOptions, AttachmentLimits } from "./attached-files";
 import { sendForm } from "./upload";
 
 const PATH = "/api/attachments";
@@ -16,7 +16,7 @@ const ABILITIES_STALE_MS = 30_000;
 export const attachmentPath = (id: string, part = ""): string =>
   `${PATH}/${encodeURIComponent(id)}${part && `/${part}`}`;
 
-type Server = Pick<AttachedFilesOptions, "send" | "hear" | "read" | "remove" | "seesImages">;
+type Server = Omit<AttachedFilesOptions, "texts" | "wait">;
 
 export function openServer(services: Services): Server {
   const { api, session, settings } = services;
@@ -32,10 +32,23 @@ export function openServer(services: Services): Server {
       const onAnswer = (answer: string): void => onHeard(readProgress(answer));
       return readWords(await sendForm(session, { path: HEAR_PATH, form, signal, onPart, onAnswer }));
     },
+    readLimits: () => readLimits(services),
     read: (id) => api.json<Attachment>(attachmentPath(id)),
     remove: async (id) => void (await api.response(attachmentPath(id), { method: "DELETE" })),
     seesImages: (model) => seesImages(services, model),
   };
+}
+
+/** Null where the server does not say: it refuses what is too much. */
+async function readLimits({ api }: Services): Promise<AttachmentLimits | null> {
+  try {
+    const found = await api.json<{ attachment_files?: number; attachment_bytes?: number }>("/api/settings");
+    const { attachment_files: files, attachment_bytes: bytes } = found;
+    return files === undefined || bytes === undefined ? null : { files, bytes };
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    return null;
+  }
 }
 
 /** A recording is heard as a dictation would be: in the languages that are spoken, with the chosen engine. */

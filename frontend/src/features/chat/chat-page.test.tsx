@@ -6,6 +6,7 @@ import { Router } from "wouter";
 import { memoryLocation } from "wouter/memory-location";
 
 import type { Services } from "@/shared/services";
+import { buildAttachment } from "@/test/attachments";
 import { createTestServices, renderWith } from "@/test/services";
 
 import { AnswersContext, createAnswers } from "./answers-context";
@@ -102,6 +103,34 @@ describe("ChatPage", () => {
     act(() => finish("two"));
     await waitFor(() => expect(server.messages.map(({ content }) => content)).toContain("two"));
     expect(history.at(-1)).toBe(made);
+  });
+
+  it("sends files with the text, once they are ready; what is refused returns with them", async () => {
+    const server = new FakeConversations();
+    const files = { attachments: [buildAttachment()], isAsText: true };
+    let decide = (_: string | null): void => undefined;
+    const restore = vi.fn();
+    const draft = {
+      isEmpty: false,
+      prepare: () => new Promise<string | null>((resolve) => (decide = resolve)),
+      take: () => Promise.resolve({ text: "", isWhole: true, files }),
+      restore,
+      focus: () => undefined,
+    };
+    const field = <textarea aria-label="Your message" />;
+    const { user } = open(server, "/", { draft, field, microphone: null });
+    const send = () => user.click(screen.getByRole("button", { name: "Send" }));
+    await send();
+    expect(screen.getByRole("button", { name: "Waiting for the files…" })).toBeDisabled();
+    act(() => decide(null));
+    expect(await screen.findByRole("button", { name: "Send" })).toBeEnabled();
+    expect(server.requests.map(({ request }) => request)).not.toContain("POST /api/chat/stream");
+    server.refuseNext({ status: 400, code: "images_not_supported", message: "it sees none" });
+    await send();
+    act(() => decide("seeing"));
+    await waitFor(() => expect(restore).toHaveBeenCalledWith("", files));
+    const sent = server.requests.find(({ request }) => request === "POST /api/chat/stream");
+    expect(sent?.body).toMatchObject({ attachments: ["f1"], attachments_as_text: true, model: "seeing" });
   });
 
   it("takes a queued message back by Escape or its button, and only then stops the answer", async () => {

@@ -13,8 +13,9 @@ export interface Attachment {
   width: number | null;
   height: number | null;
   pages: number | null;
-  /** How long its text is for a model; null where it has none, or none yet. */
+  /** How much of its text a model gets, and all of it; null where it has none, or none yet. */
   tokens: number | null;
+  total_tokens: number | null;
   /** The text was too long: only its beginning is read. */
   cut: boolean;
   /** `working`: the server reads it or listens to it. */

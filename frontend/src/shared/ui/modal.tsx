@@ -38,7 +38,7 @@ export function Modal({ title, onClose, children, className = "max-w-lg" }: Moda
       className={`safe-inset max-h-[calc(92dvh-2*var(--safe-y))] w-[calc(100%-1.5rem-2*var(--safe-x))] rounded-2xl border border-line bg-surface p-0 text-ink shadow-2xl backdrop:bg-black/60 ${className}`}
     >
       <div className="flex items-center justify-between gap-4 border-b border-line px-5 py-3">
-        <h2 id={titleId} className="text-base font-semibold">
+        <h2 id={titleId} className="min-w-0 text-base font-semibold [overflow-wrap:anywhere]">
           {title}
         </h2>
         <button type="button" className="button-quiet -mr-2" aria-label={t("common.close")} onClick={onClose}>
