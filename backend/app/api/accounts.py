@@ -268,8 +268,13 @@ settings_router = APIRouter(prefix="/api/settings", tags=["accounts"])
 )
 async def read_settings(caller: CallerDep, resources: ResourcesDep) -> SettingsOut:
     """The settings of the web page itself are in its browser."""
-    audio = resources.audio
-    return SettingsOut(keep_audio=await audio.read_switch(caller.user_id), audio_hours=audio.hours)
+    audio, settings = resources.audio, resources.settings
+    return SettingsOut(
+        keep_audio=await audio.read_switch(caller.user_id),
+        audio_hours=audio.hours,
+        attachment_files=settings.attachments.files,
+        attachment_bytes=settings.limits.attachment_bytes,
+    )
 
 
 @settings_router.patch(

@@ -147,3 +147,7 @@ class SettingsOut(BaseModel):
     audio_hours: float = Field(
         description="for how long (h); 0: this server keeps none, whatever the user decides", examples=[24.0]
     )
+    attachment_files: int = Field(description="most files of one message on this server", examples=[20])
+    attachment_bytes: int = Field(
+        description="largest file of a message on this server (bytes)", examples=[26214400]
+    )

@@ -402,10 +402,11 @@ async def test_a_user_decides_whether_audio_is_kept(served: RunningServer, http:
         await client.audio(make_sentence())
         await client.stop()
     await wait_for_state(http, ready["dictation_id"], "kept")
-    assert (await http.get("/api/settings")).json() == {"keep_audio": True, "audio_hours": 24}
+    limits = {"attachment_files": 20, "attachment_bytes": 25 << 20}
+    assert (await http.get("/api/settings")).json() == {"keep_audio": True, "audio_hours": 24, **limits}
     try:
         off = await http.patch("/api/settings", json={"keep_audio": False})
-        assert off.json() == {"keep_audio": False, "audio_hours": 24}
+        assert off.json() == {"keep_audio": False, "audio_hours": 24, **limits}
         told = await wait_for_state(http, ready["dictation_id"], "final")
         assert told["audio"] is None
         async with connect_speech_client(served.url) as client:

@@ -14,6 +14,8 @@ export function buildAttachment(given: Partial<Attachment> = {}): Attachment {
     tokens: 300,
     total_tokens: 300,
     cut: false,
+    sha256: "",
+    created_at: "2026-11-30T04:00:00Z",
     state: "ready",
     error: null,
     has_thumbnail: false,

@@ -2,7 +2,7 @@
 import type { Attachment } from "@/shared/api/attachments";
 import { ApiError } from "@/shared/api/client";
 import { keys } from "@/shared/api/queries";
-import type { LlmProvider } from "@/shared/api/types";
+import type { LlmProvider, ModelAbility, MySettings } from "@/shared/api/types";
 import type { Settings } from "@/shared/lib/settings";
 import type { Services } from "@/shared/services";
 
@@ -42,9 +42,8 @@ export function openServer(services: Services): Server {
 /** Null where the server does not say: it refuses what is too much. */
 async function readLimits({ api }: Services): Promise<AttachmentLimits | null> {
   try {
-    const found = await api.json<{ attachment_files?: number; attachment_bytes?: number }>("/api/settings");
-    const { attachment_files: files, attachment_bytes: bytes } = found;
-    return files === undefined || bytes === undefined ? null : { files, bytes };
+    const { attachment_files: files, attachment_bytes: bytes } = await api.json<MySettings>("/api/settings");
+    return { files, bytes };
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     return null;
@@ -88,12 +87,6 @@ export function readWords(answer: string): string {
     if (event.type === "transcript.text.done") return event.text ?? "";
   }
   throw ApiError.unreachable();
-}
-
-export interface ModelAbility {
-  id: string;
-  /** Whether it sees pictures; null where that is not known. */
-  images: boolean | null;
 }
 
 export function abilitiesQuery({ api }: Pick<Services, "api">) {

@@ -170,6 +170,7 @@ export class FakeConversations {
       error: null,
       client_message_id: null,
       tool_events: [],
+      attachments: [],
     };
     this.messages.push(made);
     this.#leaf = id;

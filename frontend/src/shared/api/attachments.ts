@@ -1,28 +1,8 @@
-/** Files of messages, as the server tells of them, and as they go with a message that is sent. */
-import type { Note } from "../lib/notes";
+/** The files of messages, as they go with one that is sent. */
+import type { Attachment } from "./types";
 
-export type AttachmentKind = "image" | "text" | "document" | "audio" | "video";
-
-/** A file that the server has. */
-export interface Attachment {
-  id: string;
-  name: string;
-  kind: AttachmentKind;
-  media_type: string;
-  size_bytes: number;
-  width: number | null;
-  height: number | null;
-  pages: number | null;
-  /** How much of its text a model gets, and all of it; null where it has none, or none yet. */
-  tokens: number | null;
-  total_tokens: number | null;
-  /** The text was too long: only its beginning is read. */
-  cut: boolean;
-  /** `working`: the server reads it or listens to it. */
-  state: "ready" | "working" | "failed";
-  error?: { code: string; message: string; note?: Note | null } | null;
-  has_thumbnail: boolean;
-}
+export type { Attachment };
+export type AttachmentKind = Attachment["kind"];
 
 /** The files of one message. */
 export interface MessageFiles {

@@ -5751,6 +5751,18 @@ export interface components {
          */
         SettingsOut: {
             /**
+             * Attachment Bytes
+             * @description largest file of a message on this server (bytes)
+             * @example 26214400
+             */
+            attachment_bytes: number;
+            /**
+             * Attachment Files
+             * @description most files of one message on this server
+             * @example 20
+             */
+            attachment_files: number;
+            /**
              * Audio Hours
              * @description for how long (h); 0: this server keeps none, whatever the user decides
              * @example 24

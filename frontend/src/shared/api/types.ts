@@ -1,5 +1,4 @@
 /** Short names for the types of the wire, from schema.d.ts, which `make types` generates from the server. */
-import type { Attachment } from "./attachments";
 import type { components } from "./schema";
 
 type Schemas = components["schemas"];
@@ -8,7 +7,9 @@ export type ClientMessage = Schemas["ClientMessage"];
 export type ServerEvent = Schemas["ServerEvent"];
 export type Conversation = Schemas["ConversationOut"];
 export type ConversationDetail = Schemas["ConversationDetailOut"];
-export type Message = Schemas["MessageOut"] & { attachments?: readonly Attachment[] };
+export type Message = Schemas["MessageOut"];
+export type Attachment = Schemas["AttachmentOut"];
+export type ModelAbility = Schemas["ModelAbilitiesOut"];
 export type ToolEvent = Schemas["ToolEventOut"];
 export type StoredDictation = Schemas["DictationOut"];
 export type StoredDictationDetail = Schemas["DictationDetailOut"];

@@ -31,6 +31,7 @@ function message(
     error: null,
     client_message_id: null,
     tool_events: [],
+    attachments: [],
   };
 }
 

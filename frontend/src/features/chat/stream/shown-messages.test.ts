@@ -31,6 +31,7 @@ const message = (
   error: null,
   client_message_id: null,
   tool_events: [],
+  attachments: [],
 });
 const STORED = toShownMessages([
   message("u1", "user", "one"),

@@ -20,12 +20,7 @@ export const UNSENT_ANSWER_ID = "answer";
 
 /** Stored messages alone. `shownMessages` returns those that do not change as the same objects. */
 export function toShownMessages(stored: readonly Message[]): ShownMessage[] {
-  return stored.map((message) => ({
-    ...message,
-    attachments: message.attachments ?? [], // servers of earlier versions send none
-    live: null,
-    awaited: null,
-  }));
+  return stored.map((message) => ({ ...message, live: null, awaited: null }));
 }
 
 export function mergeLiveAnswer(

@@ -40,6 +40,7 @@ function answer(
       client_message_id: null,
       error: null,
       tool_events,
+      attachments: [],
     },
   ]);
   if (!shown) throw new Error("no message");
