@@ -17,6 +17,7 @@ from tests.browser.conftest import BROWSER, OpenPage, browser_settings
 from tests.browser.web_app import WebApp
 from tests.conftest import SAMPLES
 from tests.fakes.paced_upstream import ShowcaseUpstream
+from tests.fakes.upstream import json_reply
 from tests.support.server import run_server
 
 pytestmark = BROWSER
@@ -78,6 +79,7 @@ async def are_attached(app: WebApp, count: int) -> None:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def blind_upstream() -> AsyncIterator[ShowcaseUpstream]:
     async with ShowcaseUpstream().serve() as fake:
+        fake.models = json_reply({"object": "list", "data": [{"id": "tinyllama", "object": "model"}]})
         yield fake
 
 
