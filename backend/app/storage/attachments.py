@@ -183,7 +183,9 @@ async def list_hashes(session: AsyncSession, user_id: UUID, ids: Sequence[UUID])
 
 async def lock_owner(session: AsyncSession, user_id: UUID) -> bool:
     """Keep others from adding and deleting this user's contents until the transaction ends; false for no user."""
-    found = await session.scalar(select(UserRow.id).where(UserRow.id == user_id).with_for_update())
+    found = await session.scalar(
+        select(UserRow.id).where(UserRow.id == user_id).with_for_update(key_share=True)
+    )
     return found is not None
 
 

@@ -166,7 +166,7 @@ def test_pictures_for_a_model_that_sees_none_need_a_choice(storage_settings: Set
 
 
 def test_what_cannot_be_attached_is_refused(storage_settings: Settings) -> None:
-    settings = AttachmentSettings(files=2, user_mb=1)
+    settings = AttachmentSettings(files=2, user_mb=1, transcriptions=0)
     where = {"storage": storage_settings.storage, "data_dir": storage_settings.data_dir}
     limits = LimitSettings(attachment_bytes=700_000)
     with run_chat_server(FakeChat(), attachments=settings, limits=limits, **where) as (talk, served):
@@ -177,6 +177,7 @@ def test_what_cannot_be_attached_is_refused(storage_settings: Settings) -> None:
         assert send(b"\x00\x01\x02binary" * 10) == (400, "unsupported_file")
         assert send(b"\x89PNG\r\n\x1a\nrubbish") == (400, "file_not_readable")
         assert send(b"") == (400, "bad_request")
+        assert send((SAMPLES / "en_send_email_8k.wav").read_bytes()) == (503, "server_full")
         assert send(b"x" * 700_001) == (413, "message_too_big")
         assert send(b"x" * 2_000_000) == (413, "message_too_big")
         assert read_error(talk.http.post("/api/attachments", json={})) == (400, "bad_request")
