@@ -65,8 +65,8 @@ def make_chatgpt(*nodes: dict[str, Any], **fields: Any) -> dict[str, Any]:
     Read in danny-avila/LibreChat, api/server/utils/import/__data__/chatgpt-modern-export.json (the fields of a
     conversation and of a node, `user_editable_context`, `is_visually_hidden_from_conversation`, `default_model_slug`);
     pionxzh/chatgpt-exporter, src/api.ts (the kinds of content, `image_asset_pointer`, `recipient`, `end_turn`);
-    mitkury/chatgpt-export-parser, docs/, on the format of the data export (the files of the archive, the root without a
-    message, branches by `children`, `current_node`).
+    mitkury/chatgpt-export-parser, docs/chatgpt-data-export-format, in Markdown (the files of the archive, the root
+    without a message, branches by `children`, `current_node`).
     """
     mapping: dict[str, Any] = {"root": {"id": "root", "message": None, "parent": None, "children": []}}
     mapping.update({node["id"]: node for node in nodes})
@@ -143,8 +143,8 @@ def make_claude(**fields: Any) -> dict[str, Any]:
     """One conversation of `conversations.json`.
 
     Read in jmorenobl/claude-conversation-extractor, src/claude_conversation_extractor/models.py (the fields of a
-    conversation, a message and a block); Sinity/polylogue, docs/providers/, on Claude (the blocks `text`, `tool_use`,
-    `tool_result`, the lists `attachments` and `files`); nicepkg/chat2poster,
+    conversation, a message and a block); Sinity/polylogue, docs/providers/claude-ai, in Markdown (the blocks `text`,
+    `tool_use`, `tool_result`, the lists `attachments` and `files`); nicepkg/chat2poster,
     packages/core-adapters/src/adapters/claude/shared/types.ts (`parent_message_uuid`, `current_leaf_message_uuid`).
     """
     return {
