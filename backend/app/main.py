@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from time import time
 from typing import Any
 from uuid import UUID
@@ -52,6 +53,7 @@ from app.core.config import Settings, load_settings
 from app.core.logging import configure_logging
 from app.core.metrics import Observer
 from app.core.supervision import Supervisor
+from app.core.theme_file import load_theme
 from app.providers.media.flac import FlacCodec
 from app.providers.registry import Registrations
 from app.schemas.llm import generate_event
@@ -130,7 +132,7 @@ def create_app(settings: Settings | None = None, *, registrations: Registrations
     ):
         app.include_router(router)
     web.mount_docs(app)
-    web.mount_web(app)
+    web.mount_web(app, load_theme(Path(settings.web.theme)) if settings.web.theme else None)
     # The last one added runs first: the network check, then CORS, then authentication.
     app.add_middleware(AuthMiddleware, settings=settings)
     if settings.allowed_origins:

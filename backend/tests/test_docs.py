@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOCKET = "docs/speech-socket.md"
 HTTP = "docs/http-api.md"
 SETTINGS_PAGE = "docs/settings.md"
-GUIDES = ("usage", "integrations", "assistants", "deployment")
+GUIDES = ("usage", "integrations", "assistants", "deployment", "themes")
 PAIRS = (
     ("README.md", "README.es.md"),
     *((f"docs/{name}.md", f"docs/es/{name}.md") for name in GUIDES),

@@ -3,6 +3,7 @@
 import re
 from base64 import b64encode
 from hashlib import sha256
+from html import escape
 from importlib.resources import files
 from pathlib import Path
 
@@ -19,15 +20,17 @@ from app.api.diagram_frame import DIAGRAM_PAGE, DiagramFrame
 from app.api.errors import answer_missing
 from app.core.paths import WEB_APP, tell_how_to_build
 from app.core.security import SECURITY_HEADERS
+from app.core.theme_file import Theme
 
 _HASHED_NAME = re.compile(r"-[\w-]{8}\.\w+$")
 _INLINE_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 _YEAR_S = 365 * 24 * 3600
 
 
-def mount_web(app: FastAPI) -> None:
-    """Serve the web app. A build that appears later is served without a restart."""
+def mount_web(app: FastAPI, theme: Theme | None = None) -> None:
+    """Serve the web app with the operator's theme. A build that appears later is served without a restart."""
     built = WEB_APP
+    sheet = ThemeSheet(theme) if theme else None
     missing = f"PROMPTer runs; there is no web app: {tell_how_to_build()}. The API is described at /docs."
 
     async def root(request: Request) -> Response:
@@ -36,12 +39,13 @@ def mount_web(app: FastAPI) -> None:
         headers = {"Cache-Control": "no-cache", "Vary": "Accept"}
         page = anyio.Path(built / "index.html")
         try:
-            return HTMLResponse(await page.read_bytes(), headers=headers)
+            content = await page.read_bytes()
+            return HTMLResponse(sheet.add_to(content) if sheet else content, headers=headers)
         except OSError:
             return HTMLResponse(f"<!doctype html><title>PROMPTer</title><p>{missing}</p>", headers=headers)
 
     app.add_api_route("/", root, methods=["GET", "HEAD"], include_in_schema=False)
-    app.mount("/assets", Assets(built / "assets"), name="web")
+    app.mount("/assets", Assets(built / "assets", sheet), name="web")
 
 
 def wants_html(accept: str) -> bool:
@@ -51,6 +55,20 @@ def wants_html(accept: str) -> bool:
         if kind == "text/html":
             return not any(re.fullmatch(r"q=0(\.0*)?", parameter) for parameter in parameters)
     return False
+
+
+class ThemeSheet:
+    """The style sheet of the operator's theme, and the link to it, which the page loads before it is painted."""
+
+    def __init__(self, theme: Theme) -> None:
+        self.name = f"theme-{theme.digest}.css"
+        self.content = theme.make_style_sheet()
+        theme_file = escape(theme.make_file(), quote=True)
+        self._link = f'<link rel="stylesheet" href="/assets/{self.name}" data-theme="{theme_file}">'.encode()
+
+    def add_to(self, page: bytes) -> bytes:
+        """The page with the link, after its own style sheets."""
+        return page.replace(b"</head>", self._link + b"</head>", 1)
 
 
 class Files(StaticFiles):
@@ -66,10 +84,11 @@ class Files(StaticFiles):
 class Assets(Files):
     """The files of the web app: compressed at build time, and cached for a year if the name contains a hash."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, sheet: ThemeSheet | None = None) -> None:
         super().__init__(directory=folder, check_dir=False)
         self._folder = folder
         self._frame = DiagramFrame(folder)
+        self._sheet = sheet
 
     async def check_config(self) -> None:
         """Answer 404 while the folder is missing; the base class would fail."""
@@ -82,7 +101,10 @@ class Assets(Files):
         Raises:
             HTTPException: there is no such file, or the method is neither GET nor HEAD.
         """
-        response = await super().get_response(path, scope)
+        if self._sheet and path == self._sheet.name and scope["method"] in ("GET", "HEAD"):
+            response: Response = Response(self._sheet.content, media_type="text/css")
+        else:
+            response = await super().get_response(path, scope)
         if isinstance(response, FileResponse) and "gzip" in Headers(scope=scope).get("accept-encoding", ""):
             response = await self._compressed(response, path, scope)
         is_hashed = _HASHED_NAME.search(path)

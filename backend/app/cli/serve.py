@@ -74,6 +74,7 @@ def serve(
     try:
         _check_access(settings)
         _check_tls(settings)
+        _check_theme(settings)
         listener = bind_listener(settings.host, settings.port)
     except CommandError as error:
         if settings.log_format != "json":
@@ -148,6 +149,24 @@ def _check_tls(settings: "Settings") -> None:
         raise CommandError(
             f"{settings.tls_cert!r} and {settings.tls_key!r} cannot be used ({reason}); "
             "expected a certificate and its own key, both PEM; `prompter tls` makes a pair"
+        ) from error
+
+
+def _check_theme(settings: "Settings") -> None:
+    """Check that the theme file can be used.
+
+    Raises:
+        CommandError: it cannot; the message names the token or the line.
+    """
+    from app.core.theme_file import ThemeFileError, load_theme
+
+    if not settings.web.theme:
+        return
+    try:
+        load_theme(Path(settings.web.theme))
+    except ThemeFileError as error:
+        raise CommandError(
+            f"PROMPTER_WEB__THEME: {settings.web.theme!r} cannot be used: {error}; docs/themes.md has all tokens"
         ) from error
 
 

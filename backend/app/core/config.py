@@ -686,6 +686,19 @@ class AttachmentSettings(BaseModel):
     )
 
 
+class WebSettings(BaseModel):
+    """The web page."""
+
+    theme: str = Field(
+        "", description="theme file (JSON) of the page for whoever has chosen no other; see docs/themes.md"
+    )
+
+    @field_validator("theme")
+    @classmethod
+    def _absolute_if_given(cls, value: str) -> str:
+        return str(resolve_path(Path(value))) if value else ""
+
+
 class LoftSettings(BaseModel):
     """The shop that the toolset `loft` asks."""
 
@@ -747,6 +760,7 @@ class Settings(BaseSettings):
     attachments: AttachmentSettings = AttachmentSettings()
     assistants: AssistantSettings = AssistantSettings()
     loft: LoftSettings = LoftSettings()
+    web: WebSettings = WebSettings()
 
     @field_validator("allowed_origins", "allowed_hosts", mode="before")
     @classmethod

@@ -1,16 +1,22 @@
 """The web app at `/`: who gets the page and who the JSON, headers, caches, and what stands there before it is built."""
 
 import gzip
+import json
 import os
+import re
 from base64 import b64encode
 from collections.abc import Iterator
 from hashlib import sha256
+from html import unescape
 from pathlib import Path
 
 import httpx2
 import pytest
 
 from app.api.web import wants_html
+from app.core.config import Settings, WebSettings
+from app.core.theme_file import ThemeFileError
+from app.main import create_app
 from tests.fakes.engine import FakeEngine
 from tests.support.server import serve_engine
 
@@ -156,6 +162,44 @@ def test_a_font_has_its_type_on_every_system(
     assert font.headers["content-type"] == "font/woff2"
     assert "immutable" in font.headers["cache-control"]
     assert "content-encoding" not in font.headers, "it is compressed already"
+
+
+THEME = {"prompter-theme": 1, "name": '"><script>', "light": {"page": "#f0f0f0"}, "dark": {"ink": "#ffffff"}}
+
+
+def test_the_theme_of_the_operator_is_a_style_sheet_of_the_page(built: Path, tmp_path: Path) -> None:
+    """It is linked after the page's own, kept in caches under its hash, and needs no looser policy."""
+    build(built)
+    (built / "index.html").write_text('<head><link rel="stylesheet" href="/assets/index.css"></head><body>')
+    path = tmp_path / "theme.json"
+    path.write_text(json.dumps(THEME))
+    settings = Settings(_env_file=None, web=WebSettings(theme=str(path)))
+    with (
+        serve_engine(FakeEngine(), web=settings.web) as served,
+        httpx2.Client(base_url=served.url, trust_env=False) as client,
+    ):
+        page = client.get("/", headers=BROWSER)
+        link = re.search(
+            r'index\.css"><link rel="stylesheet" href="(/assets/theme-\w{8}\.css)" data-theme="([^"]*)"></head>',
+            page.text,
+        )
+        assert link is not None
+        assert json.loads(unescape(link[2])) == {
+            **THEME,
+            "dark": {"ink": "#ffffff", "code-ink": "#ffffff"},
+            "shape": {},
+        }
+        assert "unsafe" not in page.headers["content-security-policy"]
+        sheet = client.get(link[1])
+        assert sheet.headers["content-type"] == "text/css; charset=utf-8"
+        assert "immutable" in sheet.headers["cache-control"]
+        assert ":root.dark:not(.contrast){--ink:255 255 255" in sheet.text
+        assert client.head(link[1]).status_code == 200
+        assert client.post(link[1]).status_code == 405
+        assert client.get("/assets/theme.js").text == "1"
+    path.write_text("{}")
+    with pytest.raises(ThemeFileError):
+        create_app(settings)
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,25 @@ def test_other_machines_may_be_let_in(clean_environment: None) -> None:
         assert served.end(signal.SIGINT)[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"prompter-theme": 1, "name": "x", "dark": {"ink": "red"}}', "dark.ink: expected a colour"),
+        ('{\n"name": }', "line 2: this is not JSON"),
+        (None, "the file cannot be read"),
+    ],
+)
+def test_a_theme_that_cannot_be_used_is_one_line(tmp_path: Path, content: str | None, said: str) -> None:
+    path = tmp_path / "theme.json"
+    if content is not None:
+        path.write_text(content)
+    done = run_prompter("serve", "--port", "0", env={"PROMPTER_WEB__THEME": str(path)})
+    assert done.returncode == 1
+    line = get_only_line(done.stderr)
+    assert "PROMPTER_WEB__THEME" in line
+    assert said in line
+
+
 def test_wyoming_lets_nobody_else_in_either() -> None:
     done = run_prompter("serve", "--port", "0", "--wyoming", "tcp://0.0.0.0:10300")
     assert done.returncode == 4

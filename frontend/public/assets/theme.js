@@ -1,4 +1,4 @@
-// Before the first paint: sets the theme, and asks for the texts of the language beside the page's script. It is a
+// Before the first paint: sets theme and look, and asks for the texts of the language beside the page's script. It is a
 // file because the page allows no inline script.
 (function (own) {
   var settings = {};
@@ -7,10 +7,26 @@
   } catch (unreadable) {
     // A broken or forbidden store means the defaults.
   }
-  var dark =
-    settings.theme === "dark" ||
-    (settings.theme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
-  document.documentElement.classList.toggle("dark", dark);
+  var root = document.documentElement;
+  var dark = settings.theme === "dark" || (settings.theme !== "light" && asks("color-scheme: dark"));
+  var contrast = settings.contrast === "high" || (settings.contrast !== "normal" && asks("contrast: more"));
+  root.classList.toggle("dark", dark);
+  root.classList.toggle("contrast", contrast);
+  function asks(what) {
+    return matchMedia("(prefers-" + what + ")").matches;
+  }
+
+  // What show-look.ts has made of the settings: custom properties alone, which load nothing.
+  try {
+    var look = localStorage.getItem("prompter.look");
+    if (look && !/url|image|import|\\/i.test(look)) {
+      window.prompterLook = new CSSStyleSheet();
+      window.prompterLook.replaceSync(look);
+      document.adoptedStyleSheets.push(window.prompterLook);
+    }
+  } catch (unsupported) {
+    // A store that is forbidden, or an old browser: the page looks as it is shipped.
+  }
 
   // Chosen as in i18n.ts. The build writes where the texts of each language are; on the development server they are
   // not asked for early.

@@ -18,6 +18,7 @@ import { createDeletions, DeletionsContext } from "@/features/history/deletions-
 import type { PendingDeletions } from "@/features/history/pending-deletions";
 import { chooseLanguage, startI18n } from "@/i18n/i18n";
 import { createServices, type Services, ServicesProvider, useServices, useSettings } from "@/shared/services";
+import { followSystem, showLook } from "@/shared/theme/show-look";
 import { Toaster } from "@/shared/ui/toaster";
 
 import { useNewVersion } from "./new-version";
@@ -72,18 +73,11 @@ const MISSING_LANGUAGE_MS = 60_000;
 
 /** Applies theme and language, and offers a new version of the page. */
 function Appearance() {
-  const [{ theme, uiLanguage }] = useSettings();
+  const [settings] = useSettings();
+  const { theme, contrast, uiLanguage } = settings;
   useNewVersion();
-  useEffect(() => {
-    const system = matchMedia("(prefers-color-scheme: dark)");
-    const apply = () => {
-      const isDark = theme === "system" ? system.matches : theme === "dark";
-      document.documentElement.classList.toggle("dark", isDark);
-    };
-    apply();
-    system.addEventListener("change", apply);
-    return () => system.removeEventListener("change", apply);
-  }, [theme]);
+  useEffect(() => followSystem({ theme, contrast }), [theme, contrast]);
+  useEffect(() => void showLook(settings), [settings]);
   useChosenLanguage(uiLanguage);
   return null;
 }

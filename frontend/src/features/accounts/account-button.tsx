@@ -35,7 +35,7 @@ export function AccountButton() {
     <div className="flex items-center gap-2 px-1">
       <span
         aria-hidden
-        className="grid size-7 shrink-0 place-items-center rounded-full bg-brand text-xs font-semibold uppercase text-white"
+        className="grid size-7 shrink-0 place-items-center rounded-full bg-brand text-xs font-semibold uppercase text-on-fill"
       >
         {me.data.name.slice(0, 1)}
       </span>

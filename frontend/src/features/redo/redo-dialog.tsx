@@ -145,7 +145,7 @@ function Progress({ version, onStop }: { version: DictationVersionDetail | undef
       </p>
       <progress
         aria-label={label}
-        className="h-2 w-full accent-indigo-500"
+        className="h-2 w-full accent-accent"
         {...(isKnown ? { max: whole, value: Math.min(done, whole) } : {})}
       />
       <div className="flex items-center justify-between gap-3">

@@ -48,7 +48,7 @@ export function Guide({ microphone, connect }: GuideProps) {
       <div className="mb-4 flex items-center gap-3">
         <span
           aria-hidden
-          className="grid size-8 shrink-0 place-items-center rounded-full bg-brand text-sm font-semibold text-white"
+          className="grid size-8 shrink-0 place-items-center rounded-full bg-brand text-sm font-semibold text-on-fill"
         >
           {step + 1}
         </span>

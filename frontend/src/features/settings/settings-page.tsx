@@ -3,9 +3,10 @@ import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 
 import { useSettings } from "@/shared/services";
-import { Section, Segments, Switch } from "@/shared/ui/fields";
+import { Section, Switch } from "@/shared/ui/fields";
 import { PageHeader } from "@/shared/ui/page-header";
 
+import { AppearanceSection } from "./appearance-section";
 import { ConnectSection } from "./connect-section";
 import { ExportSection } from "./export-section";
 import { HearingSection } from "./hearing-section";
@@ -53,35 +54,6 @@ export function SettingsPage({
         </div>
       </div>
     </section>
-  );
-}
-
-function AppearanceSection() {
-  const { t } = useTranslation();
-  const [settings, change] = useSettings();
-  return (
-    <Section title={t("settings.appearance")}>
-      <Segments
-        label={t("settings.theme")}
-        value={settings.theme}
-        options={[
-          ["system", t("settings.system")],
-          ["light", t("settings.light")],
-          ["dark", t("settings.dark")],
-        ]}
-        onChange={(theme) => change({ theme })}
-      />
-      <Segments
-        label={t("settings.uiLanguage")}
-        value={settings.uiLanguage}
-        options={[
-          ["", t("settings.browserLanguage")],
-          ["en", "English"],
-          ["es", "Español"],
-        ]}
-        onChange={(uiLanguage) => change({ uiLanguage })}
-      />
-    </Section>
   );
 }
 

@@ -8,6 +8,27 @@ test("what was chosen is there again", () => {
   expect(parseSettings(JSON.stringify(chosen))).toEqual(chosen);
 });
 
+test("a look is taken over, and nothing that is none", () => {
+  const look = {
+    palette: "sand",
+    accent: "#12ab34",
+    textSize: "150",
+    density: "compact",
+    contrast: "high",
+  } as const;
+  expect(parseSettings(JSON.stringify(look))).toEqual({ ...DEFAULTS, ...look });
+  const wrong = {
+    palette: "a b",
+    accent: "red",
+    textSize: "900",
+    density: "",
+    contrast: "",
+    font: "x",
+    ownTheme: 1,
+  };
+  expect(parseSettings(JSON.stringify(wrong))).toEqual(DEFAULTS);
+});
+
 test("the page follows the system's theme until one is chosen", () => {
   expect(parseSettings(null).theme).toBe("system");
 });

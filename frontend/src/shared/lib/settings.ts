@@ -2,6 +2,10 @@
 import { SILENCE_MS } from "../api/endpointing";
 
 const THEMES = ["dark", "light", "system"] as const;
+const CONTRASTS = ["system", "normal", "high"] as const;
+const DENSITIES = ["", "comfortable", "compact"] as const;
+export const TEXT_SIZES = ["", "90", "100", "110", "125", "150", "175", "200"] as const;
+const FONTS = ["", "own", "system", "serif", "readable", "mono"] as const;
 const UI_LANGUAGES = ["", "en", "es"] as const;
 /** The limit of `start.config.vocabulary`. */
 export const MAX_VOCABULARY_TERMS = 200;
@@ -9,6 +13,11 @@ export const MAX_VOCABULARY_TERMS = 200;
 export const MAX_SPOKEN_LANGS = 16;
 
 export type Theme = (typeof THEMES)[number];
+export type ContrastChoice = (typeof CONTRASTS)[number];
+export type Density = (typeof DENSITIES)[number];
+/** Percent of the size that the browser is set to. */
+export type TextSize = (typeof TEXT_SIZES)[number];
+export type FontChoice = (typeof FONTS)[number];
 export type UiLanguage = (typeof UI_LANGUAGES)[number];
 /** When an utterance ends: a profile of the server, or "" for its choice. */
 export type EndpointingProfile = "" | keyof typeof SILENCE_MS;
@@ -17,6 +26,17 @@ export const ENDPOINTING_PROFILES = ["", ...Object.keys(SILENCE_MS)] as readonly
 
 export interface Settings {
   theme: Theme;
+  contrast: ContrastChoice;
+  /** A shipped palette, "own" for `ownTheme`, or "" for the server's theme. */
+  palette: string;
+  /** `#rrggbb`; "" here and below is what the theme has. */
+  accent: string;
+  codeTheme: string;
+  textSize: TextSize;
+  density: Density;
+  font: FontChoice;
+  /** A theme file as it was imported; see docs/themes.md. */
+  ownTheme: string;
   /** Language of the page; "" follows the browser. */
   uiLanguage: UiLanguage;
   /** BCP-47 tags of the languages that are spoken, at most 16; none for any language. */
@@ -55,6 +75,14 @@ export interface Settings {
 
 export const DEFAULTS: Settings = {
   theme: "system",
+  contrast: "system",
+  palette: "",
+  accent: "",
+  codeTheme: "",
+  textSize: "",
+  density: "",
+  font: "",
+  ownTheme: "",
   uiLanguage: "",
   spokenLangs: [],
   sttProvider: "",
@@ -101,13 +129,23 @@ function readOldLanguage(stored: object): Partial<Settings> {
 const LISTS: ReadonlySet<string> = new Set(["vocabulary", "spokenLangs"]);
 const CHOICES: Record<string, readonly string[]> = {
   theme: THEMES,
+  contrast: CONTRASTS,
+  textSize: TEXT_SIZES,
+  density: DENSITIES,
+  font: FONTS,
   uiLanguage: UI_LANGUAGES,
   endpointing: ENDPOINTING_PROFILES,
+};
+
+const PATTERNS: Record<string, RegExp> = {
+  palette: /^[a-z]{0,20}$/,
+  codeTheme: /^[a-z]{0,20}$/,
+  accent: /^(#[0-9a-f]{6})?$/,
 };
 
 function isValid(name: string, value: unknown): boolean {
   if (!Object.hasOwn(DEFAULTS, name)) return false;
   if (LISTS.has(name)) return Array.isArray(value) && value.every((term) => typeof term === "string");
   if (typeof value !== typeof DEFAULTS[name as keyof Settings]) return false;
-  return CHOICES[name]?.includes(value as string) ?? true;
+  return CHOICES[name]?.includes(value as string) ?? PATTERNS[name]?.test(value as string) ?? true;
 }

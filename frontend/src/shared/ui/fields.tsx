@@ -52,7 +52,7 @@ export function Segments<T extends string>({ label, value, options, onChange }: 
         {options.map(([key, text]) => (
           <label
             key={key}
-            className="flex min-h-target flex-auto cursor-pointer items-center justify-center rounded-md px-2 py-1.5 sm:whitespace-nowrap text-center text-sm text-muted has-[:checked]:bg-raised has-[:checked]:font-medium has-[:checked]:text-ink has-[:focus-visible]:outline has-[:focus-visible]:outline-2 has-[:focus-visible]:outline-accent"
+            className="flex min-h-target flex-auto cursor-pointer items-center justify-center rounded-md px-2 py-1.5 sm:whitespace-nowrap text-center text-sm text-muted has-[:checked]:bg-raised has-[:checked]:font-medium has-[:checked]:ring-1 has-[:checked]:ring-inset has-[:checked]:ring-control has-[:checked]:text-ink has-[:focus-visible]:outline has-[:focus-visible]:outline-2 has-[:focus-visible]:outline-accent"
           >
             <input
               type="radio"
@@ -94,7 +94,7 @@ export function Switch({ label, hint, checked, onChange }: SwitchProps) {
         role="switch"
         aria-label={label}
         aria-describedby={hint ? hintId : undefined}
-        className="relative h-6 w-11 shrink-0 cursor-pointer appearance-none rounded-full bg-muted/60 transition-colors before:absolute before:left-0.5 before:top-0.5 before:size-5 before:rounded-full before:bg-white before:transition-transform checked:bg-indigo-500 checked:before:translate-x-5"
+        className="relative h-6 w-11 shrink-0 cursor-pointer appearance-none rounded-full bg-control transition-colors before:absolute before:left-0.5 before:top-0.5 before:size-5 before:rounded-full before:bg-surface before:transition-transform checked:bg-accent checked:before:translate-x-5"
         checked={checked}
         onChange={(event) => onChange(event.target.checked)}
       />

@@ -50,7 +50,7 @@ export function Composer({ state, isEmpty, files, field, microphone, below, onSe
         onSend();
       }}
     >
-      <div className="rounded-2xl border border-line bg-surface p-2 shadow-lg short:p-1 transition-colors focus-within:border-accent">
+      <div className="rounded-2xl border border-control bg-surface p-2 shadow-lg short:p-1 transition-colors focus-within:border-accent">
         {files}
         {field}
         <div className="mt-1 flex items-center justify-end gap-2">
@@ -104,7 +104,7 @@ function RoundButton({ label, disabled, onClick, children }: RoundButtonProps) {
   return (
     <button
       type={onClick ? "button" : "submit"}
-      className="grid size-[44px] shrink-0 place-items-center rounded-full bg-brand text-white transition hover:brightness-110 disabled:cursor-not-allowed disabled:bg-raised disabled:bg-none disabled:text-muted"
+      className="grid size-[44px] shrink-0 place-items-center rounded-full bg-brand text-on-fill transition hover:bg-fill-end hover:bg-none disabled:cursor-not-allowed disabled:bg-raised disabled:bg-none disabled:text-muted"
       aria-label={label}
       title={label}
       disabled={disabled}

@@ -108,7 +108,7 @@ function MicrophoneButton({ dictation, handsFree, onMouse }: Props) {
   const isBusy = state.kind === "opening" || state.kind === "reconnecting" || state.kind === "finishing";
   const look = isOn
     ? "bg-danger/15 text-danger hover:bg-danger/25"
-    : "bg-brand text-white hover:brightness-110";
+    : "bg-brand text-on-fill hover:bg-fill-end hover:bg-none";
   return (
     <button
       type="button"
