@@ -272,6 +272,10 @@ async def test_a_diagram_has_the_colours_of_the_page_and_is_kept_as_a_picture(
     dark = await text.evaluate(fill)
     await app.page.evaluate("document.documentElement.classList.remove('dark')")
     await expect(text).not_to_have_css("fill", dark)
+    small = await text.evaluate("one => Number.parseFloat(getComputedStyle(one).fontSize)")
+    await app.page.evaluate("document.documentElement.style.fontSize = '200%'")
+    await is_drawn(app)  # it may have moved far from the screen
+    await expect(text).to_have_css("font-size", f"{2 * small:g}px")
     async with app.page.expect_download() as kept:
         await app.button("Download as an SVG picture").click()
     download = await kept.value

@@ -21,7 +21,7 @@ let natural = { width: 0, height: 0 };
 const tell = (message: FrameMessage): void => window.parent.postMessage(message, "*");
 
 function makeConfig(palette: Palette): MermaidConfig {
-  const { isDark, surface, raised, line, ink, muted, accent } = palette;
+  const { isDark, fontPx, surface, raised, line, ink, muted, accent } = palette;
   return {
     startOnLoad: false,
     securityLevel: "strict",
@@ -46,7 +46,7 @@ function makeConfig(palette: Palette): MermaidConfig {
       noteBkgColor: raised,
       noteTextColor: ink,
       noteBorderColor: line,
-      fontSize: "15px",
+      fontSize: `${Math.round(fontPx)}px`,
     },
     // What the code of a diagram cannot change.
     secure: [

@@ -36,6 +36,6 @@ it.each([
 });
 
 it("gives the colours of the style sheet, and a grey where there is none", () => {
-  const palette = readPalette(true, (name) => (name === "--ink" ? " 15 23 42 " : "red; }"));
-  expect(palette).toMatchObject({ isDark: true, ink: "#0f172a", line: "#888888" });
+  const palette = readPalette(true, 16, (name) => (name === "--ink" ? " 15 23 42 " : "red; }"));
+  expect(palette).toMatchObject({ isDark: true, fontPx: 16, ink: "#0f172a", line: "#888888" });
 });

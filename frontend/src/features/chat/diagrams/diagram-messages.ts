@@ -8,9 +8,10 @@ export const MOST_EDGES = 400;
 export const MOST_SVG_CHARS = 4_000_000;
 export const MOST_HEIGHT_PX = 4000;
 
-/** Colours as #rrggbb. */
+/** Colours as #rrggbb, and the size of the page's text. */
 export interface Palette {
   isDark: boolean;
+  fontPx: number;
   surface: string;
   raised: string;
   line: string;
@@ -47,9 +48,9 @@ export function readFrameMessage(data: unknown): FrameMessage | null {
 const COLOURS = ["surface", "raised", "line", "ink", "muted", "accent"] as const;
 
 /** @param read gives a variable of the style sheet, as in `15 23 42` */
-export function readPalette(isDark: boolean, read: (name: string) => string): Palette {
+export function readPalette(isDark: boolean, fontPx: number, read: (name: string) => string): Palette {
   const colours = COLOURS.map((name) => [name, toHex(read(`--${name}`), isDark)] as const);
-  return { isDark, ...(Object.fromEntries(colours) as Record<(typeof COLOURS)[number], string>) };
+  return { isDark, fontPx, ...(Object.fromEntries(colours) as Record<(typeof COLOURS)[number], string>) };
 }
 
 function toHex(value: string, isDark: boolean): string {

@@ -184,5 +184,6 @@ function usePalette(): string {
 function findPalette(): string {
   const style = getComputedStyle(document.documentElement);
   const isDark = document.documentElement.classList.contains("dark");
-  return JSON.stringify(readPalette(isDark, (name) => style.getPropertyValue(name)));
+  const fontPx = Number.parseFloat(style.fontSize) || 16;
+  return JSON.stringify(readPalette(isDark, fontPx, (name) => style.getPropertyValue(name)));
 }
