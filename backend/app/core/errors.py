@@ -36,8 +36,8 @@
     + TooManyAttempts (429)                                   wrong passwords; closes with 1008
     + ProviderNotReady (503)
     + Interrupted (503)                                       the server stopped during the answer
-    + PdfNotInstalled (503)                                   PDF needs a package, or a library of the system
-    + PdfTooLarge (413)                                       a PDF that takes too much time or memory
+    + PdfNotInstalled (503)                                   a package, or a library of the system, is not there
+    + PdfTooLarge (413)                                       a document that takes too much time or memory
     + StorageUnavailable (503)                                the database is locked, full or unreachable
     + IdleTimeout (408), SlowReader (408)                     limits that close a socket
     + SessionTooLong (413), ServerFull (503)                  limits that close a socket
