@@ -22,7 +22,7 @@ export function AttachButton({ onFiles }: { onFiles: (files: readonly File[]) =>
     { label: t("attachments.photograph"), run: () => camera.current?.click() },
   ];
   return (
-    <div data-attach className="-mr-2 shrink-0">
+    <div data-attach className="-mr-1 shrink-0">
       <input
         {...hidden}
         ref={picker}

@@ -7,7 +7,7 @@ export function AttachStandIn({ retry }: { retry: (() => void) | null }) {
   return (
     <button
       type="button"
-      className="button-quiet -mr-2 shrink-0"
+      className="button-quiet -mr-1 shrink-0"
       aria-label={t("attachments.add")}
       disabled={retry === null}
       onClick={retry ?? undefined}

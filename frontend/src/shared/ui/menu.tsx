@@ -80,7 +80,7 @@ function MenuList({ label, items, opensUp, onChoose }: MenuListProps) {
       ref={list}
       role="menu"
       aria-label={label}
-      className={`absolute z-20 w-max ${opensUp ? "bottom-full left-0 mb-1" : "right-0 mt-1"} max-w-[calc(100vw-2rem)] rounded-xl border border-line bg-surface p-1 shadow-xl`}
+      className={`absolute z-20 max-h-[40dvh] w-max overflow-y-auto ${opensUp ? "bottom-full left-0 mb-1" : "right-0 mt-1"} max-w-[calc(100vw-2rem)] rounded-xl border border-line bg-surface p-1 shadow-xl`}
     >
       {items.map((item) => (
         <button

@@ -54,7 +54,7 @@ export function Composer({ state, isEmpty, files, field, microphone, below, onSe
         {files}
         {field}
         <div className="mt-1 flex items-center justify-end gap-2">
-          <div className="flex min-w-0 flex-1 items-center gap-2">{microphone}</div>
+          <div className="flex min-w-0 flex-1 flex-wrap items-center gap-1">{microphone}</div>
           {isAnswering && !isEmpty && (
             <RoundButton label={t("chat.queue.send")} disabled={false}>
               <ListPlus size={20} aria-hidden />

@@ -44,11 +44,7 @@ export function DictationControls({ dictation, handsFree, onMouse }: Props) {
   const canUndo = undoKind === "utterance" || undoKind === "withdrawal";
   const isDeaf = isMuted || ("sound" in state && state.sound !== "live" && state.sound !== "recovered");
   return (
-    <div
-      role="group"
-      aria-label={t("dictation.region")}
-      className="flex min-w-0 flex-1 flex-wrap items-center gap-1"
-    >
+    <div role="group" aria-label={t("dictation.region")} className="contents">
       <MicrophoneButton dictation={dictation} handsFree={handsFree} onMouse={onMouse} />
       <ToolButton
         label={t(isHandsFree ? "handsFree.stop" : "handsFree.start")}
