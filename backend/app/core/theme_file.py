@@ -39,6 +39,10 @@ ThemeProblem = Literal[
 ]
 THEME_PROBLEMS: tuple[ThemeProblem, ...] = get_args(ThemeProblem)
 
+_SELECTORS: dict[Mode, str] = {
+    "light": ":root:not(.dark):not(.contrast)",
+    "dark": ":root.dark:not(.contrast)",
+}
 _KEYS = ("prompter-theme", "name", *MODES, "shape")
 _HEX = re.compile(r"#(?:[0-9a-f]{3}|[0-9a-f]{6})", re.ASCII | re.IGNORECASE)
 _RGB = re.compile(r"rgb\( *(\d{1,3})(?: *, *| +)(\d{1,3})(?: *, *| +)(\d{1,3}) *\)", re.ASCII)
@@ -66,12 +70,7 @@ class Theme:
 
     def make_style_sheet(self) -> str:
         """The custom properties of the theme. High contrast keeps its own colours."""
-        rules = []
-        for mode, selector in (
-            ("light", ":root:not(.dark):not(.contrast)"),
-            ("dark", ":root.dark:not(.contrast)"),
-        ):
-            rules.append(_write_rule(selector, self._list_colours(mode)))
+        rules = [_write_rule(_SELECTORS[mode], self._list_colours(mode)) for mode in MODES]
         shape = {f"--{name}": value for name, value in self.shape.items() if name != "font"}
         if font := self.shape.get("font"):
             shape |= {"--font-text": f"var(--font-{font})"}

@@ -50,7 +50,7 @@ WEAK = """async () => {
   return found;
 }"""
 LARGE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
-HARBOUR = {
+HARBOUR: dict[str, Any] = {
     "prompter-theme": 1,
     "name": "Harbour & <port>",
     "light": {"page": "#e8f4f8", "raised": "#e4f0f5", "accent": "#084c61"},
@@ -140,7 +140,7 @@ async def test_a_theme_file_is_opened_saved_and_taken_away(open_page: OpenPage, 
             {"name": "t.json", "mimeType": "application/json", "buffer": text.encode()}
         )
         await expect(app.page.get_by_role("alert").filter(has_text=said)).to_be_visible()
-    pale = {**HARBOUR, "light": {**HARBOUR["light"], "muted": "#cccccc"}}  # type: ignore[dict-item]
+    pale = {**HARBOUR, "light": {**HARBOUR["light"], "muted": "#cccccc"}}
     buffer = json.dumps(pale).encode()
     await chooser.set_input_files({"name": "t.json", "mimeType": "application/json", "buffer": buffer})
     await expect(app.page.get_by_text("“Harbour & <port>” is in use. Hard to read")).to_contain_text(
