@@ -97,8 +97,11 @@ def test_branches_export_search_and_models(tmp_path: Path) -> None:
         assert len(json.loads(run(messages))) == 5
         assert json.loads(run(fork))["message_count"] == 2
 
-        markdown, everything = examples("Export")
-        run(markdown)
+        markdown, html, _, everything, archive = examples("Export")
+        for command in (markdown, html, archive):
+            run(command)
+        assert list(tmp_path.glob("*.html"))
+        assert list(tmp_path.glob("*.zip"))
         assert (tmp_path / "Plans.md").read_text().startswith("# Plans\n")
         assert len(json.loads(run(everything))["messages"]) == 5
 
