@@ -206,13 +206,12 @@ def _back_up_files(settings: "Settings", file: Path) -> str:
     Raises:
         CommandError: they could not be copied.
     """
-    from app.storage.attached_files import back_up_files
-    from app.storage.data_folder import ATTACHMENTS_FOLDER
+    from app.storage.attached_files import back_up_files, has_files
 
     target = _name_files(file)
-    if not any((settings.data_dir / ATTACHMENTS_FOLDER).glob("*/*/*")):
-        return ""
     try:
+        if not has_files(settings.data_dir):
+            return ""
         count = back_up_files(settings.data_dir, target)
     except OSError as error:
         raise CommandError(

@@ -15,11 +15,13 @@ from pathlib import Path, PurePosixPath
 from uuid import UUID
 
 from app.storage.data_folder import ATTACHMENTS_FOLDER
+from app.utils.changing_folders import list_folder, read_mtime_ns, remove_folder
 from app.utils.private_files import write_private
 
 CONTENT, TEXT, THUMBNAIL = "content", "text", "thumbnail"
 _DRAFTS = ".drafts"
 _HASH = re.compile(r"[0-9a-f]{64}")
+_USER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _FILE = re.compile(
     rf"{ATTACHMENTS_FOLDER}/[0-9a-f-]{{36}}/[0-9a-f]{{64}}/({CONTENT}|{TEXT}|{THUMBNAIL}|view-[0-9]{{1,3}})"
 )
@@ -79,16 +81,12 @@ class AttachedFiles:
 
     def list_users(self) -> list[UUID]:
         """The users who have contents."""
-        if not self._folder.is_dir():
-            return []
-        return [UUID(path.name) for path in self._folder.iterdir() if len(path.name) == 36]
+        return [UUID(path.name) for path in list_folder(self._folder) if _USER.fullmatch(path.name)]
 
     def list_contents(self, user_id: UUID) -> list[str]:
         """The hashes of a user's contents."""
         folder = self._folder / str(user_id)
-        return (
-            [path.name for path in folder.iterdir() if _HASH.fullmatch(path.name)] if folder.is_dir() else []
-        )
+        return [path.name for path in list_folder(folder) if _HASH.fullmatch(path.name)]
 
     def remove(self, user_id: UUID, sha256: str) -> None:
         """Delete a content."""
@@ -100,10 +98,9 @@ class AttachedFiles:
 
     def remove_drafts(self, older_than_s: float, now_s: float) -> None:
         """Delete drafts that a process has left behind; `now_s` counts as the times of files do."""
-        for draft in (self._folder / _DRAFTS).glob("*"):
-            with suppress(FileNotFoundError):
-                if draft.stat().st_mtime < now_s - older_than_s:
-                    shutil.rmtree(draft, ignore_errors=True)
+        for draft in list_folder(self._folder / _DRAFTS):
+            if read_mtime_ns(draft) / 1e9 < now_s - older_than_s:
+                shutil.rmtree(draft, ignore_errors=True)
 
     def _locate(self, user_id: UUID, sha256: str) -> Path:
         return self._folder / str(user_id) / sha256
@@ -115,8 +112,7 @@ def remove_user_files(data_dir: Path, user_id: UUID) -> None:
     Raises:
         OSError: they cannot be deleted.
     """
-    with suppress(FileNotFoundError):
-        shutil.rmtree(data_dir / ATTACHMENTS_FOLDER / str(user_id))
+    remove_folder(data_dir / ATTACHMENTS_FOLDER / str(user_id))
 
 
 def back_up_files(data_dir: Path, target: Path) -> int:
@@ -171,7 +167,14 @@ def restore_files(source: Path, data_dir: Path) -> int:
     return count
 
 
+def has_files(data_dir: Path) -> bool:
+    """Whether a data folder has any attached file. Raises OSError."""
+    return next(_list_files(data_dir), None) is not None
+
+
 def _list_files(data_dir: Path) -> Iterator[Path]:
-    for path in sorted((data_dir / ATTACHMENTS_FOLDER).glob("*/*/*")):
-        if _FILE.fullmatch(path.relative_to(data_dir).as_posix()):
-            yield path
+    for user in list_folder(data_dir / ATTACHMENTS_FOLDER):
+        for content in list_folder(user):
+            for path in list_folder(content):
+                if _FILE.fullmatch(path.relative_to(data_dir).as_posix()):
+                    yield path

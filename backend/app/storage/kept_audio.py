@@ -27,7 +27,7 @@ from app.storage.audio_spool import (
 )
 from app.storage.data_folder import AUDIO_FOLDER, SPOOL_FOLDER
 from app.utils.audio_pieces import PIECE_BYTES, PLAIN, list_pieces, name_piece
-from app.utils.changing_folders import list_folder
+from app.utils.changing_folders import list_folder, remove_folder
 from app.utils.private_files import write_private
 
 logger = logging.getLogger(__name__)
@@ -217,7 +217,7 @@ def remove_user_audio(data_dir: Path, user_id: UUID) -> None:
             except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
                 continue  # deleted meanwhile, or by the next start: it belongs to nobody
             if is_theirs:
-                shutil.rmtree(folder)
+                remove_folder(folder)
 
 
 def back_up_audio(data_dir: Path, target: Path) -> int:

@@ -3,6 +3,7 @@
 `Path.glob` does not promise that: on Python 3.11 it raises where a folder vanishes between two looks.
 """
 
+import shutil
 import stat
 from pathlib import Path
 
@@ -42,3 +43,16 @@ def read_mtime_ns(path: Path) -> int:
         return path.stat().st_mtime_ns
     except OSError:
         return 0
+
+
+def remove_folder(folder: Path) -> None:
+    """Delete a folder and what it holds, whoever else deletes of it; nothing where there is none.
+
+    Raises:
+        OSError: it cannot be deleted.
+    """
+    while folder.exists():
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            continue  # `rmtree` ends at the first entry that is gone

@@ -3,7 +3,9 @@
 import json
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -12,17 +14,19 @@ import pytest
 
 from app.client.unsent import UnsentSpeech
 from app.core.config import Settings
+from app.storage.attached_files import AttachedFiles, back_up_files, has_files, remove_user_files
 from app.storage.audio_spool import ABOUT
-from app.storage.data_folder import SPOOL_FOLDER
+from app.storage.data_folder import ATTACHMENTS_FOLDER, SPOOL_FOLDER
 from app.storage.kept_audio import back_up_audio, remove_user_audio
 from app.utils.audio_pieces import measure_pieces
-from app.utils.changing_folders import list_folder, list_readable, measure_file, read_mtime_ns
+from app.utils.changing_folders import list_folder, list_readable, measure_file, read_mtime_ns, remove_folder
 from app.weights.catalog import KNOWN
 from app.weights.checkpoints import list_checkpoints
 from app.weights.download import count_beginnings
 from app.weights.gguf import list_gguf
 from tests.support.checkpoints import write_checkpoint
 
+OWNER = UUID(int=1)
 LOOKS = 1500
 """A reader that looks twice at a path fails before that in most runs."""
 
@@ -74,6 +78,15 @@ def make_audio(root: Path) -> None:
     folder.mkdir(parents=True)
     for name in (ABOUT, f"{0:012d}.pcm", f"{1_000_000:012d}.pcm"):
         (folder / name).write_text(json.dumps({}))
+
+
+def make_attached(root: Path) -> None:
+    """A draft, and two contents of one user."""
+    folder = root / ATTACHMENTS_FOLDER
+    for name in (f"{OWNER}/{'a' * 64}", f"{OWNER}/{'b' * 64}", ".drafts/1"):
+        (folder / name).mkdir(parents=True)
+        for part in ("content", "text", "thumbnail"):
+            (folder / name / part).write_bytes(bytes(10))
 
 
 @contextmanager
@@ -137,7 +150,33 @@ def test_audio_is_read_while_dictations_come_and_go(tmp_path: Path) -> None:
         for _ in range(LOOKS):
             unsent.list_items()
             remove_user_audio(root, UUID(int=0))
-            back_up_audio(root, target)
-            target.unlink()
             for folder in list_folder(root / SPOOL_FOLDER):
                 measure_pieces(folder)
+        for _ in range(LOOKS // 10):
+            back_up_audio(root, target)
+            target.unlink()
+
+
+def test_attached_files_are_read_while_they_come_and_go(tmp_path: Path) -> None:
+    root, target = tmp_path / "data", tmp_path / "backup"
+    root.mkdir()
+    files = AttachedFiles(root)
+    with change(root, make_attached):
+        for _ in range(LOOKS):
+            files.list_users()
+            files.list_contents(OWNER)
+            has_files(root)
+            files.remove_drafts(3600.0, time.time())
+        for _ in range(LOOKS // 10):
+            back_up_files(root, target)
+            target.unlink()
+
+
+def test_a_folder_is_deleted_by_two_at_once(tmp_path: Path) -> None:
+    for _ in range(100):
+        make_attached(tmp_path)
+        with ThreadPoolExecutor(2) as pool:
+            for done in [pool.submit(remove_user_files, tmp_path, OWNER) for _ in range(2)]:
+                done.result()
+        assert list_folder(tmp_path / ATTACHMENTS_FOLDER / str(OWNER)) == []
+        remove_folder(tmp_path / ATTACHMENTS_FOLDER)
