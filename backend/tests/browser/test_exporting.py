@@ -92,7 +92,7 @@ async def test_a_pdf_that_cannot_be_made_says_why_and_can_be_cancelled(
     await app.button("Export").click()
     await app.page.get_by_role("menuitem", name="PDF").click()
     notices = app.page.get_by_role("region", name="Notices")
-    await expect(notices.get_by_text("prompter extras add pdf")).to_be_visible()
+    await expect(notices.get_by_text("PDF is not set up on this server")).to_be_visible()
     await app.page.unroute_all()
     await app.page.route("**/export?format=html*", lambda _: None)  # it never answers
     await app.button("Export").click()

@@ -69,7 +69,8 @@ export const notesEn = {
   storage_unavailable:
     "The server cannot store anything right now, so this was not saved. Try again in a moment.",
   message_too_big: "This is too long to be sent at once. Send it in parts.",
-  pdf_not_installed: "PDF is not set up on this server. Whoever runs it can add it: prompter extras add pdf.",
+  pdf_not_installed:
+    "PDF is not set up on this server. Whoever runs it can add it. Or export HTML, and print it.",
   pdf_too_large: "This conversation is too long for a PDF. Export it as HTML, and print it.",
   context_length_exceeded:
     "This conversation is longer than the model can read. Start a new one, or choose another model.",

@@ -74,7 +74,7 @@ export const notesEs: Record<keyof typeof notesEn, string> = {
     "El servidor no puede guardar nada ahora mismo, así que esto no se ha guardado. Inténtalo dentro de un momento.",
   message_too_big: "Es demasiado largo para enviarlo de una vez. Envíalo por partes.",
   pdf_not_installed:
-    "Este servidor no tiene PDF. Quien lo administra puede añadirlo: prompter extras add pdf.",
+    "Este servidor no tiene PDF. Puede añadirlo quien lo administra. O exporta como HTML e imprímelo.",
   pdf_too_large: "Esta conversación es demasiado larga para un PDF. Expórtala como HTML e imprímela.",
   context_length_exceeded:
     "Esta conversación es más larga de lo que el modelo puede leer. Empieza otra o elige otro modelo.",
