@@ -2,14 +2,15 @@
 
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from time import time
 from typing import Any
 from uuid import UUID
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import BaseRoute
 
 from app import __version__
 from app.api import (
@@ -112,12 +113,31 @@ def create_app(settings: Settings | None = None, *, registrations: Registrations
         redoc_url=None,
         redirect_slashes=False,  # an address with a slash too many is unknown, with accounts and without
         lifespan=_lifespan,
+        routes=_list_routes(),
     )
     database = Database(settings)
     app.state.database = database
     app.state.database_health = health = lifecycle.DatabaseHealth(database)
     app.state.resources = _make_resources(settings, database, health, registrations or Registrations())
     install_error_handlers(app)
+    web.mount_docs(app)
+    web.mount_web(app, load_theme(Path(settings.web.theme)) if settings.web.theme else None)
+    # The last one added runs first: the network check, then CORS, then authentication.
+    app.add_middleware(AuthMiddleware, settings=settings)
+    if settings.allowed_origins:
+        app.add_middleware(CORSMiddleware, **make_cors_options(settings))
+    app.add_middleware(NetworkMiddleware, settings=settings)
+    _describe_socket(app)
+    return app
+
+
+@cache
+def _list_routes() -> list[BaseRoute]:
+    """The routes of every application of this process: what FastAPI makes of them depends on no setting.
+
+    It takes as long as all else that a start does, so it happens once.
+    """
+    together = APIRouter()
     for router in (
         *(speech_socket.router, realtime_socket.router, client_secrets.router),
         *(generate.router, chat.router, models.router, transcriptions.router),
@@ -130,16 +150,8 @@ def create_app(settings: Settings | None = None, *, registrations: Registrations
         *(accounts.settings_router, shares.router, shares.page_router, imports.router),
         *(openai_responses.router, anthropic_messages.router),
     ):
-        app.include_router(router)
-    web.mount_docs(app)
-    web.mount_web(app, load_theme(Path(settings.web.theme)) if settings.web.theme else None)
-    # The last one added runs first: the network check, then CORS, then authentication.
-    app.add_middleware(AuthMiddleware, settings=settings)
-    if settings.allowed_origins:
-        app.add_middleware(CORSMiddleware, **make_cors_options(settings))
-    app.add_middleware(NetworkMiddleware, settings=settings)
-    _describe_socket(app)
-    return app
+        together.include_router(router)
+    return together.routes
 
 
 def _make_resources(

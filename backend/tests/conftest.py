@@ -5,9 +5,11 @@ import os
 import wave
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
+from functools import cache
 from itertools import count
 from pathlib import Path
 
+import httpcore2
 import httpx2
 import hypothesis
 import numpy as np
@@ -85,9 +87,13 @@ _folders = count()
 
 @pytest.fixture(autouse=True, scope="session")
 def no_system_certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test calls a server elsewhere, and each HTTP client would read all certificates (25 ms of CPU)."""
+    """No test calls a server elsewhere, and each HTTP client would read all certificates (25 ms of CPU).
+
+    All clients share one TLS context, which takes 25 ms as well.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SSL_CERT_DIR", str(tmp_path_factory.mktemp("certificates")))
+        patch.setattr(httpcore2, "default_ssl_context", cache(httpcore2.default_ssl_context))
         patch.setenv("PROMPTER_CHAT__TITLES", "false")  # for servers that serve several tests
         yield
 

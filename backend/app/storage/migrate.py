@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 from alembic import command
@@ -54,9 +55,22 @@ def make_alembic_config(connection: Connection | None = None) -> Config:
     return config
 
 
+@cache
 def find_head_revision() -> str:
     """Return the revision that this program needs."""
-    return str(ScriptDirectory.from_config(make_alembic_config()).get_current_head())
+    return str(_read_scripts().get_current_head())
+
+
+@cache
+def _list_revisions() -> frozenset[str]:
+    """The revisions that this program knows."""
+    return frozenset(script.revision for script in _read_scripts().walk_revisions())
+
+
+@cache
+def _read_scripts() -> ScriptDirectory:
+    """The steps of this program, which do not change while it runs."""
+    return ScriptDirectory.from_config(make_alembic_config())
 
 
 def read_file_schema(connection: sqlite3.Connection) -> Schema:
@@ -88,6 +102,8 @@ async def upgrade(url: URL, revision: str = "head") -> Schema:
         schema = _read_schema(connection)
         refuse_newer(schema)
         refuse_incomplete(schema)
+        if revision == "head" and schema.is_up_to_date:
+            return schema
         try:
             command.upgrade(make_alembic_config(connection), revision)
         except DBAPIError as error:
@@ -166,9 +182,8 @@ def _list_tables(revision: str, dialect: str) -> set[str]:
 
 
 def _read_schema(connection: Connection) -> Schema:
-    directory = ScriptDirectory.from_config(make_alembic_config())
     current = MigrationContext.configure(connection).get_current_revision()
-    is_known = current is None or current in {script.revision for script in directory.walk_revisions()}
+    is_known = current is None or current in _list_revisions()
     return Schema(
         current=current,
         head=find_head_revision(),
