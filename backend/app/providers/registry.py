@@ -67,16 +67,16 @@ class Registrations:
 def list_registrations(group: str, built_in: dict[str, str]) -> dict[str, Registration]:
     """All providers of one entry-point group by name; a package cannot take a built-in name."""
     found = {name: Registration(name, partial(_load, ref), "built-in") for name, ref in built_in.items()}
-    for entry in _read_entry_points(tuple(sys.path)).select(group=group):
+    for entry in _read_entry_points(group, tuple(sys.path)):
         origin = entry.dist.name if entry.dist else entry.value
         found.setdefault(entry.name, Registration(entry.name, entry.load, origin))
     return found
 
 
-@lru_cache(maxsize=1)
-def _read_entry_points(_path: tuple[str, ...]) -> EntryPoints:
-    """What the packages on the path register. It takes a file of each package, and one application asks four times."""
-    return entry_points()
+@lru_cache
+def _read_entry_points(group: str, _path: tuple[str, ...]) -> EntryPoints:
+    """What the packages on the path register. Python reads a file of each package for that."""
+    return entry_points(group=group)
 
 
 def list_stt_registrations() -> dict[str, Registration]:
