@@ -3,7 +3,7 @@
 import json
 import re
 
-from playwright.async_api import ConsoleMessage, Error, Locator, Page, expect
+from playwright.async_api import ConsoleMessage, Error, Locator, Page, Request, expect
 
 STORE_KEY = "prompter.settings"
 MOST_TABS = 80
@@ -27,7 +27,7 @@ return shown.flatMap((one) => {{
 }}); }}"""
 _SIDEWAYS = f"""() => {{ {_SHOWN}
 const own = "pre, .formula, .markdown-table, .truncate, .sr-only, select, input, textarea";
-const wide = [...top.querySelectorAll("*")].filter((one) =>
+const wide = [...top.querySelectorAll("*")].filter((one) => one.clientWidth > 1 &&
   one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX !== "visible" && !one.closest(own));
 const outside = shown.filter((one) => {{
   const {{ left, right }} = one.getBoundingClientRect();
@@ -70,9 +70,14 @@ class WebApp:
         self.page = page
         self.url = url
         self.troubles: list[str] = []
+        self.unanswered: set[Request] = set()
+        """Requests under way, sockets aside."""
         self._expected: list[re.Pattern[str]] = []
         page.on("console", self._said)
         page.on("pageerror", self._failed)
+        page.on("request", self._asked)
+        page.on("requestfinished", self._answered)
+        page.on("requestfailed", self._answered)
 
     # -- elements
 
@@ -181,5 +186,11 @@ class WebApp:
         if message.type in ("error", "warning"):
             self.troubles.append(f"{message.type}: {message.text}")
 
+    def _asked(self, request: Request) -> None:
+        self.unanswered.add(request)
+
+    def _answered(self, request: Request) -> None:
+        self.unanswered.discard(request)
+
     def _failed(self, error: Error) -> None:
-        self.troubles.append(f"uncaught: {error}")
+        self.troubles.append(f"uncaught: {error.stack or error}")

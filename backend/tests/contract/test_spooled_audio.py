@@ -60,6 +60,9 @@ async def dictate_until_killed(folder: Path, *, resume_s: float, stores: bool = 
     """
     async with serve(folder, resume_s=resume_s) as server, connect_speech_client(server.url) as client:
         ready = await say_a_sentence_and_a_half(server, client, stores=stores)
+        with anyio.fail_after(WRITTEN_S):
+            while not list_spool(folder):  # noqa: ASYNC110  # a busy machine may hear sooner than it writes
+                await anyio.sleep(0.01)
         server.kill()
     return ready
 

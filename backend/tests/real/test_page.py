@@ -58,12 +58,12 @@ async def test_hands_free_sends_answers_and_ends_by_voice(open_page: OpenPage, t
     """Spoken after one press: a prompt, a pause, and the words that end it. The prompt is sent and answered.
 
     A busy browser leaves gaps in what its microphone hears, and "listening" becomes "leasing": as a person would, the
-    test says it again, in another way. What is heard after the end is not written.
+    test says it again, in other ways, for more than a minute. What is heard after the end is not written.
     """
     clip = choose_clip("en")
     speech = tmp_path / "speech.wav"
     told = [say("Stop listening.", tmp_path, *way) for way in WAYS_TO_SAY]
-    write_wav(speech, clip.path, *told)
+    write_wav(speech, clip.path, *told * 4)
     app = await open_page(says=speech)
     await app.page.get_by_role("button", name=re.compile("^Hands-free: listen")).click()
     await expect(app.mine.first).to_be_visible(timeout=PATIENCE_MS)
@@ -86,14 +86,14 @@ def say(text: str, folder: Path, voice: str, words_per_minute: int) -> Path:
 
 
 def write_wav(path: Path, *parts: Path) -> None:
-    """Recordings one after the other, each with two seconds of silence behind it, at the rate of the first."""
+    """Recordings one after the other, each with three seconds of silence behind it, at the rate of the first."""
     pieces: list[np.ndarray] = []
     rate_hz = 0
     for part in parts:
         samples, own_hz = read_wav(part)
         rate_hz = rate_hz or own_hz
         at = np.arange(0, len(samples), own_hz / rate_hz)
-        pieces += [np.interp(at, np.arange(len(samples)), samples), np.zeros(2 * rate_hz)]
+        pieces += [np.interp(at, np.arange(len(samples)), samples), np.zeros(3 * rate_hz)]
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, rate_hz, 0, "NONE", ""))
         file.writeframes(np.concatenate(pieces).astype("<i2").tobytes())
