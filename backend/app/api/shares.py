@@ -134,8 +134,6 @@ def _describe(share: Share, request: Request) -> ShareOut:
 
 _STYLE = Path(__file__).with_name("shared_page.css")
 _YEAR_S = 365 * 24 * 3600
-_MESSAGES_AT_ONCE = 5
-"""Messages that are rendered before they are sent."""
 _RENDERING = anyio.CapacityLimiter(1)
 """Strangers who open long conversations take one thread, not those of everybody else."""
 PAGE_HEADERS = {
@@ -229,13 +227,15 @@ def _count_visit(
 
 async def _render(shares: Shares, frame: PageFrame, branch: SharedBranch) -> AsyncIterator[str]:
     yield render_head(frame, branch)
-    for at in range(0, len(branch.messages), _MESSAGES_AT_ONCE):
-        some = branch.messages[at : at + _MESSAGES_AT_ONCE]
+    is_empty = True
+    async for at, some in shares.read_messages(branch):
         heard = await shares.read_heard(branch.share, some)
-        yield await anyio.to_thread.run_sync(
-            render_messages, frame, branch.share, some, branch.begins_at + at, heard, limiter=_RENDERING
+        html = await anyio.to_thread.run_sync(
+            render_messages, frame, branch.share, some, at, heard, limiter=_RENDERING
         )
-    yield render_foot(frame, branch)
+        is_empty = is_empty and not html
+        yield html
+    yield render_foot(frame, branch, is_empty=is_empty)
 
 
 def _make_frame(request: Request, lang: str = "", token: str = "") -> PageFrame:

@@ -58,9 +58,7 @@ def read_file_recipe(folder: Path) -> str:
     plain, encrypted = re.findall(r"^server \{.*?^\}\n", FILE.read_text(encoding="utf-8"), re.M | re.S)
     assert "return 308 https://$host$request_uri;" in plain
     before = FILE.read_text(encoding="utf-8").partition(plain)[0]
-    return f"{before}{plain.replace('listen 80', f'listen unix:{folder}/plain')}{encrypted}".replace(
-        "    server_name prompter.example;\n    return", "    return"
-    )
+    return f"{before}{plain.replace('listen 80', f'listen unix:{folder}/plain')}{encrypted}"
 
 
 @pytest.fixture(scope="module")
@@ -143,12 +141,16 @@ def test_the_page_may_use_its_own_server(site: Site) -> None:
 
 
 def test_the_address_of_a_shared_page_is_in_no_log_of_nginx(site: Site) -> None:
-    """Whether it is answered or refused; other addresses are logged as before."""
+    """Whether it is answered, refused or sent to https; other addresses are logged as before."""
     token = "mR4aVn0c-x_2Zt9Qe7LkPwYd3Hs8Gf1JbUo5Xi6NvTA"
     with site.http as http:
         assert "There is nothing behind this link" in http.get(f"/s/{token}").text
         assert http.get(f"/s/{token}", headers={"Host": "unknown.example"}).status_code == 403
         assert http.get("/health").status_code == 200
+    if (plain := site.folder / "plain").exists():
+        with httpx2.Client(transport=httpx2.HTTPTransport(uds=str(plain)), trust_env=False) as http:
+            moved = http.get(f"http://prompter.example/s/{token}")
+        assert (moved.status_code, moved.headers["location"]) == (308, f"https://prompter.example/s/{token}")
     deadline = time.monotonic() + STARTS_S
     while "GET /health" not in (site.folder / "access.log").read_text():
         assert time.monotonic() < deadline, "nginx writes a line after the answer is sent"

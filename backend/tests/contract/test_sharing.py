@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,10 +14,12 @@ from uuid import UUID
 import httpx2
 import pytest
 from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
 from app.services.attachments.attachments import Attachments
 from app.services.sharing.shares import Shares
+from app.storage import messages
 from app.storage.common import utc_now
 from app.storage.database import Database
 from app.storage.tables import AttachmentRow, MessageRow, ShareRow
@@ -369,7 +371,15 @@ def test_the_page_speaks_the_readers_language_and_leads_to_the_other() -> None:
     assert ">Question</h2>" in english.text
 
 
-def test_a_long_conversation_has_pages() -> None:
+def test_a_long_conversation_has_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of which few messages are in memory at a time: each may be very long."""
+    sizes, read_page = [], messages.read_page
+
+    async def note_size(session: AsyncSession, conversation_id: UUID, ids: Sequence[UUID]) -> Any:
+        sizes.append(len(ids))
+        return await read_page(session, conversation_id, ids)
+
+    monkeypatch.setattr(messages, "read_page", note_size)
     with run_chat_server() as (talk, served):
         id_ = talk.conversation()
         store_messages(served, id_, [f"message {n}." for n in range(230)])
@@ -380,6 +390,8 @@ def test_a_long_conversation_has_pages() -> None:
     assert '<a rel="nofollow" href="?lang=en&amp;page=2">Later messages</a>' in first
     assert "Page 3 of 3" in last
     assert "Later messages" not in last
+    assert sum(sizes) == 130
+    assert max(sizes) <= 5
 
 
 def test_right_to_left_text_stands_from_the_right() -> None:

@@ -163,10 +163,9 @@ def render_messages(
     )
 
 
-def render_foot(frame: PageFrame, branch: SharedBranch) -> str:
-    """Render the page behind its last message."""
+def render_foot(frame: PageFrame, branch: SharedBranch, *, is_empty: bool) -> str:
+    """Render the page behind its last message; `is_empty` where it has shown none."""
     texts = _TEXTS[frame.language]
-    is_empty = not any(_is_shown(message) for message in branch.messages)
     empty = f"<p>{texts.empty}</p>\n" if is_empty else ""
     return empty + _render_pages(frame, branch) + _render_closing(frame)
 

@@ -3,7 +3,7 @@
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import ceil
@@ -39,6 +39,8 @@ TOKEN_CHARS = 43
 """A token: 256 random bits in URL-safe base64."""
 PAGE_SIZE = 100
 """Messages of a conversation on one shared page."""
+READ_AT_ONCE = 5
+"""Messages of a shared page in memory, each of which may have a million characters."""
 FILES_FACTOR = 20
 """An address may fetch so many times as many files as pages: a page has many."""
 _HEARD_KINDS = ("audio", "video")
@@ -84,7 +86,8 @@ class SharedBranch:
     pages: int
     begins_at: int
     """Position of its first message in the branch, from 0."""
-    messages: Sequence[Message]
+    ids: Sequence[UUID]
+    """Its messages, which `read_messages` reads."""
 
 
 class Shares:
@@ -179,8 +182,21 @@ class Shares:
             begin, pages = (number - 1) * PAGE_SIZE, max(1, ceil(len(ids) / PAGE_SIZE))
             if not 1 <= number <= pages:
                 return None
-            found = await messages.read_page(session, share.conversation_id, ids[begin : begin + PAGE_SIZE])
-        return SharedBranch(share=share, number=number, pages=pages, begins_at=begin, messages=found)
+        shown = ids[begin : begin + PAGE_SIZE]
+        return SharedBranch(share=share, number=number, pages=pages, begins_at=begin, ids=shown)
+
+    async def read_messages(
+        self, branch: SharedBranch
+    ) -> AsyncGenerator[tuple[int, Sequence[Message]], None]:
+        """Read the messages of a page a few at a time, with the position of the first: each may be very long.
+
+        Of a conversation that is deleted meanwhile the rest is left out.
+        """
+        for begin in range(0, len(branch.ids), READ_AT_ONCE):
+            wanted = branch.ids[begin : begin + READ_AT_ONCE]
+            async with self._database.read() as session:
+                found = await messages.read_page(session, branch.share.conversation_id, wanted)
+            yield branch.begins_at + begin, found
 
     async def find_file(
         self, token: str, position: int, index: int, *, is_small: bool = False

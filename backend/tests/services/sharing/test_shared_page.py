@@ -57,9 +57,9 @@ def make_share(**fields: object) -> OpenShare:
     return OpenShare(**{**values, **fields})  # type: ignore[arg-type]  # as above
 
 
-def make_branch(*messages: Message, number: int = 1, pages: int = 1, **fields: object) -> SharedBranch:
+def make_branch(number: int = 1, pages: int = 1, **fields: object) -> SharedBranch:
     share = make_share(**fields)
-    return SharedBranch(share=share, number=number, pages=pages, begins_at=0, messages=messages)
+    return SharedBranch(share=share, number=number, pages=pages, begins_at=0, ids=[])
 
 
 def render(*messages: Message, frame: PageFrame = ENGLISH) -> str:
@@ -125,8 +125,9 @@ def test_an_answer_that_is_not_complete_says_so(status: str, note: str) -> None:
 
 
 def test_an_empty_branch_says_so_and_long_ones_lead_on() -> None:
-    assert "nothing to read here yet" in render_foot(ENGLISH, make_branch())
-    middle = render_head(SPANISH, make_branch(make_message("x"), number=2, pages=3))
+    assert "nothing to read here yet" in render_foot(ENGLISH, make_branch(), is_empty=True)
+    assert "nothing to read" not in render_foot(ENGLISH, make_branch(), is_empty=False)
+    middle = render_head(SPANISH, make_branch(number=2, pages=3))
     assert 'href="?lang=es&amp;page=1"' in middle
     assert 'href="?lang=es&amp;page=3"' in middle
     assert 'href="?lang=en&amp;page=2"' in middle
