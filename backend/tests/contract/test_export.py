@@ -20,6 +20,7 @@ from markdown_it import MarkdownIt
 from pypdf import PdfReader
 
 from app.core.config import Settings
+from app.services.history import export_pdf
 from app.services.history.export import ExportFormat
 from app.services.history.export_markdown import escape
 from app.utils.file_names import make_content_disposition
@@ -277,6 +278,23 @@ def test_a_pdf_that_takes_too_much_is_refused_and_so_is_one_too_many() -> None:
         several = talk.http.get("/api/export?format=pdf")
         assert read_error(several) == (400, "bad_request")
         assert "exports.pdf_conversations" in several.json()["error"]["message"]
+
+
+def test_where_one_pdf_is_refused_a_note_says_why_and_the_others_are_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(export_pdf, "MAX_HTML_BYTES", 200_000)
+    with run_chat_server() as (talk, served):
+        for title, text in (("Short", "hello"), ("Long", "word " * 60_000), ("Long", "word " * 60_000)):
+            store_messages(served, talk.conversation(title=title), [text])
+        files = read_zip(talk.http.get("/api/export?format=pdf&language=es"))
+    names = [re.sub(r"^[0-9-]{10} ", "", name) for name in files]
+    assert names == ["Long.txt", "Long (2).txt", "Short.pdf"]
+    note, _, printed = files.values()
+    assert note.decode().startswith(
+        "No hay PDF de esta conversación. El servidor dijo:\n\na PDF is made of at most"
+    )
+    assert printed.startswith(b"%PDF-")
 
 
 # -- several conversations, and zip

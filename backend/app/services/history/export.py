@@ -9,8 +9,7 @@ from uuid import UUID
 import anyio.to_thread
 
 from app.core.config import ExportSettings
-from app.core.errors import BadRequest, NotFound
-from app.providers.documents.pdf import check_installed
+from app.core.errors import BadRequest, NotFound, PdfNotInstalled, PdfTooLarge
 from app.services.history import export_html, export_json, export_markdown
 from app.services.history.export_files import ExportedFiles, make_path
 from app.services.history.export_pdf import PdfMaker
@@ -115,8 +114,8 @@ class ConversationExporter:
     ) -> ExportFile:
         """Export these conversations, or all: JSON as one file, other formats as a zip of files.
 
-        One that is deleted before its turn is left out. What a PDF file is refused for breaks the zip off, but for a
-        package that is missing. Otherwise as `export`.
+        One that is deleted before its turn is left out. Where no PDF file can be made of one, a note says why, and the
+        zip goes on. Otherwise as `export`.
         """
         reader, at = await _make_reader(timezone, language), utc_now()
         ids = await self._find_ids(user_id, ids)
@@ -135,7 +134,7 @@ class ConversationExporter:
                 f"at most {most} conversations are exported as PDF at a time (exports.pdf_conversations); "
                 "name fewer, or export HTML"
             )
-        check_installed()
+        self._pdf.check_room()
 
     async def _open(self, user_id: UUID, conversation_id: UUID) -> _Source:
         async with self._database.read() as session:
@@ -209,8 +208,12 @@ class ConversationExporter:
             if form == "zip":
                 async for entry in self._list_entries(source, at, reader, bundle):
                     yield entry
+            elif form == "pdf":
+                if printed := await self._print(source, at, reader, bundle.names):
+                    yield printed
             else:
-                yield self._make_entry(source, form, at, reader, bundle.names, is_dated=True)
+                pieces = self._write(source, form, at, reader)
+                yield _make_entry(source, ENDINGS[form], pieces, reader, bundle.names, is_dated=True)
 
     async def _list_entries(
         self, source: _Source, at: datetime, reader: Reader, bundle: _Bundle | None = None
@@ -218,9 +221,8 @@ class ConversationExporter:
         """The files of one conversation: to read, to process, and the attached ones, each content once."""
         one = _Bundle() if bundle is None else bundle
         for form in ("markdown", "json"):
-            yield self._make_entry(
-                source, form, at, reader, one.names, is_dated=bundle is not None, links_files=True
-            )
+            pieces = self._write(source, form, at, reader, links_files=True)
+            yield _make_entry(source, ENDINGS[form], pieces, reader, one.names, is_dated=bundle is not None)
         async for page in self._read_pages(source, source.all):
             for file in (file for message in page for file in message.attachments):
                 if (path := make_path(file)) not in one.paths and await self._files.has(file):
@@ -232,34 +234,39 @@ class ConversationExporter:
                         is_compressed=file.kind not in ("text", "document"),
                     )
 
-    async def _print(self, html: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-        """Make a PDF when the zip reaches its place."""
-        async for piece in await self._pdf.make(html):
-            yield piece
+    async def _print(self, source: _Source, at: datetime, reader: Reader, names: FileNames) -> Entry | None:
+        """Make the PDF of one of several, or a note that says why there is none; None if it was deleted meanwhile."""
+        try:
+            pieces = await self._pdf.make(self._write(source, "html", at, reader), waits=True)
+        except NotFound:
+            return None
+        except (PdfNotInstalled, PdfTooLarge) as refusal:
+            note = _write_note(f"{reader.words.not_printed}\n\n{refusal.message}\n")
+            return _make_entry(source, "txt", note, reader, names, is_dated=True)
+        return _make_entry(source, ENDINGS["pdf"], pieces, reader, names, is_dated=True)
 
-    def _make_entry(
-        self,
-        source: _Source,
-        form: Literal[TextFormat, "pdf"],
-        at: datetime,
-        reader: Reader,
-        names: FileNames,
-        *,
-        is_dated: bool,
-        links_files: bool = False,
-    ) -> Entry:
-        begun = source.conversation.created_at.astimezone(reader.zone)
-        title = f"{begun:%Y-%m-%d} {source.conversation.title}" if is_dated else source.conversation.title
-        text: TextFormat = "html" if form == "pdf" else form
-        pieces = self._write(source, text, at, reader, links_files=links_files)
-        if form == "pdf":
-            pieces = self._print(pieces)
-        return Entry(
-            name=names.choose(title, ENDINGS[form], unnamed=UNNAMED),
-            at=source.conversation.updated_at.astimezone(reader.zone),
-            pieces=pieces,
-            is_compressed=form == "pdf",
-        )
+
+def _make_entry(
+    source: _Source,
+    ending: str,
+    pieces: AsyncIterator[bytes],
+    reader: Reader,
+    names: FileNames,
+    *,
+    is_dated: bool,
+) -> Entry:
+    begun = source.conversation.created_at.astimezone(reader.zone)
+    title = f"{begun:%Y-%m-%d} {source.conversation.title}" if is_dated else source.conversation.title
+    return Entry(
+        name=names.choose(title, ending, unnamed=UNNAMED),
+        at=source.conversation.updated_at.astimezone(reader.zone),
+        pieces=pieces,
+        is_compressed=ending == ENDINGS["pdf"],
+    )
+
+
+async def _write_note(text: str) -> AsyncGenerator[bytes, None]:
+    yield text.encode()
 
 
 async def _make_reader(timezone: str, language: ExportLanguage) -> Reader:

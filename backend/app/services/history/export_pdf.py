@@ -25,15 +25,33 @@ class PdfMaker:
         self._places = anyio.Semaphore(settings.pdf_at_once)
         self._asked = 0
 
-    async def make(self, html: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    def check_room(self) -> None:
+        """Look whether a PDF could be made now.
+
+        Raises:
+            PdfNotInstalled: the package is not there.
+            ServerFull: too many wait already.
+        """
+        pdf.check_installed()
+        if self._asked >= self._settings.pdf_at_once + self._settings.pdf_waiting:
+            raise ServerFull(
+                f"{self._settings.pdf_waiting} PDF files wait already (exports.pdf_waiting); try again soon, "
+                "or export HTML",
+                retry_after_s=RETRY_AFTER_S,
+            )
+
+    async def make(self, html: AsyncIterator[bytes], *, waits: bool = False) -> AsyncGenerator[bytes, None]:
         """Return the pieces of the PDF of a document, when it is ready. Cancelling ends its process.
+
+        With `waits` it is never refused for others that wait: a file has begun that it is part of.
 
         Raises:
             PdfNotInstalled: the package is not there, or a library that it needs.
             PdfTooLarge: it takes too much time or memory.
             ServerFull: too many wait already.
         """
-        pdf.check_installed()
+        if not waits:
+            self.check_room()
         async with self._take_place():
             made = await anyio.to_thread.run_sync(tempfile.TemporaryFile)
             try:
@@ -45,12 +63,6 @@ class PdfMaker:
 
     @asynccontextmanager
     async def _take_place(self) -> AsyncIterator[None]:
-        if self._asked >= self._settings.pdf_at_once + self._settings.pdf_waiting:
-            raise ServerFull(
-                f"{self._settings.pdf_waiting} PDF files wait already (exports.pdf_waiting); try again soon, "
-                "or export HTML",
-                retry_after_s=RETRY_AFTER_S,
-            )
         self._asked += 1
         try:
             async with self._places:

@@ -33,6 +33,8 @@ class Words:
     failed: str
     cut_short: str
     attachments: str
+    not_printed: str
+    """What stands in the place of a PDF that could not be made, before the reason."""
     months: str
     date: str
     conversations: str
@@ -52,6 +54,7 @@ WORDS: Mapping[ExportLanguage, Words] = {
         failed="failed",
         cut_short="cut short",
         attachments="Attachments",
+        not_printed="There is no PDF of this conversation. The server said:",
         months="January February March April May June July August September October November December",
         date="{day} {month} {year}",
         conversations="PROMPTer conversations {date}",
@@ -68,6 +71,7 @@ WORDS: Mapping[ExportLanguage, Words] = {
         failed="falló",
         cut_short="cortado",
         attachments="Adjuntos",
+        not_printed="No hay PDF de esta conversación. El servidor dijo:",
         months="enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
         date="{day} de {month} de {year}",
         conversations="Conversaciones de PROMPTer {date}",

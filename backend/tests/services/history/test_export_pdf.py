@@ -61,6 +61,24 @@ async def test_one_is_made_one_waits_and_one_is_refused(printer: Printer) -> Non
     assert made[-1] == b"fourth"
 
 
+async def test_what_is_part_of_a_begun_file_waits_instead_of_being_refused(printer: Printer) -> None:
+    maker = PdfMaker(ExportSettings(pdf_at_once=1, pdf_waiting=0))
+    made: list[bytes] = []
+
+    async def ask(text: bytes) -> None:
+        made.append(b"".join([piece async for piece in await maker.make(give(text), waits=True)]))
+
+    maker.check_room()
+    async with anyio.create_task_group() as group:
+        for text in (b"first", b"second"):
+            group.start_soon(ask, text)
+            await anyio.wait_all_tasks_blocked()
+        with pytest.raises(ServerFull):
+            maker.check_room()
+        printer.gate.set()
+    assert made == [b"first", b"second"]
+
+
 async def test_who_leaves_frees_its_place(printer: Printer) -> None:
     maker = PdfMaker(ExportSettings(pdf_at_once=1, pdf_waiting=0))
     with anyio.move_on_after(0.05):
