@@ -27,6 +27,10 @@ MAX_BRACKETS = 4000
 MAX_IMAGE_CHARS = 8_000_000
 """Size of one image that the text itself contains, in base64."""
 MAX_FOOTNOTES = 500
+MAX_TABLE_CHARS = 80
+"""Characters beside each other in a table on a sheet of A4, whose words are not broken."""
+_CELL_CHARS = 7
+"""The narrowest column."""
 
 LINK_ATTRIBUTES = 'rel="noopener noreferrer nofollow"'
 _LINK = re.compile(r"(?:https?://|mailto:)[^\s\x00-\x1f\x7f]+", re.I)
@@ -348,6 +352,28 @@ def _render_code(tokens: Sequence[Token], at: int, *_: Any) -> str:
     )
 
 
+def _render_table_open(tokens: Sequence[Token], at: int, *_: Any) -> str:
+    """Open a table. One whose words do not fit beside each other on paper has a class: paper cannot be scrolled."""
+    kind = ' class="broad"' if _count_table_chars(tokens, at) > MAX_TABLE_CHARS else ""
+    return f'<div class="table"><table dir="{tokens[at].attrGet("dir")}"{kind}>\n'
+
+
+def _count_table_chars(tokens: Sequence[Token], at: int) -> int:
+    """Count the characters of a line of a table in which no word is broken: the longest word of each column."""
+    longest: list[int] = []
+    column = 0
+    while (token := tokens[at]).type != "table_close":
+        at += 1
+        if token.type == "tr_open":
+            column = 0
+        elif token.type == "inline":
+            words = "".join(child.content for child in token.children or ()).split()
+            longest += [_CELL_CHARS] * (column + 1 - len(longest))
+            longest[column] = max(longest[column], max(map(len, words), default=0) + 2)
+            column += 1
+    return sum(longest)
+
+
 def _render_math(tokens: Sequence[Token], at: int, *_: Any) -> str:
     return f'<code class="math" dir="ltr">{escape(tokens[at].content)}</code>'
 
@@ -387,7 +413,7 @@ _RENDER_RULES: dict[str, Callable[..., str]] = {
     "math_block": _render_math_block,
     "footnote_mark": _render_footnote_mark,
     "task": lambda tokens, at, *_: f'<span class="box">{tokens[at].content}</span>',
-    "table_open": lambda tokens, at, *_: f'<div class="table"><table dir="{tokens[at].attrGet("dir")}">\n',
+    "table_open": _render_table_open,
     "table_close": lambda *_: "</table></div>\n",
 }
 _PARSER = _make_parser()

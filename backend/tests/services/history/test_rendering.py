@@ -15,7 +15,8 @@ ALLOWED = {
     "p": {"dir"}, "h1": {"dir"}, "h2": {"dir"}, "h3": {"dir"}, "h4": {"dir"}, "h5": {"dir"}, "h6": {"dir"},
     "ul": {"dir"}, "ol": {"dir", "start", "class"}, "li": {"dir", "class", "id"}, "blockquote": {"dir"},
     "pre": {"dir", "class", "data-language"}, "code": {"dir", "class"}, "span": {"class"}, "div": {"class", "dir"},
-    "table": {"dir"}, "thead": set(), "tbody": set(), "tr": set(), "th": {"dir", "class"}, "td": {"dir", "class"},
+    "table": {"dir", "class"}, "thead": set(), "tbody": set(), "tr": set(),
+    "th": {"dir", "class"}, "td": {"dir", "class"},
     "a": {"href", "rel", "id"}, "img": {"src", "alt"}, "strong": set(), "em": set(), "s": set(), "sup": set(),
     "br": set(), "hr": set(),
 }  # fmt: skip
@@ -107,6 +108,26 @@ def find(text: str, tag: str) -> list[dict[str, str | None]]:
 )  # fmt: skip
 def test_markdown_as_html(text: str, html: str) -> None:
     assert render_markdown(text, prefix="m") == html
+
+
+@pytest.mark.parametrize(
+    ("cells", "is_broad"),
+    [
+        (["name", "a whole sentence in a cell " * 20, "three"], False),
+        (["word"] * 11, False),
+        (["word"] * 12, True),
+        (["a", "w" * 90], True),
+        ([f"[a](https://example.org/{'w' * 90})", "b"], False),
+        (["**bold**" * 3, "`code`"], False),
+    ],
+)
+def test_a_table_that_is_too_broad_for_paper_says_so(cells: list[str], is_broad: bool) -> None:
+    """Its words may be broken there: paper cannot be scrolled."""
+    rows = ("x|" * len(cells), "-|" * len(cells), "|".join(cells) + "|")
+    read = render("\n".join(f"|{row}" for row in rows))
+    assert [found.get("class") for tag, found in read.elements if tag == "table"] == [
+        "broad" if is_broad else None
+    ]
 
 
 def test_a_table_aligns_its_columns_without_a_style() -> None:

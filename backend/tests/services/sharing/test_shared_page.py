@@ -1,9 +1,13 @@
 """The HTML of shared pages: names of models for strangers, dates, what scrolls, images, and positions of messages."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from app.api import shares
+from app.services.history.rendering import read_styles
 from app.services.sharing.shared_page import (
     PageFrame,
     name_model,
@@ -145,3 +149,11 @@ def test_the_notices_are_whole_pages() -> None:
         assert page.startswith("<!doctype html>")
         assert page.endswith("</html>\n")
     assert "dentro de 7 s" in render_busy(SPANISH, 7)
+
+
+def test_all_that_rendered_text_has_is_styled_on_shared_pages() -> None:
+    """They have a style sheet of their own, in the colours of the web app."""
+    own = Path(shares.__file__).with_name("shared_page.css").read_text(encoding="utf-8")
+    classes = set(re.findall(r"\.([a-z][a-z-]*)", re.sub(r"/\*.*?\*/", "", read_styles(), flags=re.S)))
+    assert classes >= {"align-right", "broad", "footnotes", "c-comment"}
+    assert classes - {"rendered"} <= set(re.findall(r"\.([a-z][a-z-]*)", own))
