@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, get_args
@@ -15,7 +16,7 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from app.api.middleware.permissions import RULES, SOCKET, Rule, find_rule
-from app.core.config import Settings
+from app.core.config import Settings, StorageSettings
 from app.core.security import Scope
 from app.main import create_app
 from app.storage import approvals, messages
@@ -137,9 +138,9 @@ async def turn_audio_on(database: Database, user_id: UUID) -> None:
         await Users(session).change(user_id, keep_audio=True)
 
 
-@pytest.fixture(scope="module")
-def cast() -> Iterator[Cast]:
-    with serve_engine(FakeEngine(), accounts=ACCOUNTS) as served:
+@contextmanager
+def open_cast(**storage: Any) -> Iterator[Cast]:
+    with serve_engine(FakeEngine(), accounts=ACCOUNTS, **storage) as served:
         team = Team(served.resources.settings)
         admin, owner, other = team.add("admin", "admin"), team.add("owner"), team.add("other")
         gone = team.add("gone")
@@ -167,6 +168,24 @@ def cast() -> Iterator[Cast]:
         keys = {scope: team.key(owner, scope)[0] for scope in owners}
         keys["metrics"] = team.key(admin, "metrics")[0]
         yield Cast(served, team, owner, tokens, keys)
+
+
+@pytest.fixture(scope="module")
+def cast() -> Iterator[Cast]:
+    with open_cast() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def stored(request: pytest.FixtureRequest) -> Iterator[Cast]:
+    """A cast for each kind of database: whose something is, is a matter of SQL."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("cast")
+        return
+    template = request.getfixturevalue("postgres_template")
+    url = request.getfixturevalue("postgres_server").create(template)
+    with open_cast(storage=StorageSettings(url=url)) as opened:
+        yield opened
 
 
 REFUSED = ("disabled", "disabled key", "expired", "logged out", "tampered", "expired key", "revoked key",
@@ -412,28 +431,43 @@ OWNED = [
 
 
 @pytest.mark.parametrize(("method", "path", "parameter"), OWNED)
-def test_what_is_anothers_is_not_there(cast: Cast, method: str, path: str, parameter: str) -> None:
+def test_what_is_anothers_is_not_there(stored: Cast, method: str, path: str, parameter: str) -> None:
     """In the very words in which nothing is there; and it is there for its owner afterwards."""
     make = MAKERS.get(named(method, path)) or MAKERS.get(parameter)
     assert make, f"{path}: tell in MAKERS how a {parameter} is made"
-    body, ids = BODIES.get(named(method, path)), {"theirs": make(cast), "nobodys": str(new_id())}
+    body, ids = BODIES.get(named(method, path)), {"theirs": make(stored), "nobodys": str(new_id())}
     for kind in ("other", "admin"):
         said = set()
         for one in ids.values():
-            answer = ask(cast, method, sample(path, **{parameter: one}), cast.tokens[kind], body)
+            answer = ask(stored, method, sample(path, **{parameter: one}), stored.tokens[kind], body)
             assert answer.status_code == 404, answer.text
             said.add(answer.json()["error"]["message"].replace(one, "…"))
         assert len(said) == 1
-    mine = ask(cast, method, sample(path, **{parameter: ids["theirs"]}), cast.tokens["owner"], body)
+    mine = ask(stored, method, sample(path, **{parameter: ids["theirs"]}), stored.tokens["owner"], body)
     assert mine.status_code < 400, mine.text
 
 
-def test_nor_where_a_body_names_it(cast: Cast) -> None:
-    body = {"conversation_id": _conversation(cast), "message": "hello", "model": "echo"}
-    assert ask(cast, "POST", "/api/chat/stream", cast.tokens["other"], body).status_code == 404
-    assert ask(cast, "POST", "/api/chat/stream", cast.tokens["owner"], body).status_code == 200
-    assert ask(cast, "POST", "/api/shares", cast.tokens["other"], body).status_code == 404
-    assert ask(cast, "POST", "/api/shares", cast.tokens["admin"], body).status_code == 404
+def test_nor_where_a_body_names_it(stored: Cast) -> None:
+    body = {"conversation_id": _conversation(stored), "message": "hello", "model": "echo"}
+    assert ask(stored, "POST", "/api/chat/stream", stored.tokens["other"], body).status_code == 404
+    assert ask(stored, "POST", "/api/chat/stream", stored.tokens["owner"], body).status_code == 200
+    assert ask(stored, "POST", "/api/shares", stored.tokens["other"], body).status_code == 404
+    assert ask(stored, "POST", "/api/shares", stored.tokens["admin"], body).status_code == 404
+
+
+def test_nor_where_a_query_or_a_list_names_it(stored: Cast) -> None:
+    conversation, file = _conversation(stored), _attachment(stored)
+    for kind in ("other", "admin", "owner"):
+        is_mine, token = kind == "owner", stored.tokens[kind]
+        exported = ask(stored, "GET", f"/api/export?ids={conversation}", token)
+        assert exported.status_code == (200 if is_mine else 404)
+        whole = ask(stored, "GET", "/api/export", token)
+        assert (conversation in whole.text) is is_mine
+        own = ask(stored, "POST", "/api/conversations", token, {"title": "own"}).json()["id"]
+        about = {"message": "look", "model": "echo", "attachments_as_text": True}
+        body = {**about, "conversation_id": own, "attachments": [file]}
+        sent = ask(stored, "POST", "/api/chat/stream", token, body)
+        assert sent.status_code == (200 if is_mine else 404), sent.text
 
 
 @pytest.mark.parametrize(
@@ -443,7 +477,7 @@ def test_nor_where_a_body_names_it(cast: Cast) -> None:
         "/api/import",
     ],
 )
-def test_lists_hold_ones_own_alone(cast: Cast, path: str) -> None:
+def test_lists_hold_ones_own_alone(stored: Cast, path: str) -> None:
     made = {
         "/api/conversations": _conversation,
         "/api/dictations": _dictation,
@@ -451,10 +485,10 @@ def test_lists_hold_ones_own_alone(cast: Cast, path: str) -> None:
         "/api/connections": _connection,
         "/api/shares": _share,
         "/api/import": _import,
-    }[path](cast)
-    assert made in ask(cast, "GET", path, cast.tokens["owner"]).text
+    }[path](stored)
+    assert made in ask(stored, "GET", path, stored.tokens["owner"]).text
     for kind in ("other", "admin"):
-        assert made not in ask(cast, "GET", path, cast.tokens[kind]).text
+        assert made not in ask(stored, "GET", path, stored.tokens[kind]).text
 
 
 # -- sockets
