@@ -373,7 +373,8 @@ def test_the_page_speaks_the_readers_language_and_leads_to_the_other() -> None:
 
 def test_a_long_conversation_has_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of which few messages are in memory at a time: each may be very long."""
-    sizes, read_page = [], messages.read_page
+    sizes: list[int] = []
+    read_page = messages.read_page
 
     async def note_size(session: AsyncSession, conversation_id: UUID, ids: Sequence[UUID]) -> Any:
         sizes.append(len(ids))
