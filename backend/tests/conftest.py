@@ -1,5 +1,6 @@
 """Fixtures of all tests: a clean environment, real servers on free ports, samples; required tests must not skip."""
 
+import gc
 import inspect
 import os
 import wave
@@ -57,6 +58,17 @@ SPEECH = ROOT.parent / "shared" / "speech"
 
 MAY_BE_MISSING = ("not beside this checkout", "no real Python 3.8 on this machine")
 """Accepted reasons to skip: no script of the project can install what these tests need."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Garbage collection leaves alone what the test modules make, which stays: a million objects, 1 s for each look."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)
