@@ -23,6 +23,8 @@ CHUNK = 3200
 """Bytes of 100 ms."""
 ARRIVED_S = 5.4
 """In the middle of the second sentence."""
+PAUSED_S = 4.2
+"""After the first sentence, but too early for its end to be known."""
 SILENCE = bytes(2 * 32_000)
 WRITTEN_S = 20.0
 
@@ -73,17 +75,25 @@ async def say_a_sentence_and_a_half(
     """`ready`, with `told_ms`: where the final of the sentence ends."""
     ready = await client.start(events=["ack"], endpointing="conversation")
     assert (ready["spooled"], ready["base_ms"]) == (True, 0)
-    await send(client, pcm()[: int(ARRIVED_S * 32_000)])
+    await send(client, pcm()[: int(PAUSED_S * 32_000)])
+    await wait_until_safe(client, PAUSED_S)  # else a busy server dies without a byte on disk
+    await send(client, pcm()[int(PAUSED_S * 32_000) : int(ARRIVED_S * 32_000)])
     with anyio.fail_after(WRITTEN_S):
         while not any(event["type"] == "final" for event in client.events):
             await client.event()
         if stores:
             async with server.client() as http:
                 await http.get("/api/dictations")  # waits for what is not stored yet
-            while (await client.until("ack"))[-1]["safe_ms"] < ARRIVED_S * 1000:
-                pass
+            await wait_until_safe(client, ARRIVED_S)
     [final] = [event for event in client.events if event["type"] == "final"]
     return {**ready, "told_ms": final["end_ms"]}
+
+
+async def wait_until_safe(client: SpeechClient, heard_s: float) -> None:
+    """Wait until what was said until then is on the server's disk."""
+    with anyio.fail_after(WRITTEN_S):
+        while (await client.until("ack"))[-1]["safe_ms"] < heard_s * 1000:
+            pass
 
 
 async def list_finals(url: str, dictation_id: str) -> list[dict[str, Any]]:
