@@ -217,7 +217,7 @@ def _make_resources(
         redo=redo,
         search=search,
         exporter=ConversationExporter(database, settings.exports, ExportedFiles(settings.data_dir)),
-        imports=Imports(settings, database),
+        imports=Imports(settings, database, attached),
         llm=llm,
         connections=connected,
         catalog=catalog,

@@ -45,6 +45,11 @@ _WORDS = {
     "other_file": "other files of the archive",
     "nested_archive": "archives in the archive",
     "locked_file": "encrypted files",
+    "file_too_large": "files that are too large",
+    "file_not_readable": "files that no message can have, or that are damaged",
+    "files_full": "files over what your files may take: delete some, then import this file again",
+    "too_many_files": "files over what a message or an import may have",
+    "recordings_full": "recordings for which no place was free: import this file again later",
 }
 """What was left out, by its reason."""
 
@@ -104,9 +109,10 @@ async def _import(client: "PromptClient", file: Path, dry_run: bool) -> dict[str
 def render_report(report: dict[str, Any], dry_run: bool) -> str:
     """The report as lines for a person."""
     came = "would come" if dry_run else "imported"
-    lines = [f"{report['created']} conversations {came}, with {report['messages']} messages"]
+    files = f" and {report['files']} files" if report.get("files") else ""
+    lines = [f"{report['created']} conversations {came}, with {report['messages']} messages{files}"]
     for name, words in (
-        ("extended", "have new messages"),
+        ("extended", "have new messages or files"),
         ("unchanged", "were here already"),
         ("left_out", "left out"),
     ):

@@ -33,6 +33,11 @@ ImportReason = Literal[
     "other_file",
     "nested_archive",
     "locked_file",
+    "file_too_large",
+    "file_not_readable",
+    "files_full",
+    "too_many_files",
+    "recordings_full",
 ]
 
 
@@ -64,10 +69,13 @@ class ImportReportOut(BaseModel):
         examples=[["chatgpt"]],
     )
     created: int = Field(description="new conversations", examples=[12])
-    extended: int = Field(description="conversations that were here and got new messages", examples=[1])
+    extended: int = Field(
+        description="conversations that were here and got new messages or files", examples=[1]
+    )
     unchanged: int = Field(description="conversations that were here as they are in the file", examples=[0])
     left_out: int = Field(description="conversations that were not imported", examples=[0])
     messages: int = Field(description="new messages", examples=[240])
+    files: int = Field(0, description="new files of messages", examples=[3])
     left: Sequence[ImportLeftOut] = Field(description="what was left out, counted over the whole file")
     details: Sequence[ImportDetailOut] = Field(
         description="conversations of which something was left out; at most the first 100"

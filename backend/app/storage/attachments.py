@@ -149,8 +149,51 @@ async def attach(session: AsyncSession, user_id: UUID, message_id: UUID, new: Ne
         AttachmentNotReady: the text of one is still being made, or could not be made.
     """
     rows = [await _find_ready(session, user_id, attachment_id) for attachment_id in dict.fromkeys(new.ids)]
+    _give_rows(session, message_id, rows, new)
+    await session.flush()
+
+
+async def attach_imported(session: AsyncSession, user_id: UUID, message_id: UUID, new: NewFiles) -> int:
+    """Give files to a stored message after those that it has, also recordings whose text is still made; how many.
+
+    One that has been deleted meanwhile is left away.
+    """
+    row = AttachmentRow
+    mine = select(row).where(row.user_id == user_id, row.id.in_(new.ids))
+    found = {each.id: each for each in await session.scalars(mine)}
+    rows = [found[id_] for id_ in new.ids if id_ in found]
+    begin = await session.scalar(select(func.count()).where(row.message_id == message_id)) or 0
+    _give_rows(session, message_id, rows, new, begin)
+    await session.flush()
+    return len(rows)
+
+
+async def list_names(session: AsyncSession, message_ids: Collection[UUID]) -> dict[UUID, list[str]]:
+    """Return the names of the files of messages. The caller has found the messages to be the user's."""
+    if not message_ids:
+        return {}
+    row = AttachmentRow
+    found: dict[UUID, list[str]] = {}
+    for each in await session.execute(
+        select(row.message_id, row.name).where(row.message_id.in_(message_ids))
+    ):
+        if each.message_id is not None:
+            found.setdefault(each.message_id, []).append(each.name)
+    return found
+
+
+async def remove_unsent_of(session: AsyncSession, user_id: UUID, ids: Collection[UUID]) -> int:
+    """Delete the rows of those of a user's files that no message has; their number."""
+    row = AttachmentRow
+    unsent = delete(row).where(row.user_id == user_id, row.id.in_(ids), row.message_id.is_(None))
+    return await execute_and_count(session, unsent)
+
+
+def _give_rows(
+    session: AsyncSession, message_id: UUID, rows: Sequence[AttachmentRow], new: NewFiles, begin: int = 0
+) -> None:
     shares = share_tokens([row.tokens or 0 for row in rows], new.text_tokens)
-    for position, (row, share) in enumerate(zip(rows, shares, strict=True)):
+    for position, (row, share) in enumerate(zip(rows, shares, strict=True), begin):
         changes = {"message_id": message_id, "position": position, "as_text": new.as_text}
         if share < (row.tokens or 0):
             changes |= {"tokens": share, "cut": True}
@@ -159,7 +202,6 @@ async def attach(session: AsyncSession, user_id: UUID, message_id: UUID, new: Ne
                 setattr(row, name, value)
         else:
             session.add(AttachmentRow(id=new_id(), **{**_copy_values(row), **changes}))
-    await session.flush()
 
 
 async def copy_for(session: AsyncSession, copy_of: Mapping[UUID, UUID]) -> None:

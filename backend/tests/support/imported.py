@@ -1,6 +1,7 @@
 """Files of conversations in tests: read as an import reads them, with all that their messages say."""
 
 import tempfile
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,14 +15,16 @@ from app.services.importing.reading import (
     LeftOut,
     NotRecognised,
     ReadLimits,
+    Rest,
     Step,
     read_upload,
 )
+from app.services.importing.source import Left
 from app.storage.imports import ImportedMessage
 from tests.support.exports import T0, dump
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
-LIMITS = ReadLimits(unpacked_bytes=1 << 20, message_chars=10_000)
+LIMITS = ReadLimits(unpacked_bytes=1 << 20, message_chars=10_000, message_files=3)
 REFUSALS = (NotText, DamagedArchive, ArchiveTooLarge, DamagedJson, NotRecognised, TooManyConversations)
 """What a file can be refused with."""
 
@@ -33,27 +36,36 @@ class Found:
         self.draft = step.draft
         self.messages = step.file.read_messages(step.draft.messages, lambda key: make_message_id("", key))
         self.by_key = {message.key: message for message in self.messages}
+        self.files = {
+            key: [(file.key, file.name) for file in files]
+            for key, files in step.file.read_files(step.draft.messages).items()
+        }
         self.tools = {message.key: message.tool_data or [] for message in self.messages}
 
     def read(self, name: str) -> dict[str, Any]:
         return {message.key: getattr(message, name) for message in self.messages}
 
 
-def read_all(content: bytes, limits: ReadLimits = LIMITS) -> tuple[Counted, list[Found | LeftOut]]:
-    """Everything in a file."""
+def read_all(content: bytes, limits: ReadLimits = LIMITS) -> tuple[Counter[Left], list[Found | LeftOut]]:
+    """Everything in a file: what else an archive holds, and the conversations."""
     with tempfile.TemporaryFile() as file:
         file.write(content)
         file.flush()
         steps = read_upload(file, limits, NOW, lambda: None)
         counted = next(steps)
         assert isinstance(counted, Counted)
-        found = [_take(step) for step in steps]
-    assert counted.total == len(found)
-    return counted, found
+        found: list[Found | LeftOut] = []
+        for step in steps:
+            if isinstance(step, Rest):
+                assert counted.total == len(found)
+                assert next(steps, None) is None
+                return step.left, found
+            found.append(_take(step))
+    raise AssertionError("the last step is missing")
 
 
 def _take(step: Step) -> Found | LeftOut:
-    assert not isinstance(step, Counted)
+    assert isinstance(step, Drafted | LeftOut)
     return Found(step) if isinstance(step, Drafted) else step
 
 

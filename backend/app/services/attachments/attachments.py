@@ -196,6 +196,13 @@ class Attachments:
             self._recordings.forget(attachment_id)
         self.note_change(user_id)
 
+    async def discard_unsent(self, user_id: UUID, ids: Sequence[UUID]) -> None:
+        """Delete those of these files that no message has."""
+        async with self._database.write() as session:
+            count = await attachments.remove_unsent_of(session, user_id, ids)
+        if count:
+            self.note_change(user_id)
+
     # -- for models
 
     async def check_sendable(self, user_id: UUID, ids: Sequence[UUID]) -> tuple[Attachment, ...]:

@@ -1,22 +1,30 @@
-"""Opens an uploaded file: plain JSON, or an archive whose JSON is unpacked within bounds. No name in it is a path."""
+"""Opens an uploaded file: plain JSON, or an archive whose JSON is unpacked within bounds. No name in it is a path.
 
+What else an archive holds stays packed until a message has it: see `archived_files.py`.
+"""
+
+import hashlib
 import mmap
 import os
-import struct
 import tempfile
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO
 
+from app.services.importing.archived_files import (
+    BLOCK_BYTES,
+    DAMAGES,
+    ArchivedFiles,
+    find_own_hash,
+    is_upload,
+)
 from app.services.importing.source import Left
 
 DIRECTORY_BYTES = 8 << 20
 """Largest list of contents of an archive: each entry takes ten times its bytes in memory."""
-_BLOCK_BYTES = 1 << 20
 _END, _END_BYTES = b"PK\x05\x06", 22
 _END64_LOCATOR, _END64_LOCATOR_BYTES = b"PK\x06\x07", 20
 _COMMENT_BYTES = 1 << 16
@@ -44,8 +52,12 @@ class Unpacked:
     file: IO[bytes]
     places: list[tuple[int, int]]
     """Where each text begins in the file, and its bytes."""
-    left: Counter[Left] = field(default_factory=Counter)
+    names: list[str] = field(default_factory=list)
+    """The name of each text in its archive."""
+    files: ArchivedFiles = field(default_factory=ArchivedFiles)
     """Other files of the archive."""
+    left: Counter[Left] = field(default_factory=Counter)
+    """What of the archive cannot be read, or is JSON without conversations."""
 
     @contextmanager
     def open_text(self, n: int) -> Iterator[mmap.mmap]:
@@ -72,58 +84,75 @@ def open_upload(file: IO[bytes], limit_bytes: int) -> Iterator[Unpacked]:
         NotText, DamagedArchive, ArchiveTooLarge
     """
     file.seek(0)
-    head = file.read(_BLOCK_BYTES)
+    head = file.read(BLOCK_BYTES)
     if head.startswith((b"PK\x03\x04", _END)):
-        with tempfile.TemporaryFile() as texts:
-            yield _unpack(file, texts, limit_bytes)
+        with _open_archive(file) as archive, tempfile.TemporaryFile() as texts:
+            yield _unpack(archive, texts, limit_bytes)
     elif _looks_like_json(head):
         yield Unpacked(file=file, places=[(0, file.seek(0, os.SEEK_END))])
     else:
         raise NotText
 
 
-def _unpack(file: IO[bytes], texts: IO[bytes], limit_bytes: int) -> Unpacked:
+def _open_archive(file: IO[bytes]) -> zipfile.ZipFile:
     _check_directory(file)
-    unpacked = Unpacked(file=texts, places=[])
     try:
-        with zipfile.ZipFile(file) as archive:
-            for entry in archive.infolist():
-                if not entry.is_dir():
-                    _unpack_entry(archive, entry, unpacked, limit_bytes)
-    except (
-        *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError),
-        *(ValueError, OverflowError, UnicodeError),
-    ) as error:
+        return zipfile.ZipFile(file)
+    except DAMAGES as error:
+        raise DamagedArchive from error
+
+
+def _unpack(archive: zipfile.ZipFile, texts: IO[bytes], limit_bytes: int) -> Unpacked:
+    unpacked = Unpacked(file=texts, places=[], files=ArchivedFiles(archive, limit_bytes))
+    try:
+        for entry in archive.infolist():
+            if not entry.is_dir():
+                _sort_entry(archive, entry, unpacked, limit_bytes)
+    except DAMAGES as error:
         raise DamagedArchive from error
     texts.flush()
     return unpacked
 
 
-def _unpack_entry(
+def _sort_entry(
     archive: zipfile.ZipFile, entry: zipfile.ZipInfo, unpacked: Unpacked, limit_bytes: int
 ) -> None:
-    """Append an entry to the texts if it begins as JSON does. Its name says nothing, and is never used."""
+    """Append an entry to the texts if it begins as JSON does. Its name is only compared with what messages have."""
     if entry.flag_bits & 0x1 or entry.compress_type not in _METHODS:
         unpacked.left[Left.LOCKED_FILE] += 1
         return
-    texts = unpacked.file
     with archive.open(entry) as source:
-        head = source.read(_BLOCK_BYTES if entry.file_size < _BLOCK_BYTES else 4096)
+        head = source.read(BLOCK_BYTES if entry.file_size < BLOCK_BYTES else 4096)
         if head.startswith(b"PK\x03\x04"):
-            unpacked.left[Left.NESTED_ARCHIVE] += 1
-            return
-        if not _looks_like_json(head):
-            unpacked.left[Left.OTHER_FILE] += 1
-            return
-        begin = -(-texts.tell() // mmap.ALLOCATIONGRANULARITY) * mmap.ALLOCATIONGRANULARITY
+            unpacked.files.add(entry, Left.NESTED_ARCHIVE)
+        elif not (
+            _looks_like_json(head)
+            and not is_upload(entry.filename)
+            and _append_text(source, head, entry, unpacked, limit_bytes)
+        ):
+            unpacked.files.add(entry, Left.OTHER_FILE)
+
+
+def _append_text(
+    source: IO[bytes], head: bytes, entry: zipfile.ZipInfo, unpacked: Unpacked, limit_bytes: int
+) -> bool:
+    """Append a text, unless its folder is the beginning of its hash: then it is a file of a message."""
+    texts, digest = unpacked.file, hashlib.sha256()
+    begin = -(-texts.tell() // mmap.ALLOCATIONGRANULARITY) * mmap.ALLOCATIONGRANULARITY
+    texts.seek(begin)
+    block = head
+    while block:
+        if texts.tell() + len(block) > limit_bytes:
+            raise ArchiveTooLarge
+        digest.update(block)
+        texts.write(block)
+        block = source.read(BLOCK_BYTES)
+    if digest.hexdigest()[:16] == find_own_hash(entry.filename):
         texts.seek(begin)
-        block = head
-        while block:
-            if texts.tell() + len(block) > limit_bytes:
-                raise ArchiveTooLarge
-            texts.write(block)
-            block = source.read(_BLOCK_BYTES)
+        return False
     unpacked.places.append((begin, texts.tell() - begin))
+    unpacked.names.append(entry.filename)
+    return True
 
 
 def _looks_like_json(head: bytes) -> bool:

@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
+from app.services.importing.archived_files import find_upload_id
 from app.services.importing.json_spans import Span
 from app.services.importing.source import (
     Left,
     SourceConversation,
+    SourceFile,
     SourceMessage,
     SourceNode,
     SourceTool,
@@ -24,11 +27,11 @@ from app.services.importing.source import (
 )
 
 _MEDIA = {
-    "image_asset_pointer": Left.IMAGE,
     "audio_asset_pointer": Left.AUDIO,
     "video_container_asset_pointer": Left.AUDIO,
     "real_time_user_audio_video_asset_pointer": Left.AUDIO,
 }
+_PICTURE = "image_asset_pointer"
 _CONTEXT = ("user_editable_context", "model_editable_context")
 """What ChatGPT knows of its user: it is no message."""
 
@@ -79,11 +82,8 @@ def _read_message(
     if role not in ("user", "assistant", "tool", "system"):
         return SourceNode(key=key, parent=parent, message=None, left=[Left.UNKNOWN_ROLE])
     text, left = _read_content(content)
-    left += [Left.FILE] * sum(
-        not as_text(as_dict(each).get("mime_type")).startswith("image/")
-        for each in as_list(about.get("attachments"))
-    )
-    said = _make_message(message, role, text, content, default_model)
+    files = _read_files(content, about)
+    said = replace(_make_message(message, role, text, content, default_model), files=files)
     if said.is_empty:
         # Most conversations begin with an empty system message, which is nothing that somebody would miss.
         silent = role in ("system", "tool") or bool(left) or content.get("content_type") == "text"
@@ -155,6 +155,8 @@ def _read_parts(parts: list[Any]) -> tuple[str, list[Left]]:
             texts.append(part)
         elif isinstance(part, dict):
             kind = as_text(part.get("content_type"))
+            if kind == _PICTURE:
+                continue  # see `_read_files`
             if kind in _MEDIA:
                 left.append(_MEDIA[kind])
             elif text := as_text(part.get("text")):  # what was heard of a spoken message
@@ -162,6 +164,22 @@ def _read_parts(parts: list[Any]) -> tuple[str, list[Left]]:
             else:
                 left.append(Left.UNKNOWN_CONTENT)
     return join_texts(texts), left
+
+
+def _read_files(content: dict[str, Any], about: dict[str, Any]) -> list[SourceFile]:
+    """The pictures in a content, and the other files beside it; the archive has them under names with their ids."""
+    attached = [as_dict(each) for each in as_list(about.get("attachments"))]
+    names = {as_text(each.get("id")): as_text(each.get("name")) for each in attached}
+    files = []
+    for part in map(as_dict, as_list(content.get("parts"))):
+        if part.get("content_type") == _PICTURE:
+            key = find_upload_id(as_text(part.get("asset_pointer"))) or ""
+            files.append(SourceFile(key=key, name=names.get(key) or "picture", reason=Left.IMAGE))
+    for each in attached:
+        if not as_text(each.get("mime_type")).startswith("image/"):
+            key = as_text(each.get("id"))
+            files.append(SourceFile(key=key, name=names.get(key) or "file"))
+    return files
 
 
 def _read_arguments(text: str, content: dict[str, Any]) -> dict[str, Any]:

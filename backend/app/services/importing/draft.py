@@ -1,20 +1,24 @@
 """Reads one conversation of a file into a draft: its plan in memory, what its messages say in a file of its own."""
 
 import hashlib
+import os
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import IO, Any
 
 import orjson
 
+from app.services.importing.archived_files import ArchivedFiles
 from app.services.importing.source import (
     Left,
     SourceConversation,
+    SourceFile,
     SourceMessage,
     SourceName,
+    SourceNode,
     fence,
     join_texts,
 )
@@ -56,10 +60,15 @@ class Draft:
 class DraftFile:
     """What the messages of one conversation say, on disk: a long one is never whole in memory."""
 
-    def __init__(self, file: IO[bytes], message_chars: int) -> None:
+    def __init__(self, file: IO[bytes], message_chars: int, files: ArchivedFiles, message_files: int) -> None:
+        """`message_files`: most files of one message."""
         self._file = file
         self._message_chars = message_chars
+        self.files = files
+        """The files beside the conversations."""
+        self._message_files = message_files
         self._places: list[tuple[int, int]] = []
+        self._file_places: dict[int, tuple[int, int]] = {}
 
     def read_draft(self, conversation: SourceConversation, now: datetime, check: Callable[[], None]) -> Draft:
         """Read a conversation whole, in place of the one before. `check` is called now and then, and may raise.
@@ -70,17 +79,19 @@ class DraftFile:
         self._file.seek(0)
         self._file.truncate()
         self._places.clear()
+        self._file_places.clear()
         begin = conversation.created_at
         tree = Tree(now, begin)
         first = ""
         for n, node in enumerate(conversation.nodes):
             if n % 100 == 0:
                 check()
-            message = node.message
-            if tree.add(node, len(self._places)) and message is not None:
+            found = self._find_files(node)
+            message = found.message
+            if tree.add(found, len(self._places)) and message is not None:
                 self._write(message, tree)
                 if not first and message.role == "user":
-                    first = message.content[:_READ_CHARS]
+                    first = message.content[:_READ_CHARS] or (message.files and message.files[0].name) or ""
         self._file.flush()
         return _make_draft(conversation, tree, first, now)
 
@@ -89,6 +100,36 @@ class DraftFile:
     ) -> list[ImportedMessage]:
         """The messages of a part of the plan, with what they say, as they are stored."""
         return [self._read(each, make_key(each.key)) for each in planned]
+
+    @property
+    def has_files(self) -> bool:
+        """Whether a message of the conversation has files that can come."""
+        return bool(self._file_places)
+
+    def read_files(self, planned: Sequence[Planned]) -> dict[str, list[SourceFile]]:
+        """The files that can come, by the keys of their messages."""
+        found: dict[str, list[SourceFile]] = {}
+        for each in planned:
+            for handle in each.handles:
+                if handle in self._file_places:
+                    records = self._load(self._file_places[handle])
+                    found.setdefault(each.key, []).extend(SourceFile(**record) for record in records)
+        return found
+
+    def _find_files(self, node: SourceNode) -> SourceNode:
+        """The node with those files that are there. Only what a user sends has files here."""
+        message = node.message
+        if message is None or not message.files:
+            return node
+        here = [
+            file
+            for file in message.files
+            if message.role == "user" and file.key and self.files.want(file.key)
+        ]
+        left = [*node.left, *(file.reason for file in message.files if file not in here)]
+        left += [Left.TOO_MANY_FILES] * (len(here) - self._message_files)
+        kept = replace(message, files=here[: self._message_files])
+        return replace(node, message=None if kept.is_empty else kept, left=left)
 
     def _write(self, message: SourceMessage, tree: Tree) -> None:
         limit = self._message_chars
@@ -117,16 +158,27 @@ class DraftFile:
             },
             default=str,
         )
-        self._places.append((self._file.tell(), len(record)))
+        if message.files:
+            self._file_places[len(self._places)] = self._append(_dump_files(message.files))
+        self._places.append(self._append(record))
+
+    def _append(self, record: bytes) -> tuple[int, int]:
+        place = (self._file.seek(0, os.SEEK_END), len(record))
         self._file.write(record)
+        return place
+
+    def _load(self, place: tuple[int, int]) -> Any:
+        self._file.seek(place[0])
+        return orjson.loads(self._file.read(place[1]))
 
     def _read(self, planned: Planned, client_id: uuid.UUID) -> ImportedMessage:
-        records = []
-        for handle in planned.handles:
-            begin, size = self._places[handle]
-            self._file.seek(begin)
-            records.append(orjson.loads(self._file.read(size)))
+        records = [self._load(self._places[handle]) for handle in planned.handles]
         return make_message(planned, client_id, records)
+
+
+def _dump_files(files: Sequence[SourceFile]) -> bytes:
+    """Files as a record. A key is a name that was found in the archive, or a data URL: it can be stored."""
+    return orjson.dumps([{"key": file.key, "name": file.name[:_READ_CHARS]} for file in files])
 
 
 def make_message(

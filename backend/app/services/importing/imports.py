@@ -5,7 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import IO, Any
@@ -27,8 +27,9 @@ from app.core.errors import (
 )
 from app.core.idempotency import RequestKey
 from app.core.supervision import Supervisor
+from app.services.attachments.attachments import Attachments
 from app.services.importing.archive import ArchiveTooLarge, DamagedArchive, NotText
-from app.services.importing.draft import Draft, DraftFile, make_message_id
+from app.services.importing.brought_files import BroughtFiles
 from app.services.importing.formats import MOST_CONVERSATIONS, TooManyConversations
 from app.services.importing.json_spans import DamagedJson
 from app.services.importing.reading import (
@@ -37,24 +38,23 @@ from app.services.importing.reading import (
     LeftOut,
     NotRecognised,
     ReadLimits,
+    Rest,
     Step,
     read_upload,
 )
-from app.services.importing.report import Outcome, Report
+from app.services.importing.report import Report
 from app.services.importing.source import Left
-from app.services.importing.tree import Planned
+from app.services.importing.storing import Came, Cancelled, ConversationStore
 from app.storage import idempotency, imports
 from app.storage.common import utc_now
 from app.storage.database import Database
-from app.storage.imports import ImportState, NewConversation, StoredImport, Target
+from app.storage.imports import ImportState, StoredImport
 from app.utils.ids import parse_id
 
 __all__ = ["Imports", "StoredImport"]
 
 logger = logging.getLogger(__name__)
 
-BATCH = 200
-"""Messages that are in memory at a time."""
 STORE_RETRY_S = 5.0
 """Between two tries to store how an import ended, where the database is not there."""
 PROGRESS_S = 1.0
@@ -63,10 +63,7 @@ PROGRESS_S = 1.0
 
 _REFUSALS = (NotText, DamagedArchive, ArchiveTooLarge, DamagedJson, NotRecognised, TooManyConversations)
 """What a file is refused with."""
-
-
-class _Cancelled(Exception):
-    """The user has cancelled the import, or is no more."""
+_FAULT = "something failed on the server, whose log has the place; what came is whole"
 
 
 class _Stopping(Exception):
@@ -78,6 +75,7 @@ class _Job:
     user_id: UUID
     stored: StoredImport
     file: IO[bytes]
+    brought: BroughtFiles
     stopped: threading.Event = field(default_factory=threading.Event)
     report: Report = field(default_factory=Report)
     noted_s: float = 0.0
@@ -86,9 +84,10 @@ class _Job:
 class Imports:
     """The imports of all users. The file of one lives as long as its job, and is deleted with the process."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, database: Database, attachments: Attachments) -> None:
         self._settings = settings
         self._database = database
+        self._attachments = attachments
         self._turn = anyio.Lock()
         """Held by the import that is worked on."""
         self._jobs: dict[UUID, _Job] = {}
@@ -141,7 +140,8 @@ class Imports:
                 dry_run=dry_run,
             )
             await idempotency.note_made(session, user_id, key, stored.id)
-        self._jobs[stored.id] = job = _Job(user_id=user_id, stored=stored, file=file)
+        brought = BroughtFiles(self._attachments, user_id, self._settings.limits.attachment_bytes)
+        self._jobs[stored.id] = job = _Job(user_id=user_id, stored=stored, file=file, brought=brought)
         self.tasks.start_job(self._run, job)
         return stored, True
 
@@ -175,10 +175,16 @@ class Imports:
     async def _run(self, job: _Job) -> None:
         try:
             async with self._turn:
-                state, error = await self._work(job)
-                await self._end(job, state, error)
-        except _Stopping:
-            logger.info("an import was interrupted by the end of the server")
+                try:
+                    state, error = await self._work(job)
+                except _Stopping:
+                    logger.info("an import was interrupted by the end of the server")
+                except Exception:
+                    # A bug: the import must not look as if it were still being worked on, nor keep others out.
+                    await self._end(job, "failed", PrompterError(_FAULT))
+                    raise
+                else:
+                    await self._end(job, state, error)
         finally:
             job.file.close()
             del self._jobs[job.stored.id]
@@ -188,11 +194,12 @@ class Imports:
         limits = ReadLimits(
             unpacked_bytes=self._settings.limits.import_unpacked_bytes,
             message_chars=self._settings.limits.import_message_chars,
+            message_files=self._settings.attachments.files,
         )
         steps = read_upload(job.file, limits, utc_now(), partial(_check, job))
         try:
             await self._take_steps(job, steps)
-        except _Cancelled:
+        except Cancelled:
             if self._is_stopping:
                 raise _Stopping from None
             return "cancelled", None
@@ -208,15 +215,18 @@ class Imports:
         finally:
             with anyio.CancelScope(shield=True):
                 await run_sync(steps.close)  # type: ignore[attr-defined]  # a generator
+                with suppress(StorageUnavailable):  # logged; what no message has is deleted after a while
+                    await job.brought.discard_unsent()
         return "done", None
 
     async def _take_steps(self, job: _Job, steps: Iterator[Step]) -> None:
         while (step := await run_sync(next, steps, None)) is not None:
-            if isinstance(step, Counted):
+            if isinstance(step, Rest):
                 job.report.add_files(step.left)
+            elif isinstance(step, Counted):
                 async with self._database.write() as session:
                     if not await imports.begin_work(session, job.stored.id, step.total):
-                        raise _Cancelled
+                        raise Cancelled
             elif isinstance(step, LeftOut):
                 job.report.add("left_out", Counter([step.reason]), title=step.title, source=step.source)
                 await self._note_progress(job)
@@ -224,43 +234,35 @@ class Imports:
                 await self._take_draft(job, step)
 
     async def _take_draft(self, job: _Job, step: Drafted) -> None:
-        draft, left = step.draft, step.draft.left
+        draft, store = step.draft, self._make_store(job)
         try:
             if job.stored.dry_run:
-                outcome, count = await self._compare(job, draft)
+                came = await store.compare(draft, step.file)
                 await self._note_progress(job)
             else:
-                outcome, count = await self._store(job, draft, step.file)
+                came = await store.store(draft, step.file, job.report.conversations + 1)
         except Busy:
-            outcome, count, left = "left_out", 0, Counter([Left.BUSY])
-        job.report.add(outcome, left, source=draft.source, title=draft.title, messages=count)
+            came, left = Came(outcome="left_out"), Counter([Left.BUSY])
+        else:
+            left = draft.left + came.left
+        job.report.add(
+            came.outcome,
+            left,
+            source=draft.source,
+            title=draft.title,
+            messages=came.messages,
+            files=came.files,
+        )
 
-    async def _compare(self, job: _Job, draft: Draft) -> tuple[Outcome, int]:
-        """What storing the draft would come to, and how many messages would come."""
-        async with self._database.read() as session:
-            target = await imports.find_target(session, job.user_id, _describe(draft), lock=False)
-        fresh = len(draft.messages) - len(_find_known(draft, target))
-        return _name_outcome(target, fresh), fresh
-
-    async def _store(self, job: _Job, draft: Draft, file: DraftFile) -> tuple[Outcome, int]:
-        """Store what is new of a conversation, all of it or nothing."""
-        new = _describe(draft)
-        async with self._database.write() as session:
-            target = await imports.find_target(session, job.user_id, new, lock=True)
-            id_of = _find_known(draft, target)
-            fresh = [each for each in draft.messages if each.key not in id_of]
-            outcome = _name_outcome(target, len(fresh))
-            if fresh:
-                target = target or await imports.create_target(session, job.user_id, new)
-                for begin in range(0, len(fresh), BATCH):
-                    _check(job)
-                    messages = await run_sync(_read_batch, file, draft, fresh[begin : begin + BATCH])
-                    await imports.add_messages(session, job.user_id, target.id, messages, id_of)
-                leaf_id = _choose_leaf(draft, target, id_of)
-                await imports.show_leaf(session, target.id, leaf_id, draft.updated_at)
-            if not await imports.note_progress(session, job.stored.id, job.report.conversations + 1):
-                raise _Cancelled
-        return outcome, len(fresh)
+    def _make_store(self, job: _Job) -> ConversationStore:
+        return ConversationStore(
+            self._database,
+            job.user_id,
+            job.stored.id,
+            job.brought,
+            text_tokens=self._settings.attachments.text_tokens,
+            check=partial(_check, job),
+        )
 
     async def _note_progress(self, job: _Job) -> None:
         if (now_s := time.monotonic()) < job.noted_s + PROGRESS_S:
@@ -268,7 +270,7 @@ class Imports:
         job.noted_s = now_s
         async with self._database.write() as session:
             if not await imports.note_progress(session, job.stored.id, job.report.conversations):
-                raise _Cancelled
+                raise Cancelled
 
     async def _end(self, job: _Job, state: ImportState, error: PrompterError | None) -> None:
         """Store how an import ended, as soon as the database is there."""
@@ -287,58 +289,13 @@ class Imports:
 
 def _check(job: _Job) -> None:
     if job.stopped.is_set():
-        raise _Cancelled
+        raise Cancelled
 
 
 def _parse(import_id: str) -> UUID:
     if (found := parse_id(import_id)) is None:
         raise imports.unknown_import()
     return found
-
-
-def _read_batch(file: DraftFile, draft: Draft, planned: list[Planned]) -> list[imports.ImportedMessage]:
-    return file.read_messages(planned, partial(make_message_id, draft.origin))
-
-
-def _describe(draft: Draft) -> NewConversation:
-    return NewConversation(
-        origin=draft.origin,
-        own_id=draft.own_key if draft.source == "prompter" else "",
-        title=draft.title,
-        created_at=draft.created_at,
-        updated_at=draft.updated_at,
-        model=draft.model,
-        system_prompt=draft.system_prompt,
-        settings=draft.settings,
-        is_archived=draft.is_archived,
-    )
-
-
-def _find_known(draft: Draft, target: Target | None) -> dict[str, UUID]:
-    """The ids of the draft's messages that are here already, by their keys."""
-    if target is None:
-        return {}
-    found: dict[str, UUID] = {}
-    for each in draft.messages:
-        id_ = target.known.get(make_message_id(draft.origin, each.key))
-        if id_ is None and draft.source == "prompter" and (own_id := parse_id(each.key)) is not None:
-            id_ = target.known.get(own_id)
-        if id_ is not None:
-            found[each.key] = id_
-    return found
-
-
-def _name_outcome(target: Target | None, fresh: int) -> Outcome:
-    if target is None:
-        return "created"
-    return "extended" if fresh else "unchanged"
-
-
-def _choose_leaf(draft: Draft, target: Target, id_of: dict[str, UUID]) -> UUID | None:
-    """The message whose branch is shown; None leaves it to what its user did here since the last import."""
-    if target.is_new or target.leaf_id is None or target.leaf_id in id_of.values():
-        return id_of.get(draft.leaf) if draft.leaf is not None else None
-    return None
 
 
 def _explain(error: Exception, limits: ReadLimits) -> PrompterError:

@@ -9,6 +9,8 @@ from typing import Any
 
 import orjson
 
+from app.storage.common import replace_unstorable
+
 Buffer = bytes | mmap
 """The whole text of a JSON file; as a rule a file that the system maps into memory, and drops again."""
 
@@ -120,7 +122,7 @@ class Span:
             pass
         # Programs in JavaScript write half of an emoji where they cut a text: only Python's own reader takes it.
         try:
-            return json.loads(text)
+            return _replace_halves(json.loads(text))
         except RecursionError:
             raise TooDeep from None
         except ValueError:
@@ -178,7 +180,7 @@ def read_name(buffer: Buffer, at: int) -> tuple[str, int]:
     colon = skip_space(buffer, end)
     if not _is_at(buffer, colon, b":"):
         raise DamagedJson(colon)
-    return str(name), skip_space(buffer, colon + 1)
+    return replace_unstorable(str(name)), skip_space(buffer, colon + 1)
 
 
 def skip_separator(buffer: Buffer, at: int, closing: bytes) -> int:
@@ -201,6 +203,11 @@ def skip_separator(buffer: Buffer, at: int, closing: bytes) -> int:
 def skip_space(buffer: Buffer, at: int) -> int:
     found = _SPACE.match(buffer, at)
     return found.end() if found else at
+
+
+def _replace_halves(value: Any) -> Any:
+    """The value without halves of characters, which can be written nowhere, in no name and no text."""
+    return json.loads(replace_unstorable(json.dumps(value, ensure_ascii=False)))
 
 
 def _is_at(buffer: Buffer, at: int, wanted: bytes) -> bool:

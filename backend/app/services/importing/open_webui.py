@@ -9,6 +9,7 @@ from app.services.importing.json_spans import Span
 from app.services.importing.source import (
     Left,
     SourceConversation,
+    SourceFile,
     SourceMessage,
     SourceNode,
     SourceTool,
@@ -91,11 +92,8 @@ def _read_message(key: str, parent: str | None, message: dict[str, Any]) -> Sour
     role = as_text(message.get("role"))
     if role not in ("user", "assistant", "system"):
         return SourceNode(key=key, parent=parent, message=None, left=[Left.UNKNOWN_ROLE])
-    text, left = _read_text(message.get("content"))
-    left += [
-        Left.IMAGE if as_dict(each).get("type") == "image" else Left.FILE
-        for each in as_list(message.get("files"))
-    ]
+    text, pictures, left = _read_text(message.get("content"))
+    files = [_read_file(as_dict(each)) for each in as_list(message.get("files"))] + pictures
     reasoning = ""
     tools: list[SourceTool] = []
     if role == "assistant":
@@ -109,6 +107,7 @@ def _read_message(key: str, parent: str | None, message: dict[str, Any]) -> Sour
         model=as_name(message.get("model")) if role == "assistant" else None,
         created_at=as_time(message.get("timestamp")),
         tools=tools,
+        files=files,
         is_complete=message.get("done") is not False,
     )
     if said.is_empty:
@@ -116,19 +115,28 @@ def _read_message(key: str, parent: str | None, message: dict[str, Any]) -> Sour
     return SourceNode(key=key, parent=parent, message=said, left=left)
 
 
-def _read_text(content: Any) -> tuple[str, list[Left]]:
-    """The text of a content, which is a text or a list of parts."""
+def _read_text(content: Any) -> tuple[str, list[SourceFile], list[Left]]:
+    """The text of a content, which is a text or a list of parts, and the pictures in it."""
     if isinstance(content, str):
-        return content, []
-    texts, left = [], []
+        return content, [], []
+    texts, pictures, left = [], [], []
     for part in map(as_dict, as_list(content)):
         if part.get("type") == "text":
             texts.append(as_text(part.get("text")))
         elif part.get("type") == "image_url":
-            left.append(Left.IMAGE)
+            pictures.append(_read_file({"type": "image", **as_dict(part.get("image_url"))}))
         else:
             left.append(Left.UNKNOWN_CONTENT)
-    return join_texts(texts), left
+    return join_texts(texts), pictures, left
+
+
+def _read_file(about: dict[str, Any]) -> SourceFile:
+    """A file of a message: older pictures are in the export itself, everything else is on the server alone."""
+    is_picture = about.get("type") == "image"
+    name = as_text(about.get("name")) or ("picture" if is_picture else "file")
+    return SourceFile(
+        key=as_text(about.get("url")), name=name, reason=Left.IMAGE if is_picture else Left.FILE
+    )
 
 
 def _read_answer(text: str, output: list[Any]) -> tuple[str, str, list[SourceTool], list[Left]]:

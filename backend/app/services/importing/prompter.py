@@ -7,6 +7,7 @@ from app.services.importing.json_spans import Span
 from app.services.importing.source import (
     Left,
     SourceConversation,
+    SourceFile,
     SourceMessage,
     SourceNode,
     as_dict,
@@ -68,7 +69,7 @@ def _read_nodes(messages: Span) -> Iterator[SourceNode]:
             continue
         key, parent = as_key(message.get("id")) or f"#{n}", as_key(message.get("parent_id"))
         role = as_text(message.get("role"))
-        left = [Left.FILE] * len(as_list(message.get("attachments")))
+        files = [_read_file(as_dict(each)) for each in as_list(message.get("attachments"))]
         if role not in ("user", "assistant", "system"):
             yield SourceNode(key=key, parent=parent, message=None, left=[Left.UNKNOWN_ROLE])
             continue
@@ -78,9 +79,16 @@ def _read_nodes(messages: Span) -> Iterator[SourceNode]:
             reasoning=as_text(message.get("reasoning")),
             model=as_name(message.get("model")),
             created_at=as_time(message.get("created_at")),
+            files=files,
             more=_read_more(message),
         )
-        yield SourceNode(key=key, parent=parent, message=said, left=left)
+        yield SourceNode(key=key, parent=parent, message=said)
+
+
+def _read_file(about: dict[str, Any]) -> SourceFile:
+    kind = as_text(about.get("kind"))
+    reason = Left.IMAGE if kind == "image" else Left.AUDIO if kind in ("audio", "video") else Left.FILE
+    return SourceFile(key=as_text(about.get("path")), name=as_text(about.get("name")), reason=reason)
 
 
 def _read_more(message: dict[str, Any]) -> dict[str, Any]:

@@ -27,14 +27,15 @@ class ReadLimits:
 
     unpacked_bytes: int
     message_chars: int
+    message_files: int
+    """Most files of one message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """The first step: how many conversations the file has, and what else an archive holds."""
+    """The first step: how many conversations the file has."""
 
     total: int
-    left: Counter[Left]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,14 @@ class LeftOut:
     source: str = ""
 
 
-Step = Counted | Drafted | LeftOut
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The last step: what else an archive holds."""
+
+    left: Counter[Left]
+
+
+Step = Counted | Drafted | LeftOut | Rest
 
 
 def read_upload(
@@ -69,11 +77,13 @@ def read_upload(
         counts = _count(unpacked, check)
         if not any(count is not None for count in counts):
             raise NotRecognised
-        yield Counted(sum(count or 0 for count in counts), unpacked.left)
-        drafts = DraftFile(kept, limits.message_chars)
+        yield Counted(sum(count or 0 for count in counts))
+        drafts = DraftFile(kept, limits.message_chars, unpacked.files, limits.message_files)
         for n, count in enumerate(counts):
             if count:
                 yield from _read_text(unpacked, n, drafts, now, check)
+        texts = {name for name, count in zip(unpacked.names, counts, strict=False) if count}
+        yield Rest(unpacked.left + unpacked.files.count_unwanted(texts))
 
 
 def _count(unpacked: Unpacked, check: Callable[[], None]) -> list[int | None]:

@@ -4,6 +4,7 @@ from collections import Counter
 from typing import Any, Literal
 
 from app.services.importing.source import Left
+from app.storage.common import replace_unstorable
 
 Outcome = Literal["created", "extended", "unchanged", "left_out"]
 DETAILS = 100
@@ -20,18 +21,26 @@ class Report:
         self._sources: list[str] = []
         self._details: list[dict[str, Any]] = []
         self._unnamed = 0
-        self._messages = 0
+        self._messages = self._files = 0
 
     @property
     def conversations(self) -> int:
         return self._outcomes.total()
 
     def add(
-        self, outcome: Outcome, left: Counter[Left], *, source: str = "", title: str = "", messages: int = 0
+        self,
+        outcome: Outcome,
+        left: Counter[Left],
+        *,
+        source: str = "",
+        title: str = "",
+        messages: int = 0,
+        files: int = 0,
     ) -> None:
-        """Count a conversation."""
+        """Count a conversation, with what is new of it."""
         self._outcomes[outcome] += 1
         self._messages += messages
+        self._files += files
         self._left.update(left)
         if source and source not in self._sources:
             self._sources.append(source)
@@ -40,9 +49,8 @@ class Report:
         if len(self._details) >= DETAILS:
             self._unnamed += 1
             return
-        self._details.append(
-            {"title": " ".join(title.split())[:_TITLE_CHARS], "outcome": outcome, "left": _list_counts(left)}
-        )
+        shown = replace_unstorable(" ".join(title.split())[:_TITLE_CHARS])
+        self._details.append({"title": shown, "outcome": outcome, "left": _list_counts(left)})
 
     def add_files(self, left: Counter[Left]) -> None:
         """Count other files of an archive."""
@@ -57,6 +65,7 @@ class Report:
             "unchanged": self._outcomes["unchanged"],
             "left_out": self._outcomes["left_out"],
             "messages": self._messages,
+            "files": self._files,
             "left": _list_counts(self._left),
             "details": self._details,
             "more_details": self._unnamed,

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from app.services.importing.json_spans import Span, TooDeep, TooLarge
+from app.storage.common import replace_unstorable
 
 SourceName = Literal["chatgpt", "claude", "open_webui", "librechat", "chatbot_ui", "prompter"]
 Role = Literal["system", "user", "assistant"]
@@ -48,6 +49,11 @@ class Left(StrEnum):
     OTHER_FILE = "other_file"
     NESTED_ARCHIVE = "nested_archive"
     LOCKED_FILE = "locked_file"
+    FILE_TOO_LARGE = "file_too_large"
+    FILE_NOT_READABLE = "file_not_readable"
+    FILES_FULL = "files_full"
+    TOO_MANY_FILES = "too_many_files"
+    RECORDINGS_FULL = "recordings_full"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +69,18 @@ class SourceTool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """A file of a message, which the archive may hold."""
+
+    key: str
+    """What it is found by: its name in the archive, its id there, or a data URL."""
+    name: str
+    """What its user called it."""
+    reason: Left = Left.FILE
+    """What is told where it is not there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceMessage:
     """One message as another product has it, in our words."""
 
@@ -73,12 +91,14 @@ class SourceMessage:
     created_at: datetime | None = None
     tools: Sequence[SourceTool] = ()
     is_complete: bool = True
+    files: Sequence[SourceFile] = ()
     more: dict[str, Any] = field(default_factory=dict)
     """Columns that only our own export has."""
 
     @property
     def is_empty(self) -> bool:
-        return not (self.content.strip() or self.reasoning.strip() or self.tools or self.more)
+        said = self.content.strip() or self.reasoning.strip()
+        return not (said or self.tools or self.files or self.more)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +167,7 @@ def read_node(span: Span, limit_bytes: int = NODE_BYTES) -> tuple[dict[str, Any]
 
 
 def as_text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    return replace_unstorable(value) if isinstance(value, str) else ""
 
 
 def as_dict(value: Any) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Archives: what in them is read, and what they may not do."""
 
+import hashlib
+
 import pytest
 
 from app.services.importing.archive import ArchiveTooLarge
@@ -11,7 +13,7 @@ from tests.support.imported import Found, read_all
 
 def test_a_product_is_told_by_its_content_also_in_an_archive() -> None:
     """Names say nothing: a path in one is never used, and what is no conversation is counted."""
-    counted, found = read_all(
+    left, found = read_all(
         make_zip(
             {
                 "../../etc/passwd": dump([exports.make_claude()]),
@@ -24,7 +26,7 @@ def test_a_product_is_told_by_its_content_also_in_an_archive() -> None:
         )
     )
     assert [each.draft.source for each in found if isinstance(each, Found)] == ["claude"]
-    assert counted.left == {Left.OTHER_FILE: 4, Left.NESTED_ARCHIVE: 1}
+    assert left == {Left.OTHER_FILE: 4, Left.NESTED_ARCHIVE: 1}
 
 
 def test_several_files_of_one_archive() -> None:
@@ -46,3 +48,33 @@ def test_an_archive_that_unpacks_to_more_than_the_limit() -> None:
     assert len(bomb) < 10_000
     with pytest.raises(ArchiveTooLarge):
         read_all(bomb)
+
+
+def make_own(path: str) -> bytes:
+    attached = {"name": "a.json", "kind": "text", "path": path}
+    return dump(
+        {
+            "format": "prompter.conversation",
+            "version": 1,
+            "conversation": {"id": "c", "title": "Mine"},
+            "messages": [{"id": "a", "role": "user", "content": "", "attachments": [attached]}],
+        }
+    )
+
+
+def test_a_file_of_a_message_is_no_conversation_though_it_is_an_export() -> None:
+    """Its folder is the beginning of its hash. A text for reading beside its JSON is not told as left out."""
+    attached = dump([exports.make_claude()])
+    path = f"attachments/{hashlib.sha256(attached).hexdigest()[:16]}/a.json"
+    content = {"Mine.json": make_own(path), "Mine.md": b"# Mine", path: attached, "other.md": b"x"}
+    left, (found,) = read_all(make_zip(content))
+    assert isinstance(found, Found)
+    assert found.files == {"a": [(path, "a.json")]}
+    assert found.draft.left == {}
+    assert left == {Left.OTHER_FILE: 1}
+
+
+def test_a_folder_that_is_not_the_hash_hides_no_conversation() -> None:
+    path = f"attachments/{16 * '0'}/a.json"
+    _, found = read_all(make_zip({path: dump([exports.make_claude()])}))
+    assert [each.draft.source for each in found if isinstance(each, Found)] == ["claude"]

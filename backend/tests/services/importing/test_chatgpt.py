@@ -1,9 +1,12 @@
 """The export of ChatGPT: hidden nodes, branches, and answers of several nodes."""
 
+from typing import Any
+
+from app.services.importing.reading import LeftOut
 from app.services.importing.source import Left
 from tests.support import exports
-from tests.support.exports import T0, make_chatgpt, make_chatgpt_node
-from tests.support.imported import at, read_one
+from tests.support.exports import T0, dump, make_chatgpt, make_chatgpt_node, make_zip
+from tests.support.imported import Found, at, read_all, read_one
 
 
 def test_chatgpt() -> None:
@@ -62,3 +65,43 @@ def test_roles_kinds_and_sizes_that_are_not_known() -> None:
     assert found.read("parent_key") == {"q": None, "t": "q"}
     assert len(found.by_key["q"].content) == 10_000
     assert found.draft.left == {Left.CUT: 1, Left.UNKNOWN_ROLE: 1, Left.UNKNOWN_CONTENT: 1}
+
+
+PICTURE_ID, FILE_ID = f"file_{'0a1b' * 8}", f"file-Ab1{'x' * 20}"
+
+
+def make_upload(**fields: Any) -> dict[str, Any]:
+    """A message of a picture and a document alone.
+
+    The names in the archive: Superkikim/nexus-ai-chat-importer, issue 62 (`file-….dat` beside
+    `conversation_asset_file_names.json`); atomantic/PortOS, pull request 1264 (the pointers `file-service://`,
+    `sediment://` and ids in `attachments`).
+    """
+    picture = {"content_type": "image_asset_pointer", "asset_pointer": f"sediment://{PICTURE_ID}"}
+    attached = [
+        {"id": PICTURE_ID, "name": "photo.png", "mime_type": "image/png"},
+        {"id": FILE_ID, "name": "report.pdf", "mime_type": "application/pdf"},
+    ]
+    content = {"content_type": "multimodal_text", "parts": [picture, ""]}
+    node = make_chatgpt_node("q", "root", "user", content, metadata={"attachments": attached}, **fields)
+    return make_chatgpt(node, title="")
+
+
+def test_uploaded_files_are_found_by_their_ids() -> None:
+    """A message of files alone is one where they are there. An uploaded file that is JSON is no conversation."""
+    content = {
+        "conversations.json": dump([make_upload()]),
+        f"user-1/{PICTURE_ID}-sanitized.png": b"picture",
+        f"{FILE_ID}.dat": dump([exports.make_claude()]),
+        "file-other.dat": b"nobody has it",
+    }
+    left, (found,) = read_all(make_zip(content))
+    assert isinstance(found, Found)
+    assert found.files == {"q": [(PICTURE_ID, "photo.png"), (FILE_ID, "report.pdf")]}
+    assert (found.read("content"), found.draft.title) == ({"q": ""}, "photo.png")
+    assert left == {Left.OTHER_FILE: 1}
+
+
+def test_without_its_files_a_message_of_files_alone_is_told() -> None:
+    _, found = read_all(dump([make_upload()]))
+    assert found == [LeftOut(Left.NO_MESSAGES, "", "chatgpt")]

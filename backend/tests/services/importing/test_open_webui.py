@@ -19,4 +19,17 @@ def test_open_webui() -> None:
     assert found.read("reasoning")["a1"] == "150 + 105"
     assert found.tools["a2"][0]["data"]["arguments"] == {"a": 15, "b": 17}
     assert found.draft.leaf == "a1"
-    assert found.draft.left == {Left.IMAGE: 1}
+    assert found.files == {"u2": [("data:image/png;base64,AAAA", "picture")]}
+    assert found.draft.left == {}
+
+
+def test_a_file_that_is_on_the_server_alone_is_left_out() -> None:
+    chat = exports.make_open_webui()
+    message = chat["chat"]["history"]["messages"]["u2"]
+    message["files"] = [
+        {"type": "image", "url": "/api/v1/files/7/content"},
+        {"type": "file", "name": "a.pdf"},
+    ]
+    found = read_one([chat])
+    assert found.files == {}
+    assert found.draft.left == {Left.IMAGE: 1, Left.FILE: 1}

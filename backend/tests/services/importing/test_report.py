@@ -38,3 +38,9 @@ def test_the_report_of_very_many_is_bounded() -> None:
         report.add("left_out", Counter([Left.NOT_A_CONVERSATION]))
     told = report.to_json()
     assert (len(told["details"]), told["more_details"], told["left_out"]) == (DETAILS, 5, DETAILS + 5)
+
+
+def test_a_title_of_a_conversation_that_cannot_come_can_be_shown() -> None:
+    report = Report()
+    report.add("left_out", Counter([Left.NO_MESSAGES]), title="a\x00b\ud83d")
+    assert report.to_json()["details"][0]["title"] == "a\ufffdb\ufffd"

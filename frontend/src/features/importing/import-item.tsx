@@ -92,6 +92,7 @@ function Report({ report, isWhole }: { report: ImportReport; isWhole: boolean })
             {t("importing.messages", { count: report.messages })}
           </li>
         )}
+        {report.files > 0 && <li>{t("importing.files", { count: report.files })}</li>}
         {report.extended > 0 && <li>{t("importing.extended", { count: report.extended })}</li>}
         {report.unchanged > 0 && <li>{t("importing.unchanged", { count: report.unchanged })}</li>}
         {report.left_out > 0 && <li>{t("importing.leftOut", { count: report.left_out })}</li>}
