@@ -75,7 +75,7 @@ class ImportReportOut(BaseModel):
     unchanged: int = Field(description="conversations that were here as they are in the file", examples=[0])
     left_out: int = Field(description="conversations that were not imported", examples=[0])
     messages: int = Field(description="new messages", examples=[240])
-    files: int = Field(0, description="new files of messages", examples=[3])
+    files: int = Field(description="new files of messages", examples=[3])
     left: Sequence[ImportLeftOut] = Field(description="what was left out, counted over the whole file")
     details: Sequence[ImportDetailOut] = Field(
         description="conversations of which something was left out; at most the first 100"

@@ -1141,13 +1141,16 @@ export const en = {
     file_too_large_other: "{{count}} files that are too large",
     file_not_readable_one: "{{count}} file that is damaged, or of a kind that no message can have",
     file_not_readable_other: "{{count}} files that are damaged, or of a kind that no message can have",
-    files_full_one: "{{count}} file, because there is no room left for your files: delete some, then import again",
+    files_full_one:
+      "{{count}} file, because there is no room left for your files: delete some, then import again",
     files_full_other:
       "{{count}} files, because there is no room left for your files: delete some, then import again",
     too_many_files_one: "{{count}} file over what a message or an import may have",
     too_many_files_other: "{{count}} files over what a message or an import may have",
-    recordings_full_one: "{{count}} recording, because others are still being transcribed: import again later",
-    recordings_full_other: "{{count}} recordings, because others are still being transcribed: import again later",
+    recordings_full_one:
+      "{{count}} recording, because others are still being transcribed: import again later",
+    recordings_full_other:
+      "{{count}} recordings, because others are still being transcribed: import again later",
   },
   exports: {
     run: "Export",

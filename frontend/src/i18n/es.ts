@@ -1151,12 +1151,13 @@ export const es: Texts = {
     file_too_large_other: "{{count}} archivos demasiado grandes",
     file_not_readable_one: "{{count}} archivo dañado, o de un tipo que ningún mensaje puede tener",
     file_not_readable_other: "{{count}} archivos dañados, o de un tipo que ningún mensaje puede tener",
-    files_full_one: "{{count}} archivo, porque no queda sitio para los tuyos: borra algunos y vuelve a importar",
-    files_full_other: "{{count}} archivos, porque no queda sitio para los tuyos: borra algunos y vuelve a importar",
+    files_full_one:
+      "{{count}} archivo, porque no queda sitio para los tuyos: borra algunos y vuelve a importar",
+    files_full_other:
+      "{{count}} archivos, porque no queda sitio para los tuyos: borra algunos y vuelve a importar",
     too_many_files_one: "{{count}} archivo de más para un mensaje o una importación",
     too_many_files_other: "{{count}} archivos de más para un mensaje o una importación",
-    recordings_full_one:
-      "{{count}} grabación, porque aún se transcriben otras: vuelve a importar más tarde",
+    recordings_full_one: "{{count}} grabación, porque aún se transcriben otras: vuelve a importar más tarde",
     recordings_full_other:
       "{{count}} grabaciones, porque aún se transcriben otras: vuelve a importar más tarde",
   },

@@ -31,6 +31,8 @@ _COMMENT_BYTES = 1 << 16
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """Others can ask for gigabytes of memory before their first byte."""
 _SPACE = b" \t\r\n"
+_APPLE = b"\x00\x05\x16\x07"
+"""How a file begins that macOS packs beside another one, with what it knows of that."""
 
 
 class DamagedArchive(Exception):
@@ -123,6 +125,8 @@ def _sort_entry(
         return
     with archive.open(entry) as source:
         head = source.read(BLOCK_BYTES if entry.file_size < BLOCK_BYTES else 4096)
+        if head.startswith(_APPLE):
+            return
         if head.startswith(b"PK\x03\x04"):
             unpacked.files.add(entry, Left.NESTED_ARCHIVE)
         elif not (

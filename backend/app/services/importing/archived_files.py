@@ -19,8 +19,9 @@ DAMAGES = (
     *(ValueError, OverflowError, UnicodeError),
 )
 """What reading an archive raises that is damaged, or was made to do harm."""
-_OWN = re.compile(r"attachments/([0-9a-f]{16})/[^/]+")
-"""A file of our own export: its folder is the beginning of its content's hash."""
+_OWN = re.compile(r"(?:^|/)(attachments/([0-9a-f]{16})/[^/]+)$")
+"""A file of our own export, which may have been packed again with a folder around it: its own folder is the beginning
+of its content's hash."""
 _UPLOAD = re.compile(r"(file[-_][0-9A-Za-z]+)(?=[-.]|$)")
 _SURE_UPLOAD = re.compile(r"file-(?=[0-9A-Za-z]*[0-9])[0-9A-Za-z]{20,}|file_[0-9a-f]{24,}")
 """An id that ChatGPT gives to an uploaded file, whose name in its export begins with it."""
@@ -45,14 +46,15 @@ class ArchivedFiles:
         self._left_bytes = limit_bytes
         self._entries: dict[str, tuple[zipfile.ZipInfo, Left]] = {}
         self._ids: dict[str, str] = {}
-        """The id of an upload -> the name of its entry."""
+        """The id of an upload, or the place in our own archive -> the name of the entry."""
         self._wanted: set[str] = set()
 
     def add(self, entry: zipfile.ZipInfo, kind: Left) -> None:
         """Add an entry that is no text with conversations; `kind` is what it is counted as unless a message has it."""
-        self._entries[entry.filename] = (entry, kind)
-        if found := _UPLOAD.match(entry.filename.rpartition("/")[2]):
-            self._ids.setdefault(found.group(1), entry.filename)
+        name = entry.filename
+        self._entries[name] = (entry, kind)
+        if found := _OWN.search(name) or _UPLOAD.match(name.rpartition("/")[2]):
+            self._ids.setdefault(found.group(1), name)
 
     def want(self, key: str) -> bool:
         """Whether there is such a file: by its name in the archive, by the id of an upload, or in a data URL."""
@@ -131,5 +133,5 @@ def is_upload(name: str) -> bool:
 
 def find_own_hash(name: str) -> str | None:
     """The beginning of the hash that the content of an entry has if our own export wrote it; None for other names."""
-    found = _OWN.fullmatch(name)
-    return found.group(1) if found else None
+    found = _OWN.search(name)
+    return found.group(2) if found else None

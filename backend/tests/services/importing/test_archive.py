@@ -74,6 +74,15 @@ def test_a_file_of_a_message_is_no_conversation_though_it_is_an_export() -> None
     assert left == {Left.OTHER_FILE: 1}
 
 
+def test_an_archive_that_macos_has_packed_again() -> None:
+    path = f"attachments/{hashlib.sha256(b'# A').hexdigest()[:16]}/a.json"
+    other = {"__MACOSX/Mine/._Mine.json": b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X"}
+    left, (found,) = read_all(make_zip({"Mine/Mine.json": make_own(path), f"Mine/{path}": b"# A", **other}))
+    assert isinstance(found, Found)
+    assert found.files == {"a": [(path, "a.json")]}
+    assert left == {}
+
+
 def test_a_folder_that_is_not_the_hash_hides_no_conversation() -> None:
     path = f"attachments/{16 * '0'}/a.json"
     _, found = read_all(make_zip({path: dump([exports.make_claude()])}))

@@ -3,6 +3,7 @@ import { fireEvent, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
+import { keys } from "@/shared/api/queries";
 import type { Import, ImportReport } from "@/shared/api/types";
 import { FakeApi, json, refusal } from "@/test/fake-api";
 import { createTestServices, renderWith } from "@/test/services";
@@ -16,6 +17,7 @@ const report = (more: Partial<ImportReport> = {}): ImportReport => ({
   unchanged: 0,
   left_out: 0,
   messages: 40,
+  files: 0,
   left: [],
   details: [],
   more_details: 0,
@@ -56,15 +58,19 @@ test("a picked file is sent, and its progress followed to the report", async () 
     listed = [item()];
     return json(listed[0], 202);
   });
-  show();
+  const services = createTestServices();
+  services.queryClient.setQueryData(keys.messages("c1"), []);
+  renderWith(services, <ImportSection />);
   await userEvent.upload(await field(), file());
   const bar = await screen.findByRole("progressbar", { name: "Importing: conversations.json" });
   expect(bar).toHaveAttribute("aria-valuenow", "25");
   expect(screen.getByText("30 of 120 conversations")).toBeVisible();
   expect(await field()).toBeDisabled();
-  listed = [item({ state: "done", done: 120, report: report({ extended: 1, left_out: 3 }) })];
+  listed = [item({ state: "done", done: 120, report: report({ extended: 1, left_out: 3, files: 2 }) })];
   expect(await screen.findByText("2 new conversations, 40 messages", {}, { timeout: 5000 })).toBeVisible();
-  expect(screen.getByText("1 conversation got new messages")).toBeVisible();
+  expect(screen.getByText("2 files of messages")).toBeVisible();
+  expect(screen.getByText("1 conversation got new messages or files")).toBeVisible();
+  expect(services.queryClient.getQueryState(keys.messages("c1"))?.isInvalidated).toBe(true);
   expect(screen.getByText("3 conversations could not be imported")).toBeVisible();
   expect(await field()).toBeEnabled();
 });

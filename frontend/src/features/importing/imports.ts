@@ -19,7 +19,10 @@ export function percentOf(done: number, total: number | null): number | null {
   return total === 0 ? 100 : Math.min(Math.floor((done * 100) / total), 100);
 }
 
-/** The user's imports, the newest first. Conversations are listed again as they come, and at the end. */
+/**
+ * The user's imports, the newest first. Conversations are listed again as they come, and at the end; then what is shown
+ * of one is read again, too: it may have new messages and files.
+ */
 export function useImports() {
   const { api } = useServices();
   const queryClient = useQueryClient();
@@ -34,7 +37,11 @@ export function useImports() {
   useEffect(() => {
     const hasChanged = before.current !== "" && before.current !== progress;
     before.current = progress;
-    if (hasChanged) void queryClient.invalidateQueries({ queryKey: keys.conversations });
+    if (!hasChanged) return;
+    void queryClient.invalidateQueries({ queryKey: keys.conversations });
+    if (progress !== "") return;
+    for (const queryKey of [keys.eachConversation, keys.allMessages])
+      void queryClient.invalidateQueries({ queryKey });
   }, [progress, queryClient]);
   return query;
 }

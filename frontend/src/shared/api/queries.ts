@@ -20,7 +20,9 @@ export function createQueryClient(): QueryClient {
 export const keys = {
   me: ["me"],
   conversations: ["conversations"],
+  eachConversation: ["conversation"],
   conversation: (id: string) => ["conversation", id],
+  allMessages: ["messages"],
   messages: (id: string) => ["messages", id],
   search: (words: string) => ["search", words],
   models: ["models"],

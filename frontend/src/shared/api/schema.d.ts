@@ -4105,7 +4105,7 @@ export interface components {
              * @example image
              * @enum {string}
              */
-            reason: "image" | "file" | "audio" | "tool" | "hidden" | "empty" | "unknown_role" | "unknown_content" | "too_long" | "cut" | "too_deep" | "duplicate" | "orphan" | "cycle" | "future_date" | "too_many_messages" | "no_messages" | "not_a_conversation" | "busy" | "other_file" | "nested_archive" | "locked_file";
+            reason: "image" | "file" | "audio" | "tool" | "hidden" | "empty" | "unknown_role" | "unknown_content" | "too_long" | "cut" | "too_deep" | "duplicate" | "orphan" | "cycle" | "future_date" | "too_many_messages" | "no_messages" | "not_a_conversation" | "busy" | "other_file" | "nested_archive" | "locked_file" | "file_too_large" | "file_not_readable" | "files_full" | "too_many_files" | "recordings_full";
         };
         /**
          * ImportOut
@@ -4188,10 +4188,16 @@ export interface components {
             details: components["schemas"]["ImportDetailOut"][];
             /**
              * Extended
-             * @description conversations that were here and got new messages
+             * @description conversations that were here and got new messages or files
              * @example 1
              */
             extended: number;
+            /**
+             * Files
+             * @description new files of messages
+             * @example 3
+             */
+            files: number;
             /**
              * Left
              * @description what was left out, counted over the whole file
