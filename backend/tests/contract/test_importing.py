@@ -1,5 +1,6 @@
 """Imports over HTTP on both databases: what comes, comes once and whole, and what is left out is told."""
 
+import json
 import random
 import threading
 import time
@@ -91,7 +92,7 @@ def test_every_product_comes_with_branches_dates_and_models(both: tuple[ChatClie
     talk, served = both
     found = bring(talk, make_zip({**ALL, "photo.jpg": b"\xff\xd8"}))
     assert numbers(found) == {"created": 5, "messages": 5 + 2 + 4 + 4 + 2}
-    assert left(found) == {"image": 3, "other_file": 1}
+    assert left(found) == {"image": 2, "file_not_readable": 1, "other_file": 1}
     assert (found["done"], found["total"], found["name"]) == (5, 5, "conversations.json")
     by_title = {each["title"]: each for each in list_conversations(talk)}
     assert by_title["Rolling back"]["created_at"].startswith("2025-08-24T01:46:40.25")
@@ -272,6 +273,64 @@ def test_the_end_of_the_server_interrupts_it(
         assert (found["state"], found["error"]["note"]["code"]) == ("interrupted", "import_interrupted")
         assert [each["title"] for each in list_conversations(talk)] == ["Rolling back"]
         assert numbers(bring(talk, make_zip(ALL))) == {"created": 4, "unchanged": 1, "messages": 12}
+
+
+HALF = "a\x00b\ud83dc"
+"""What no database stores: NUL, and half of an emoji."""
+
+
+def make_unstorable() -> dict[str, bytes]:
+    """Such text in each field that is kept, in ids that differ in it alone, and in a conversation that is left out."""
+    message = {"id": HALF, "role": "user", "content": HALF, "status": "complete", "parent_id": None}
+    answer = {
+        **message,
+        "id": "\ud800",
+        "role": "assistant",
+        "parent_id": HALF,
+        "model": HALF,
+        "provider": HALF,
+        "finish_reason": HALF,
+        "reasoning": HALF,
+        "usage": {HALF: HALF},
+        "error": {"code": HALF, "message": HALF},
+    }
+    about = {"id": HALF, "title": HALF, "model": HALF, "system_prompt": HALF}
+    own = {
+        "format": "prompter.conversation",
+        "version": 1,
+        "conversation": about,
+        "messages": [message, answer, {**message, "id": "?"}, {**message, "id": "\ud801"}],
+    }
+    empty = make_chatgpt(title=HALF, conversation_id=HALF)
+    texts = {"own.json": own, "chatgpt.json": [empty], "webui.json": [exports.make_open_webui(title=HALF)]}
+    return {name: json.dumps(each).encode() for name, each in texts.items()}
+
+
+def test_text_that_no_database_stores_does_no_harm(both: tuple[ChatClient, RunningServer]) -> None:
+    talk, served = both
+    found = bring(talk, make_zip(make_unstorable()))
+    assert numbers(found) == {"created": 2, "left_out": 1, "messages": 7}
+    assert found["report"]["details"][0]["title"] == "a\ufffdb\ufffdc"
+    assert {each["title"] for each in list_conversations(talk)} == {"a\ufffdb\ufffdc"}
+    assert numbers(bring(talk, make_zip(make_unstorable()))) == {"unchanged": 2, "left_out": 1}
+    assert talk.http.get("/api/import").status_code == 200
+    assert not [line for line in served.log if "Traceback" in line]
+
+
+def test_a_fault_of_the_server_ends_the_import_and_lets_the_next_one_begin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: Any) -> Iterator[Any]:
+        yield reading.Counted(1)
+        raise RuntimeError("a bug")
+
+    with run_chat_server() as (talk, _):
+        with monkeypatch.context() as patch:
+            patch.setattr(imports, "read_upload", fail)
+            found = bring(talk, ALL["chatbot.json"])
+        assert (found["state"], found["error"]["code"]) == ("failed", "internal_error")
+        assert "a bug" not in found["error"]["message"]
+        assert numbers(bring(talk, ALL["chatbot.json"])) == {"created": 1, "messages": 2}
 
 
 @pytest.mark.parametrize("form", ["json", "zip"])

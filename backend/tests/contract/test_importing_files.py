@@ -136,7 +136,7 @@ def test_a_picture_inside_the_json_of_open_webui_comes() -> None:
 
 def test_what_an_upload_may_not_be_is_left_out_and_told() -> None:
     """Kind, size, number, damage and recordings beyond those that may wait: the messages come all the same."""
-    limits = {"attachment_bytes": 50_000, "import_unpacked_bytes": 1 << 20}
+    limits = {"attachment_bytes": 400_000, "import_unpacked_bytes": 4 << 20}
     attachments = {"files": 5, "transcriptions": 0}
     with run_chat_server() as (talk, _):
         picture = ("photo.jpg", make_picture())

@@ -86,3 +86,9 @@ def test_an_object_with_very_many_members_is_not_indexed() -> None:
 def test_the_kind_is_told_without_the_end() -> None:
     assert peek_root(b' \n {"a": ') == ("{", 3)
     assert peek_root(b"") == ("", 0)
+
+
+def test_half_of_a_character_is_replaced_in_names_and_values() -> None:
+    text = rb'{"a\ud83d": {"b\udc00": ["c\ud83d", "\ud83d\ude00"]}}'
+    ((name, value),) = read_root(text).members()
+    assert (name, value.load(1000)) == ("a\ufffd", {"b\ufffd": ["c\ufffd", "\U0001f600"]})
