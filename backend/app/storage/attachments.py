@@ -153,19 +153,23 @@ async def attach(session: AsyncSession, user_id: UUID, message_id: UUID, new: Ne
     await session.flush()
 
 
-async def attach_imported(session: AsyncSession, user_id: UUID, message_id: UUID, new: NewFiles) -> int:
-    """Give files to a stored message after those that it has, also recordings whose text is still made; how many.
+async def attach_imported(
+    session: AsyncSession, user_id: UUID, ids_of: Mapping[UUID, tuple[UUID, ...]], text_tokens: int
+) -> int:
+    """Give files to stored messages after those that they have, by the messages' ids; how many.
 
-    One that has been deleted meanwhile is left away.
+    Also recordings whose text is still made. One that has been deleted meanwhile is left away.
     """
-    row = AttachmentRow
-    mine = select(row).where(row.user_id == user_id, row.id.in_(new.ids))
-    found = {each.id: each for each in await session.scalars(mine)}
-    rows = [found[id_] for id_ in new.ids if id_ in found]
-    begin = await session.scalar(select(func.count()).where(row.message_id == message_id)) or 0
-    _give_rows(session, message_id, rows, new, begin)
-    await session.flush()
-    return len(rows)
+    row, count = AttachmentRow, 0
+    for message_id, ids in ids_of.items():
+        mine = select(row).where(row.user_id == user_id, row.id.in_(ids))
+        found = {each.id: each for each in await session.scalars(mine)}
+        rows = [found[id_] for id_ in ids if id_ in found]
+        begin = await session.scalar(select(func.count()).where(row.message_id == message_id)) or 0
+        _give_rows(session, message_id, rows, NewFiles(ids=ids, text_tokens=text_tokens), begin)
+        await session.flush()
+        count += len(rows)
+    return count
 
 
 async def list_names(session: AsyncSession, message_ids: Collection[UUID]) -> dict[UUID, list[str]]:

@@ -7,7 +7,6 @@ from functools import partial
 from uuid import UUID
 
 from anyio.to_thread import run_sync
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.services.importing.brought_files import BroughtFiles, find_missing
 from app.services.importing.draft import Draft, DraftFile, make_message_id
@@ -15,7 +14,6 @@ from app.services.importing.report import Outcome
 from app.services.importing.source import Left, SourceFile
 from app.services.importing.tree import Planned
 from app.storage import attachments, imports
-from app.storage.attachments import NewFiles
 from app.storage.database import Database
 from app.storage.imports import NewConversation, Target
 from app.utils.ids import parse_id
@@ -62,12 +60,24 @@ class ConversationStore:
 
     async def compare(self, draft: Draft, file: DraftFile) -> Came:
         """What storing the draft would come to."""
+        target, id_of, wanted = await self._find_new(draft, file)
+        fresh, files = len(draft.messages) - len(id_of), sum(map(len, wanted.values()))
+        return Came(outcome=_name_outcome(target, fresh + files), messages=fresh, files=files)
+
+    async def _find_new(
+        self, draft: Draft, file: DraftFile
+    ) -> tuple[Target | None, dict[str, UUID], dict[str, list[SourceFile]]]:
+        """The conversation if it is here, the messages that are, and the files that are not, by keys of messages."""
+        files = await run_sync(file.read_files, draft.messages)
         async with self._database.read() as session:
             target = await imports.find_target(session, self._user_id, _describe(draft), lock=False)
             id_of = _find_known(draft, target)
-            wanted = await _find_wanted(session, draft, file, id_of)
-        fresh, files = len(draft.messages) - len(id_of), sum(map(len, wanted.values()))
-        return Came(outcome=_name_outcome(target, fresh + files), messages=fresh, files=files)
+            here = await attachments.list_names(session, [id_of[key] for key in files if key in id_of])
+        wanted = {
+            key: find_missing(each, here.get(id_of[key], ()) if key in id_of else ())
+            for key, each in files.items()
+        }
+        return target, id_of, {key: missing for key, missing in wanted.items() if missing}
 
     async def _bring_files(
         self, draft: Draft, file: DraftFile
@@ -75,9 +85,7 @@ class ConversationStore:
         """Take the files that are not here, before the transaction: what is in them takes time to read."""
         if not file.has_files:
             return {}, Counter()
-        async with self._database.read() as session:
-            target = await imports.find_target(session, self._user_id, _describe(draft), lock=False)
-            wanted = await _find_wanted(session, draft, file, _find_known(draft, target))
+        _, _, wanted = await self._find_new(draft, file)
         return await self._brought.bring(wanted, file.files, self._check)
 
     async def store(self, draft: Draft, file: DraftFile, done: int) -> Came:
@@ -103,35 +111,11 @@ class ConversationStore:
                     await imports.add_messages(session, self._user_id, target.id, messages, id_of)
                 leaf_id = _choose_leaf(draft, target, id_of)
                 await imports.show_leaf(session, target.id, leaf_id, draft.updated_at)
-            files = await self._attach(session, brought, id_of)
+            given = {id_of[key]: ids for key, ids in brought.items()}
+            files = await attachments.attach_imported(session, self._user_id, given, self._text_tokens)
             if not await imports.note_progress(session, self._import_id, done):
                 raise Cancelled
         return Came(outcome=outcome, messages=len(fresh), files=files, left=left)
-
-    async def _attach(
-        self, session: AsyncSession, brought: dict[str, tuple[UUID, ...]], id_of: dict[str, UUID]
-    ) -> int:
-        """Give the files that were brought to their messages; how many there were."""
-        count, text_tokens = 0, self._text_tokens
-        for key, ids in brought.items():
-            new = NewFiles(ids=ids, text_tokens=text_tokens)
-            count += await attachments.attach_imported(session, self._user_id, id_of[key], new)
-        return count
-
-
-async def _find_wanted(
-    session: AsyncSession, draft: Draft, file: DraftFile, id_of: dict[str, UUID]
-) -> dict[str, list[SourceFile]]:
-    """The files that the draft's messages do not have here, by the keys of the messages."""
-    if not file.has_files:
-        return {}
-    files = await run_sync(file.read_files, draft.messages)
-    here = await attachments.list_names(session, [id_of[key] for key in files if key in id_of])
-    found = {
-        key: find_missing(each, here.get(id_of[key], ()) if key in id_of else ())
-        for key, each in files.items()
-    }
-    return {key: missing for key, missing in found.items() if missing}
 
 
 def _read_batch(file: DraftFile, draft: Draft, planned: list[Planned]) -> list[imports.ImportedMessage]:
