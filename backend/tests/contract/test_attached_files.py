@@ -14,9 +14,11 @@ from app.storage.database import Database
 from app.storage.tables import AttachmentRow
 from app.utils.ids import new_id
 from tests.conftest import SAMPLES
-from tests.support.attachments import attach, make_picture, wait_for
+from tests.fakes.engine import FakeEngine, Gate, Script
+from tests.support.attachments import attach, list_contents, make_picture, wait_for
 from tests.support.command import run_prompter
-from tests.support.conversations import ChatClient, run_chat_server
+from tests.support.conversations import ChatClient, make_client, run_chat_server
+from tests.support.server import serve_engine
 
 RECORDING = (SAMPLES / "en_send_email_8k.wav").read_bytes()
 
@@ -45,6 +47,42 @@ def test_a_recording_that_a_server_left_is_transcribed_by_the_next_one(storage_s
     AttachedFiles(storage_settings.data_dir).find(LOCAL_USER_ID, sent["sha256"], TEXT).unlink()
     with run_chat_server(None, **where) as (talk, _):
         assert wait_for_text(talk, sent["id"]) == said
+
+
+def test_a_recording_that_is_deleted_while_it_is_heard_leaves_nothing_and_stops_no_other(
+    storage_settings: Settings,
+) -> None:
+    gate = Gate()
+    engine = FakeEngine(Script(final=lambda _: "said", gates={"finish": gate}))
+    where: dict[str, Any] = {"storage": storage_settings.storage, "data_dir": storage_settings.data_dir}
+    with serve_engine(engine, **where) as served, make_client(served) as http:
+        talk = ChatClient(http)
+        sent, waiting, other = (attach(talk, RECORDING + bytes(2 * n), "memo.wav") for n in range(3))
+        assert gate.reached.wait(60)
+        for each in (sent, waiting):  # heard at this moment, and still in its queue
+            assert http.delete(f"/api/attachments/{each['id']}").json() == {"status": "deleted"}
+        wait_for(lambda: len(list_contents(served)) == 1)
+        gate.open()
+        assert wait_for_text(talk, other["id"]) == "said"
+        wait_for(lambda: engine.all_closed)
+        assert len(engine.sessions) == 2
+        assert http.get(f"/api/attachments/{sent['id']}").status_code == 404
+        (kept,) = list_contents(served)
+        assert kept.name == other["sha256"]
+
+
+def test_the_same_recording_sent_twice_is_heard_on_where_one_is_deleted(storage_settings: Settings) -> None:
+    gate = Gate()
+    engine = FakeEngine(Script(final=lambda _: "said", gates={"finish": gate}))
+    where: dict[str, Any] = {"storage": storage_settings.storage, "data_dir": storage_settings.data_dir}
+    with serve_engine(engine, **where) as served, make_client(served) as http:
+        talk = ChatClient(http)
+        first, second = (attach(talk, RECORDING, "memo.wav") for _ in range(2))
+        assert first["sha256"] == second["sha256"]
+        assert gate.reached.wait(60)
+        http.delete(f"/api/attachments/{first['id']}")
+        gate.open()
+        assert wait_for_text(talk, second["id"]) == "said"
 
 
 def test_a_backup_has_the_files_and_a_restore_brings_them_back(

@@ -284,15 +284,22 @@ class Attachments:
                     await self._sweep_all()
                     due_s = time.monotonic() + SWEEP_S
                 while self._changed:
-                    user_id = next(iter(self._changed))
-                    await self._sweep_user(user_id)
-                    self._changed.discard(user_id)
+                    # First: what is deleted while the user's files are swept needs another look.
+                    user_id = self._changed.pop()
+                    await self._sweep_changed(user_id)
             except (StorageUnavailable, OSError):
                 await anyio.sleep(RETRY_S)  # logged already, or a disk that fails
                 continue
             with anyio.move_on_after(max(0.0, due_s - time.monotonic())):
                 await self._wake.wait()
             self._wake = anyio.Event()
+
+    async def _sweep_changed(self, user_id: UUID) -> None:
+        try:
+            await self._sweep_user(user_id)
+        except (StorageUnavailable, OSError):
+            self._changed.add(user_id)
+            raise
 
     async def _sweep_all(self) -> None:
         before = utc_now() - timedelta(hours=self._settings.unsent_hours)

@@ -77,6 +77,16 @@ async def test_one_content_is_kept_once_for_each_user(
             await attached.delete(bob, second.id)
 
 
+async def test_what_is_deleted_while_a_user_is_swept_is_deleted_from_the_disk_too(
+    attached: Attachments, storage_settings: Settings, ana: UUID
+) -> None:
+    made = [await add(attached, ana, f"text {number}".encode()) for number in range(8)]
+    async with attached.run():
+        for each in made:
+            await attached.delete(ana, each.id)
+        await wait_until_empty(storage_settings.data_dir, ana)
+
+
 async def test_a_user_has_so_much_and_no_more(
     database: Database, storage_settings: Settings, ana: UUID
 ) -> None:
