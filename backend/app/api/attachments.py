@@ -24,7 +24,7 @@ from app.utils.file_names import make_content_disposition
 
 router = APIRouter(prefix="/api/attachments", tags=["conversations"])
 
-SHOWN = frozenset({"image/png", "image/jpeg", "image/webp"})
+SHOWN = frozenset({"image/png", "image/apng", "image/jpeg", "image/webp", "image/gif"})
 """What a browser may show where it is; everything else is saved."""
 _POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 """Nothing in a file runs, also where a browser opens it alone."""
@@ -69,7 +69,7 @@ class SentFile:
         400: describe_error(
             "A form that cannot be read, or a file that no message can have",
             "unsupported_file",
-            "this is no file that a message can have; expected a picture (PNG, JPEG, WebP, GIF, HEIC), a text …",
+            "this is no file that a message can have; expected a picture (PNG, JPEG, WebP, GIF, HEIC, AVIF), a text …",
         ),
         404: NO_ATTACHMENT,
         409: ID_REUSED,

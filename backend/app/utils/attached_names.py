@@ -6,6 +6,8 @@ from pathlib import PurePosixPath
 MOST_CHARS = 200
 ENDINGS = {
     "image/png": (".png",),
+    "image/apng": (".png", ".apng"),
+    "image/gif": (".gif",),
     "image/jpeg": (".jpg", ".jpeg", ".jfif"),
     "image/webp": (".webp",),
     "application/pdf": (".pdf",),

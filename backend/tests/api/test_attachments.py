@@ -13,6 +13,7 @@ from tests.conftest import SAMPLES
 from tests.fakes.llm_providers import FakeChat
 from tests.support.attachments import attach, list_contents, make_picture, wait_for
 from tests.support.conversations import ChatClient, read_error, run_chat_server
+from tests.support.files import PLACE, make_recording
 from tests.support.server import RunningServer
 
 Chat = tuple[ChatClient, RunningServer, FakeChat]
@@ -74,6 +75,24 @@ def test_a_picture_is_kept_without_its_place_upright_and_sent_as_a_data_url(chat
     said, picture = asked_of(model)
     assert said["text"].endswith("What is this?")
     assert picture["image_url"]["url"].startswith("data:image/jpeg;base64,")
+
+
+def test_a_video_is_kept_without_its_place_and_an_animation_whole(chat: Chat) -> None:
+    talk, _, _ = chat
+    video = make_recording("mp4")
+    sent = attach(talk, video, "VID_1.mp4")
+    assert (sent["kind"], sent["media_type"], sent["size_bytes"]) == ("video", "video/mp4", len(video))
+    content = talk.http.get(f"/api/attachments/{sent['id']}/content").content
+    assert (PLACE.encode() in content, b"Secret" in content) == (False, False)
+    frames, buffer = [Image.new("RGB", (40, 30), (shade, 0, 0)) for shade in (250, 10)], io.BytesIO()
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], comment=b"Secret")
+    sent = attach(talk, buffer.getvalue(), "wave.gif")
+    assert (sent["name"], sent["kind"], sent["media_type"]) == ("wave.gif", "image", "image/gif")
+    answer = talk.http.get(f"/api/attachments/{sent['id']}/content")
+    assert (answer.headers["content-type"], b"Secret" in answer.content) == ("image/gif", False)
+    assert answer.headers["content-disposition"].startswith("inline")
+    kept: Any = Image.open(io.BytesIO(answer.content))
+    assert kept.n_frames == 2
 
 
 def test_what_a_browser_could_run_is_saved_and_never_shown(chat: Chat) -> None:

@@ -10,9 +10,13 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import anyio
+import av
+import numpy as np
 
 from app.core.errors import FileNotReadable
 from app.providers.files.reader import FileReader, ReadFile
@@ -20,6 +24,15 @@ from app.providers.files.sniffing import sniff_file
 
 WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 BACKEND = Path(__file__).resolve().parents[2]
+PLACE = "+40.4168-003.7038/"
+SAID = {
+    "location": PLACE,
+    "com.apple.quicktime.location.ISO6709": PLACE,
+    "make": "SecretCamera",
+    "title": "SecretTitle",
+    "creation_time": "2026-01-02T03:04:05Z",
+}
+"""What a camera writes into a recording."""
 
 
 async def read_bytes(data: bytes, name: str = "x", text_bytes: int = 80_000) -> ReadFile:
@@ -79,7 +92,8 @@ def make_png_bomb(width: int, height: int, colour_type: int = 2) -> bytes:
 
     packer = zlib.compressobj(9)
     row = bytes(1 + width * {0: 1, 2: 3, 6: 4}[colour_type])
-    rows = b"".join([*(packer.compress(row) for _ in range(min(height, 2000))), packer.flush()])
+    count = min(height, 1 + (32 << 20) // len(row))  # the header is what harms
+    rows = b"".join([*(packer.compress(row) for _ in range(count)), packer.flush()])
     head = struct.pack("!IIBBBBB", width, height, 8, colour_type, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
@@ -131,3 +145,25 @@ def make_pdf(*contents: bytes, packed: bool = False, pages: int | None = None) -
 def say(text: str) -> bytes:
     """A page's content that shows a line."""
     return b"BT /F 24 Tf 72 700 Td (%s) Tj ET" % text.encode("latin-1")
+
+
+def make_recording(format_: str) -> bytes:
+    """A second of sound and five pictures, which says where it was made."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=format_, options={"movflags": "use_metadata_tags"}) as container:
+        container.metadata.update(SAID)
+        video: Any = container.add_stream("mpeg4", rate=5)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        audio: Any = container.add_stream("aac", rate=16_000, layout="mono")
+        for number in range(5):
+            picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), number * 40, np.uint8), format="rgb24")
+            picture.pts = number
+            container.mux(video.encode(picture))
+        container.mux(video.encode(None))
+        tone = (np.sin(np.arange(16_000) / 6) * 8000).astype(np.int16)
+        for start in range(0, 16_000, 1000):
+            sound = av.AudioFrame.from_ndarray(tone[None, start : start + 1000], format="s16", layout="mono")
+            sound.sample_rate, sound.pts, sound.time_base = 16_000, start, Fraction(1, 16_000)
+            container.mux(audio.encode(sound))
+        container.mux(audio.encode(None))
+    return buffer.getvalue()

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from app.providers.files.animations import MEDIA_TYPES, copy_animation
 from app.providers.files.wire import ABOUT, CONTENT, THUMBNAIL, VIEW, Job, ReadingRefused, Send
 
 MOST_PIXELS = {
@@ -13,6 +14,7 @@ MOST_PIXELS = {
     "GIF": 25_000_000,
     "WEBP": 12_600_000,
     "HEIF": 25_000_000,
+    "AVIF": 25_000_000,
 }
 """The largest picture of each format; decoders take several bytes a pixel."""
 JPEG_PIXELS = 17_000_000
@@ -20,6 +22,7 @@ JPEG_PIXELS = 17_000_000
 VIEW_SIDE, THUMBNAIL_SIDE = 2048, 480
 VIEW_BYTES = 4 << 20
 """A larger file is not what a model is sent."""
+_ORIENTATION = 0x0112
 _ICC_BYTES = 32 << 10
 """Colour profiles of cameras and screens have less."""
 
@@ -32,7 +35,7 @@ def load_picture_reader(format_: str) -> Reader:
     Raises:
         ReadingRefused: it is not installed.
     """
-    from PIL import Image, ImageOps  # noqa: F401  # loaded before the limits
+    from PIL import Image, ImageOps, features  # noqa: F401  # loaded before the limits
 
     Image.MAX_IMAGE_PIXELS = None  # this module has a limit of its own
     if format_ == "HEIF":
@@ -43,6 +46,8 @@ def load_picture_reader(format_: str) -> Reader:
                 "reading HEIC needs an optional package: `prompter extras add heic`; or send the photo as JPEG"
             ) from None
         pillow_heif.register_heif_opener(thumbnails=False)
+    if format_ == "AVIF" and not features.check("avif"):
+        raise ReadingRefused("this server cannot read AVIF; send the picture as JPEG or PNG")
     Image.init()
     for target in ("PNG", "JPEG", "WEBP"):
         Image.new("RGB", (1, 1)).save(io.BytesIO(), target)
@@ -57,6 +62,7 @@ def read_picture(file: Any, job: Job, send: Send) -> None:
         _check_size(opened.size, job.format)
         if job.format == "JPEG":
             _draft(opened)
+        animation = _copy_animation(file, opened, job.format)
         opened.load()  # of an animation the first picture
         ImageOps.exif_transpose(opened, in_place=True)
         image = opened
@@ -64,7 +70,7 @@ def read_picture(file: Any, job: Job, send: Send) -> None:
     profile = profile if isinstance(profile, bytes) and len(profile) <= _ICC_BYTES else None
     # Comments, places, cameras: some encoders write what is here.
     image.info = {name: value for name, value in image.info.items() if name == "transparency"}
-    content, media_type = _encode(image, job.format, profile)
+    content, media_type = animation or _encode(image, job.format, profile)
     width, height = image.size
     about = {"width": width, "height": height, "media_type": media_type, "views": 1}
     send(ABOUT, json.dumps(about).encode())
@@ -73,6 +79,18 @@ def read_picture(file: Any, job: Job, send: Send) -> None:
     if not (fits and len(content) <= VIEW_BYTES):
         send(VIEW, _shrink(image, VIEW_SIDE, profile))
     send(THUMBNAIL, _shrink(image, THUMBNAIL_SIDE, None))
+
+
+def _copy_animation(file: Any, opened: Any, format_: str) -> tuple[bytes, str] | None:
+    """An animation as it is kept, and its type; None of a picture that does not move. The file's place stays."""
+    is_upright = opened.getexif().get(_ORIENTATION, 1) == 1
+    if format_ not in MEDIA_TYPES or not is_upright or not getattr(opened, "is_animated", False):
+        return None
+    place = file.tell()
+    file.seek(0)
+    copied = copy_animation(file.read(), format_)
+    file.seek(place)
+    return None if copied is None else (copied, MEDIA_TYPES[format_])
 
 
 def _check_size(size: tuple[int, int], format_: str) -> None:
@@ -103,7 +121,7 @@ def _draft(opened: Any) -> None:
 def _encode(image: Any, format_: str, profile: bytes | None) -> tuple[bytes, str]:
     """The picture in a format that every browser shows, without metadata."""
     buffer = io.BytesIO()
-    if format_ in ("JPEG", "HEIF"):
+    if format_ in ("JPEG", "HEIF") or (format_ == "AVIF" and not image.has_transparency_data):
         _to_rgb(image, keep_gray=True).save(buffer, "JPEG", quality=90, icc_profile=profile)
         return buffer.getvalue(), "image/jpeg"
     if format_ == "WEBP":

@@ -19,8 +19,8 @@ from app.core.errors import FileNotReadable
 from app.providers.files import wire
 from app.providers.files.sniffing import KNOWN, FileType
 
-WALL_S = 30.0
-"""When a reader is ended that does not use its processor time, as on a machine that is very busy."""
+WALL_S = 120.0
+"""When a reader is ended that does not use its processor time; on a very busy machine that takes long."""
 EXIT_S = 0.5
 """How long a reader may take to exit after its last word (s)."""
 MOST_BYTES = 64 << 20

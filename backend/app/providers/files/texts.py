@@ -2,13 +2,18 @@
 
 import codecs
 import json
+import unicodedata
 import zipfile
+from collections.abc import Container
 from typing import Any
 from xml.parsers import expat
 
 from app.providers.files.wire import ABOUT, TEXT, Job, ReadingRefused, Send
 
 _PIECE_BYTES = 1 << 16
+_HEAD_BYTES = 4096
+_STRANGE = frozenset(("Cc", "Cn", "Co", "Cs"))
+"""Categories of characters that hardly any text has."""
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -20,6 +25,13 @@ _DOCUMENT = "word/document.xml"
 UNPACKED_BYTES = 64 << 20
 """A document of a thousand pages has 20 MB."""
 MOST_ENTRIES = 10_000
+_OTHER_ARCHIVES = {
+    "xl/workbook.xml": "the file is a spreadsheet; save its sheets as CSV and send those",
+    "xl/workbook.bin": "the file is a spreadsheet; save its sheets as CSV and send those",
+    "ppt/presentation.xml": "the file is a presentation; save it as PDF and send that",
+    "META-INF/manifest.xml": "the file is an OpenDocument file; save it as PDF, DOCX or CSV and send that",
+    "META-INF/container.xml": "the file is an e-book; save it as PDF or text and send that",
+}
 _WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 _STRICT = "http://purl.oclc.org/ooxml/wordprocessingml/main"
 
@@ -56,11 +68,31 @@ class TextBuffer:
         return b"".join(self._pieces).decode("utf-8", "ignore").replace("\x00", "").encode()
 
 
+def find_unicode(head: bytes) -> tuple[bytes, str] | None:
+    """The mark and the encoding of a text in Unicode that has a mark, or zeros, by its first bytes; else None."""
+    for mark, name in _MARKS:
+        if head.startswith(mark) and _is_readable(head[len(mark) :], name):
+            return mark, name
+    for name, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
+        if 2 * zeros.count(0) > len(zeros) and _is_readable(head, name):
+            return b"", name
+    return None
+
+
+def _is_readable(head: bytes, encoding: str) -> bool:
+    """Whether bytes are a text in this encoding, of characters that texts have; the last one may be cut."""
+    try:
+        text = codecs.getincrementaldecoder(encoding)("strict").decode(head)
+    except UnicodeDecodeError:
+        return False
+    strange = sum(unicodedata.category(each) in _STRANGE and each not in "\t\n\r\f\x1b" for each in text)
+    return 50 * strange <= len(text) and "\x00" not in text
+
+
 def read_text(file: Any, job: Job, send: Send) -> None:
     """Send a text in UTF-8. Its encoding is told by its bytes: Unicode, else that of Western Windows."""
-    head = file.read(4)
-    mark, encoding = next(((mark, name) for mark, name in _MARKS if head.startswith(mark)), (b"", ""))
-    names = (encoding,) if encoding else ("utf-8", "cp1252")
+    found = find_unicode(file.read(_HEAD_BYTES))
+    mark, names = (found[0], (found[1],)) if found else (b"", ("utf-8", "cp1252"))
     for name in names:
         file.seek(len(mark))
         try:
@@ -70,7 +102,7 @@ def read_text(file: Any, job: Job, send: Send) -> None:
             continue
         text.send(send, encoding=name)
         return
-    raise ReadingRefused("the file is no text: it cannot be decoded")
+    raise ReadingRefused("the file is no text in Unicode or Windows-1252; save it as UTF-8, and send that")
 
 
 def _decode(
@@ -102,9 +134,7 @@ def read_docx(file: Any, job: Job, send: Send) -> None:
             if len(archive.infolist()) > MOST_ENTRIES:
                 raise ReadingRefused("the file holds more parts than a document has")
             if _DOCUMENT not in archive.NameToInfo:
-                raise ReadingRefused(
-                    "the file is a ZIP archive, and no Word document (DOCX); unpack it and send what is inside"
-                )
+                raise ReadingRefused(_explain_archive(archive.NameToInfo))
             if archive.NameToInfo[_DOCUMENT].file_size > UNPACKED_BYTES:  # no more than that is unpacked
                 raise ReadingRefused(
                     f"the document unpacks to more than {UNPACKED_BYTES >> 20} MB; send it in parts"
@@ -115,6 +145,14 @@ def read_docx(file: Any, job: Job, send: Send) -> None:
     except (zipfile.BadZipFile, expat.ExpatError, NotImplementedError, RuntimeError):
         raise ReadingRefused("the document is damaged, or locked with a password") from None
     reader.text.send(send)
+
+
+def _explain_archive(parts: Container[str]) -> str:
+    """What a ZIP archive is that is no Word document, and what to send in its place."""
+    for part, advice in _OTHER_ARCHIVES.items():
+        if part in parts:
+            return advice
+    return "the file is a ZIP archive, and no Word document (DOCX); unpack it and send what is inside"
 
 
 def _parse(part: Any, reader: "DocxReader") -> None:

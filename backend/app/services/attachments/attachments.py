@@ -25,6 +25,7 @@ from app.core.errors import (
 )
 from app.core.idempotency import RequestKey
 from app.core.supervision import Supervisor
+from app.providers.files.mp4 import blank_metadata
 from app.providers.files.reader import FileReader, ReadFile
 from app.providers.files.sniffing import KNOWN, FileType, sniff_file
 from app.services.attachments.parts import (
@@ -105,7 +106,7 @@ class Attachments:
         if kind is None or (is_recording and self._recordings is None):
             raise UnsupportedFile(f"this is no file that a message can have; expected {KNOWN}", param="file")
         read = ReadFile(media_type=kind.media_type) if is_recording else await self._reader.read(file, kind)
-        parts = await anyio.to_thread.run_sync(_make_parts, file, read)
+        parts = await anyio.to_thread.run_sync(_make_parts, file, kind, read)
         new = _describe(kind, read, parts, make_name(name, read.media_type))
         if is_recording:
             new = replace(new, state="working", run_id=self._database.run_id)
@@ -335,12 +336,14 @@ class Attachments:
             ) from error
 
 
-def _make_parts(file: BinaryIO, read: ReadFile) -> dict[str, bytes]:
-    """The files of a content."""
+def _make_parts(file: BinaryIO, kind: FileType, read: ReadFile) -> dict[str, bytes]:
+    """The files of a content. Raises FileNotReadable."""
     content = read.content
     if content is None:
         file.seek(0)
         content = file.read()
+        if kind.format == "mov":
+            content = blank_metadata(content)
     parts = {CONTENT: content}
     if read.text is not None:
         parts[TEXT] = read.text

@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, PngImagePlugin, features
 
 from app.core.errors import FileNotReadable
+from app.providers.files.animations import copy_animation
 from tests.support.attachments import make_picture
 from tests.support.files import make_png_bomb, measure_harm, read_bytes
 
@@ -56,17 +59,77 @@ async def test_what_is_transparent_stays_so() -> None:
     assert open_picture(read.thumbnail).mode == "RGBA"
 
 
-async def test_of_an_animation_the_first_picture_is_kept() -> None:
+def make_animation(format_: str, **options: Any) -> bytes:
     frames = [Image.new("RGB", (40, 30), (shade, 0, 0)) for shade in (250, 120, 10)]
     buffer = io.BytesIO()
-    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
-    read = await read_bytes(buffer.getvalue())
-    made = open_picture(read.content)
-    assert (read.media_type, made.format, made.convert("RGB").getpixel((0, 0))[0]) == (
-        "image/png",
-        "PNG",
-        250,
-    )
+    frames[0].save(buffer, format_, save_all=True, append_images=frames[1:], duration=90, loop=0, **options)
+    return buffer.getvalue()
+
+
+def list_frames(data: bytes | None) -> list[tuple[int, Any]]:
+    """Shade and duration (ms) of each picture of an animation."""
+    opened = open_picture(data)
+    frames: list[tuple[int, Any]] = []
+    for number in range(opened.n_frames):
+        opened.seek(number)
+        frames.append((round(opened.convert("RGB").getpixel((0, 0))[0], -1), opened.info["duration"]))
+    return frames
+
+
+def make_said(format_: str) -> dict[str, Any]:
+    """What an animation says about itself, as options of the encoder."""
+    if format_ == "GIF":
+        return {"comment": b"Secret"}
+    exif = Image.Exif()
+    exif[0x010F] = "Secret"
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Comment", "Secret")
+    return {"exif": exif, "xmp": b"Secret"} if format_ == "WEBP" else {"exif": exif, "pnginfo": info}
+
+
+@pytest.mark.parametrize(
+    ("format_", "media_type"), [("GIF", "image/gif"), ("PNG", "image/apng"), ("WEBP", "image/webp")]
+)
+async def test_an_animation_is_kept_whole_without_metadata(format_: str, media_type: str) -> None:
+    animation = make_animation(format_, **make_said(format_))
+    assert b"Secret" in animation
+    read = await read_bytes(animation + b"<script>Secret</script>")
+    assert (read.media_type, read.width, read.height) == (media_type, 40, 30)
+    assert list_frames(read.content) == [(250, 90), (120, 90), (10, 90)]
+    assert b"Secret" not in (read.content or b"")
+    (view,) = read.views  # a model is sent the first picture
+    assert getattr(open_picture(view), "n_frames", 1) == 1
+
+
+async def test_an_animation_that_is_made_unusually_is_its_first_picture() -> None:
+    wide = bytearray(make_animation("GIF"))
+    at = wide.rindex(b",\x00\x00\x00\x00") + 5
+    wide[at : at + 4] = b"\xff\xff\xff\xff"  # a frame of four gigapixels
+    for animation in (bytes(wide), make_animation("GIF")[:-20]):
+        read = await read_bytes(animation)
+        assert (read.media_type, open_picture(read.content).size) == ("image/png", (40, 30))
+
+
+@given(data=st.data(), format_=st.sampled_from(("GIF", "PNG", "WEBP")))
+def test_damaged_animations_are_copied_or_not(data: st.DataObject, format_: str) -> None:
+    animation = bytearray(ANIMATIONS[format_])
+    for _ in range(data.draw(st.integers(1, 4))):
+        animation[data.draw(st.integers(0, len(animation) - 1))] = data.draw(st.integers(0, 255))
+    copied = copy_animation(bytes(animation[: data.draw(st.integers(0, len(animation)))]), format_)
+    assert copied is None or len(copied) <= len(animation) + 1
+
+
+ANIMATIONS = {format_: make_animation(format_) for format_ in ("GIF", "PNG", "WEBP")}
+
+
+async def test_avif_becomes_jpeg_or_png_where_it_is_transparent() -> None:
+    if not features.check("avif"):
+        pytest.skip("this Pillow reads no AVIF")
+    read = await read_bytes(make_picture("AVIF"), "x.jpg")
+    assert (read.media_type, read.width, read.height) == ("image/jpeg", 640, 480)
+    buffer = io.BytesIO()
+    Image.new("RGBA", (60, 60), (9, 9, 9, 0)).save(buffer, "AVIF")
+    assert (await read_bytes(buffer.getvalue())).media_type == "image/png"
 
 
 async def test_a_photo_of_heic_becomes_jpeg() -> None:

@@ -22,7 +22,10 @@ WAV = (
         (make_picture("GIF"), "x.pdf", "image", "image/gif"),
         (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic", "x.jpg", "image", "image/heic"),
         (b"%PDF-1.7\n", "x.txt", "document", "application/pdf"),
-        (b"junk before\n%PDF-1.7\n", "x.txt", "document", "application/pdf"),
+        (b"junk before\n%PDF-1.7\nstartxref\n9\n%%EOF\n", "x.txt", "document", "application/pdf"),
+        (b"A file that begins with %PDF-1.7 is a PDF.\n", "x.md", "text", "text/markdown"),
+        (b"\x00\x00\x00\x1cftypavif\x00\x00\x00\x00avifmif1miaf", "x.jpg", "image", "image/avif"),
+        (b"\x00\x00\x00\x1cftypmif1\x00\x00\x00\x00mif1avifmiaf", "x.jpg", "image", "image/avif"),
         (WAV + bytes(40), "x.txt", "audio", "audio/wav"),
         (b"\x00\x00\x00\x18ftypM4A \x00\x00\x02\x00", "x", "audio", "audio/mp4"),
         (b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00", "x", "video", "video/mp4"),
@@ -33,6 +36,9 @@ WAV = (
         (b"<script>alert(1)</script>", "x.html", "text", "text/plain"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "x.png", "text", "text/plain"),
         ("año".encode("utf-16"), "x.txt", "text", "text/plain"),
+        ("日本語のテキスト".encode("utf-16"), "x.txt", "text", "text/plain"),
+        ("name;año\n".encode("utf-16-le"), "x.csv", "text", "text/csv"),
+        ("name;año\n".encode("utf-16-be"), "x.csv", "text", "text/csv"),
         (b"\xef\xbb\xbfhello", "x.py", "text", "text/plain"),
         ("ñandú".encode("cp1252"), "x.txt", "text", "text/plain"),
         (b"ID3 is a text too", "x.txt", "text", "text/plain"),
@@ -51,6 +57,9 @@ def test_other_files_are_none_of_the_kinds(data: bytes) -> None:
     assert sniff_file(io.BytesIO(data), "x.png") is None
 
 
-def test_control_characters_are_in_no_text() -> None:
+def test_control_characters_are_in_no_text_but_those_of_terminals() -> None:
     assert looks_like_text(b"tabs\tand\x1b[31mcolours\x1b[0m\r\n\x0c")
-    assert not looks_like_text(b"bell\x07")
+    assert looks_like_text(b"10 %\b\b\b\b20 %\x07\r\n\x1a")
+    assert not looks_like_text(b"start of text\x02")
+    assert not looks_like_text(b"text\x00text")
+    assert not looks_like_text(bytes(range(256)) * 8)

@@ -1,5 +1,7 @@
 """Texts and DOCX: decoded, cut at a bound, and never expanded beyond it."""
 
+import io
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +11,11 @@ from app.core.errors import FileNotReadable
 from tests.support.files import WORD, make_docx, measure_harm, read_bytes
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "cp1252"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"]
+)
 async def test_a_text_is_decoded_whatever_its_encoding(encoding: str) -> None:
-    text = "Año: 20 €\nÄrger\n"
+    text = "Año: 20 €\nÄrger und Verdruß\n"
     if encoding == "utf-32":
         data = b"\xff\xfe\x00\x00" + text.encode("utf-32-le")
     else:
@@ -51,6 +55,23 @@ async def test_a_document_with_a_document_type_is_refused() -> None:
     prolog = '<!DOCTYPE x [<!ENTITY a "aaaaaaaa"><!ENTITY b "&a;&a;&a;&a;"><!ENTITY f SYSTEM "file:///etc/passwd">]>'
     with pytest.raises(FileNotReadable, match="document type"):
         await read_bytes(make_docx("<w:p><w:r><w:t>&b;</w:t></w:r></w:p>", prolog=prolog))
+
+
+async def test_a_text_in_another_encoding_is_refused_and_the_way_out_is_told() -> None:
+    with pytest.raises(FileNotReadable, match="save it as UTF-8"):
+        await read_bytes("これは試験です。\n".encode("shift_jis"), "x.txt")
+
+
+@pytest.mark.parametrize(
+    ("part", "way_out"),
+    [("xl/workbook.xml", "CSV"), ("ppt/presentation.xml", "PDF"), ("META-INF/manifest.xml", "DOCX")],
+)
+async def test_other_office_files_are_refused_and_the_way_out_is_told(part: str, way_out: str) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(part, "<x/>")
+    with pytest.raises(FileNotReadable, match=f"save .* {way_out}"):
+        await read_bytes(buffer.getvalue())
 
 
 async def test_other_archives_are_refused() -> None:

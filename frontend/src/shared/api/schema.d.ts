@@ -7453,7 +7453,7 @@ export interface operations {
                      * @example {
                      *       "error": {
                      *         "code": "unsupported_file",
-                     *         "message": "this is no file that a message can have; expected a picture (PNG, JPEG, WebP, GIF, HEIC), a text …",
+                     *         "message": "this is no file that a message can have; expected a picture (PNG, JPEG, WebP, GIF, HEIC, AVIF), a text …",
                      *         "request_id": "0d9f6c1e8a7b4f0c9d3e5a6b7c8d9e0f"
                      *       }
                      *     }
