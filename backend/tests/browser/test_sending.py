@@ -48,7 +48,7 @@ class Line:
             return not self.app.unanswered
 
         await self.wait_for(is_quiet)  # a browser opens six connections: what is read again would take them
-        self.proxy.hold_answers()
+        self.proxy.hold_answers(to=SEND)
         await self.app.ask(text)
 
         async def is_stored() -> bool:

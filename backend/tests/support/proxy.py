@@ -13,8 +13,8 @@ _REQUEST = re.compile(rb"([A-Z]+ \S+) HTTP/1\.1\r\n")
 
 class Proxy:
     """Passes connections on; `cut` breaks all of them, and `down` refuses new ones. After `freeze` those that are open
-    pass nothing on, either way, until `thaw`: so a line looks that is lost without a word. `hold_answers` lets requests
-    through and keeps what the server says, until `release_answers`.
+    pass nothing on, either way, until `thaw`: so a line looks that is lost without a word. `hold_answers` lets a
+    request through and keeps its answer, until `release_answers`.
 
     With `cut_after_bytes`, each new connection is cut after this many bytes from the server.
     """
@@ -31,6 +31,7 @@ class Proxy:
         self._frozen: list[asyncio.Event] = []
         self._speaks = asyncio.Event()
         self._speaks.set()
+        self._held = ""
         self.requests: list[str] = []
         """Method and path of each request, in order of arrival."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -47,8 +48,12 @@ class Proxy:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def hold_answers(self) -> None:
-        """Keep what the server says; requests reach it."""
+    def hold_answers(self, to: str) -> None:
+        """Keep what the server answers to this request ("POST /x"), which reaches it.
+
+        Other answers pass: a browser has six connections, and what a page loads by itself would take all of them.
+        """
+        self._held = to
         self._speaks.clear()
 
     def release_answers(self) -> None:
@@ -92,10 +97,11 @@ class Proxy:
             return
         self._writers |= {writer, out}
         flow, most_bytes = self._flow, self.cut_after_bytes
+        asked: list[str] = []
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._pass_on(reader, out, flow, up=True))
-                group.create_task(self._pass_on(there, writer, flow, up=False, most_bytes=most_bytes))
+                group.create_task(self._pass_on(reader, out, flow, asked, up=True))
+                group.create_task(self._pass_on(there, writer, flow, asked, up=False, most_bytes=most_bytes))
         finally:
             self._writers -= {writer, out}
             writer.transport.abort()
@@ -106,6 +112,7 @@ class Proxy:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         flow: asyncio.Event,
+        asked: list[str],
         *,
         up: bool,
         most_bytes: int | None = None,
@@ -114,9 +121,10 @@ class Proxy:
         with suppress(OSError):
             while data := await reader.read(4096):
                 if up and (request := _REQUEST.match(data)):
-                    self.requests.append(request[1].decode())
+                    asked.append(request[1].decode())
+                    self.requests.append(asked[-1])
                 await flow.wait()
-                if not up:
+                if not up and self._held in asked[-1:]:
                     await self._speaks.wait()
                 self.bytes_up += len(data) if up else 0
                 writer.write(data[:left])
