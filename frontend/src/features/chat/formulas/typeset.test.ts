@@ -58,6 +58,18 @@ describe("typeset", () => {
     expect(typeset("\\sqrt{".repeat(3000) + "}".repeat(3000), false)).toBeNull();
   });
 
+  it("takes macros, and stops those that grow before they cost time", () => {
+    expect(typeset("\\newcommand{\\mine}{\\mathbb{R}} x \\in \\mine", false)).not.toBeNull();
+    const bombs = [
+      `\\def\\a{${"x".repeat(9000)}}${"\\a".repeat(450)}`,
+      `\\def\\a#1{${"#1".repeat(2000)}}\\a{\\a{${"x".repeat(5000)}}}`,
+      `\\def\\a{x}${"\\edef\\a{\\a\\a}".repeat(20)}\\a`,
+      `\\def\\a{${"x".repeat(3000)}}\\def\\b{${"\\a".repeat(2000)}}\\b`,
+    ];
+    // Each takes seconds where it is expanded, so that the time limit of a test is far away only without that.
+    for (let n = 0; n < 20; n += 1) for (const tex of bombs) expect(typeset(tex, true)).toBeNull();
+  });
+
   it("keeps no macro from one formula for the next", () => {
     typeset("\\gdef\\mine{x} \\mine", false);
     expect(typeset("\\mine", false)).toBeNull();

@@ -15,6 +15,11 @@ export interface MathElement {
 export const MOST_TEX_CHARS = 10_000;
 /** What macros may grow to; more is a formula that never ends. */
 const MOST_EXPANSIONS = 500;
+/** So many letters all macros together may become that a formula defines. */
+const MOST_DEFINED_CHARS = 50_000;
+const DEFINES = /\\(?:[egx]?def|let|futurelet|(?:re)?newcommand|providecommand)(?![a-zA-Z@])/;
+/** Macros that repeat what they are given grow beyond any count of expansions. */
+const GROWS = /#|\\(?:[ex]def|expandafter|futurelet)(?![a-zA-Z@])/;
 const MOST_NODES = 20_000;
 /** In em and points: no space moves a formula out of its place. */
 const MOST_SIZE: [number, number] = [20, 300];
@@ -51,7 +56,7 @@ export function typeset(tex: string, isDisplay: boolean): MathElement | null {
       displayMode: isDisplay,
       throwOnError: true,
       trust: false,
-      maxExpand: MOST_EXPANSIONS,
+      maxExpand: limitExpansions(tex),
       maxSize: MOST_SIZE,
     }) as Built;
     const tree = clean(built, { left: MOST_NODES })[0];
@@ -61,6 +66,13 @@ export function typeset(tex: string, isDisplay: boolean): MathElement | null {
     // Wrong LaTeX, or so deeply nested that there is no stack for it.
     return null;
   }
+}
+
+/** @throws RangeError for macros that may grow without a limit */
+function limitExpansions(tex: string): number {
+  if (!DEFINES.test(tex)) return MOST_EXPANSIONS;
+  if (GROWS.test(tex)) throw new RangeError("macros that may grow without a limit");
+  return Math.min(MOST_EXPANSIONS, Math.floor(MOST_DEFINED_CHARS / tex.length));
 }
 
 /** @throws RangeError for a tree that is too large */
