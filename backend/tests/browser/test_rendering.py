@@ -286,6 +286,44 @@ async def test_a_diagram_has_the_colours_of_the_page_and_is_kept_as_a_picture(
     assert "<script" not in picture
 
 
+FAR = (
+    SHOWPIECE
+    + "\n\n".join(f"Words {n} and more. " * 60 for n in range(30))
+    + ("\n\n```mermaid\ngraph LR\n  P[Far away] --> Q\n```\n")
+)
+
+
+async def test_on_paper_diagrams_are_dark_on_light_and_far_ones_show_their_code(
+    open_page: OpenPage, echo_url: str, http: httpx2.AsyncClient
+) -> None:
+    app = await open_answer(open_page, echo_url, http, FAR, settings={"theme": "dark"})
+    drawings = app.answers.last.locator("figure[data-source]")
+    near, far = drawings.first, drawings.last
+    await near.scroll_into_view_if_needed()
+    await expect(near).to_have_attribute("aria-busy", "false")
+    source = far.locator("pre")
+    await expect(source).to_be_hidden()
+    await app.page.emulate_media(media="print")
+    await expect(source).to_be_visible()
+    await expect(source).to_contain_text("P[Far away] --> Q")
+    await expect(near.locator("pre")).to_have_count(0)
+    drawing = near.frame_locator("iframe").locator("svg")
+    await expect(drawing).to_have_css("filter", "invert(1) hue-rotate(180deg)")
+    assert await app.page.evaluate("window.violations") == []
+
+
+async def test_a_diagram_has_the_colours_that_a_system_forces(
+    open_page: OpenPage, echo_url: str, http: httpx2.AsyncClient
+) -> None:
+    """White on black there, although the theme is a light one."""
+    forced = {"forced_colors": "active", "color_scheme": "dark"}
+    app = await open_answer(open_page, echo_url, http, SHOWPIECE, settings={"theme": "light"}, **forced)
+    await is_drawn(app)
+    for words in ("Is it final?", "yes"):
+        label = frame_of(app).locator("text", has_text=words).first
+        await expect(label).to_have_css("fill", "rgb(255, 255, 255)")
+
+
 @pytest.mark.parametrize("theme", ["dark", "light"])
 @pytest.mark.parametrize("language", ["en", "es"])
 async def test_axe_finds_nothing_and_nothing_is_out_of_reach_on_a_telephone(

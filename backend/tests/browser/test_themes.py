@@ -152,7 +152,13 @@ async def test_a_theme_file_is_opened_saved_and_taken_away(open_page: OpenPage, 
     saved = tmp_path / "saved.json"
     await (await download.value).save_as(saved)
     assert json.loads(saved.read_text("utf-8"))["light"]["page"] == "#e8f4f8"
+    in_use = app.page.get_by_text("“Harbour & <port>” is in use.")
+    await app.page.get_by_text("Sand", exact=True).click()
+    await expect(in_use).to_have_count(0)
+    await app.page.get_by_text("Harbour & <port>, mine").click()
+    await expect(in_use).to_be_visible()
     await app.button("Remove my theme").click()
+    await expect(in_use).to_have_count(0)
     await expect(app.page.locator("body")).to_have_css("background-color", "rgb(248, 250, 252)")
     await chooser.set_input_files(saved)
     await expect(app.page.get_by_text("“Harbour & <port>” is in use.")).not_to_contain_text("Hard to read")

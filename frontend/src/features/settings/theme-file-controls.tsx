@@ -70,7 +70,7 @@ export function ThemeFileControls() {
             {t("looks.reset")}
           </button>
         </div>
-        <OutcomeText outcome={outcome} />
+        <OutcomeText outcome={outcome?.kind === "opened" && settings.palette !== "own" ? null : outcome} />
       </div>
     </div>
   );

@@ -12,6 +12,7 @@ import {
   MOST_EDGES,
   type Palette,
 } from "./diagram-messages";
+import { disarm } from "./diagram-picture";
 
 /** A diagram that is wider than the frame is made smaller down to this, and scrolled beyond. */
 const SMALLEST_SCALE = 0.6;
@@ -58,6 +59,7 @@ function makeConfig(palette: Palette): MermaidConfig {
 
 async function draw({ code, palette }: DrawRequest): Promise<void> {
   document.documentElement.style.colorScheme = palette.isDark ? "dark" : "light";
+  document.documentElement.classList.toggle("dark", palette.isDark);
   mermaid.initialize(makeConfig(palette));
   try {
     const { svg } = await mermaid.render("diagram", code);
@@ -72,17 +74,6 @@ async function draw({ code, palette }: DrawRequest): Promise<void> {
     // Not a diagram, or one that is too large: the page shows the code.
     tell({ type: "broken" });
   }
-}
-
-/** Nothing in it acts or leads anywhere, here and in the file that is kept. */
-function disarm(drawing: Element): void {
-  drawing
-    .querySelectorAll("script, iframe, object, embed, form, input, audio, video")
-    .forEach((one) => one.remove());
-  for (const one of [drawing, ...drawing.querySelectorAll("*")])
-    for (const { name, value } of [...one.attributes])
-      if (/^on/i.test(name) || (/(?:^|:)(?:href|src)$/i.test(name) && !value.startsWith("#")))
-        one.removeAttribute(name);
 }
 
 function readSize(drawing: SVGSVGElement): typeof natural {

@@ -1,7 +1,15 @@
 /** What the frame says is read with care, and colours are given as it takes them. */
 import { expect, it } from "vitest";
 
-import { MOST_HEIGHT_PX, MOST_SVG_CHARS, readFrameMessage, readPalette } from "./diagram-messages";
+import {
+  isTooLarge,
+  makeForcedPalette,
+  MOST_DIAGRAM_CHARS,
+  MOST_HEIGHT_PX,
+  MOST_SVG_CHARS,
+  readFrameMessage,
+  readPalette,
+} from "./diagram-messages";
 
 it("takes what the frame says", () => {
   expect(readFrameMessage({ type: "ready" })).toEqual({ type: "ready" });
@@ -10,6 +18,13 @@ it("takes what the frame says", () => {
     svg: "<svg/>",
   });
   expect(readFrameMessage({ type: "size", heightPx: 99.2 })).toEqual({ type: "size", heightPx: 100 });
+});
+
+it("leaves code with too many letters or parts undrawn", () => {
+  expect(isTooLarge("graph TD\n" + "A --> B\n".repeat(400))).toBe(false);
+  expect(isTooLarge("x".repeat(MOST_DIAGRAM_CHARS + 1))).toBe(true);
+  for (const between of ["\n", ";", "&"])
+    expect(isTooLarge(`graph TD\n${`a${between}`.repeat(1000)}`)).toBe(true);
 });
 
 it("takes no picture, no height and no message without a limit", () => {
@@ -33,6 +48,13 @@ it.each([
   { type: "size", heightPx: -1 },
 ])("takes nothing else: %j", (data) => {
   expect(readFrameMessage(data)).toBeNull();
+});
+
+it("takes both colours of a system that forces its own", () => {
+  const palette = makeForcedPalette(16, "rgb(0, 0, 0)", "rgb(255, 255, 0)");
+  expect(palette).toMatchObject({ isDark: true, surface: "#000000", raised: "#000000" });
+  expect(palette).toMatchObject({ ink: "#ffff00", muted: "#ffff00", accent: "#ffff00" });
+  expect(makeForcedPalette(16, "rgb(255, 255, 255)", "rgb(0, 0, 0)").isDark).toBe(false);
 });
 
 it("gives the colours of the style sheet, and a grey where there is none", () => {

@@ -3,10 +3,16 @@
 export const FRAME_ADDRESS = "/assets/diagram.html";
 /** Longer code is not drawn. */
 export const MOST_DIAGRAM_CHARS = 20_000;
+/** Statements of a diagram: each may be a part, and more take many seconds to lay out. */
+export const MOST_STATEMENTS = 1000;
 /** Lines between the parts of a diagram: more take many seconds to lay out. */
 export const MOST_EDGES = 400;
 export const MOST_SVG_CHARS = 4_000_000;
 export const MOST_HEIGHT_PX = 4000;
+
+/** Whether drawing this may hold the page up, which it does where a browser gives frames no process of their own. */
+export const isTooLarge = (code: string): boolean =>
+  code.length > MOST_DIAGRAM_CHARS || code.split(/[\n;&]/).length > MOST_STATEMENTS;
 
 /** Colours as #rrggbb, and the size of the page's text. */
 export interface Palette {
@@ -51,6 +57,14 @@ const COLOURS = ["surface", "raised", "line", "ink", "muted", "accent"] as const
 export function readPalette(isDark: boolean, fontPx: number, read: (name: string) => string): Palette {
   const colours = COLOURS.map((name) => [name, toHex(read(`--${name}`), isDark)] as const);
   return { isDark, fontPx, ...(Object.fromEntries(colours) as Record<(typeof COLOURS)[number], string>) };
+}
+
+/** With forced colours: those two of the system, as `rgb(15, 23, 42)`, and no others. */
+export function makeForcedPalette(fontPx: number, paper: string, text: string): Palette {
+  const read = (colour: string): string => toHex(colour.match(/\d+/g)?.slice(0, 3).join(" ") ?? "", false);
+  const [surface, ink] = [read(paper), read(text)];
+  const isDark = parseInt(surface.slice(1, 3), 16) < parseInt(ink.slice(1, 3), 16);
+  return { isDark, fontPx, surface, raised: surface, line: ink, ink, muted: ink, accent: ink };
 }
 
 function toHex(value: string, isDark: boolean): string {

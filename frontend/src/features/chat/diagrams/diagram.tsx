@@ -10,7 +10,8 @@ import { WordsContext } from "../markdown/words-context";
 import {
   type DrawRequest,
   FRAME_ADDRESS,
-  MOST_DIAGRAM_CHARS,
+  isTooLarge,
+  makeForcedPalette,
   type Palette,
   readFrameMessage,
   readPalette,
@@ -32,7 +33,7 @@ const MOST_SPOKEN_CHARS = 2000;
 
 export const Diagram = memo(function Diagram({ code }: { code: string }) {
   const t = useContext(WordsContext);
-  const [problem, setProblem] = useState<Problem | null>(code.length > MOST_DIAGRAM_CHARS ? "large" : null);
+  const [problem, setProblem] = useState<Problem | null>(isTooLarge(code) ? "large" : null);
   const [showsCode, setShowsCode] = useState(false);
   if (problem === null && !showsCode)
     return <Drawing code={code} onProblem={setProblem} onCode={() => setShowsCode(true)} />;
@@ -98,6 +99,11 @@ function Drawing({ code, onProblem, onCode }: DrawingProps) {
             onHeight={setHeightPx}
             onProblem={onProblem}
           />
+        )}
+        {(!isNear || svg === null) && (
+          <pre className="diagram-source" dir="ltr">
+            {code}
+          </pre>
         )}
       </div>
     </figure>
@@ -176,14 +182,24 @@ function usePalette(): string {
   useEffect(() => {
     const observer = new MutationObserver(() => setPalette(findPalette()));
     observer.observe(document.documentElement, { attributes: true });
-    return () => observer.disconnect();
+    const forced = matchMedia(FORCED);
+    const follow = (): void => setPalette(findPalette());
+    forced.addEventListener("change", follow);
+    return () => {
+      observer.disconnect();
+      forced.removeEventListener("change", follow);
+    };
   }, []);
   return palette;
 }
+
+const FORCED = "(forced-colors: active)";
 
 function findPalette(): string {
   const style = getComputedStyle(document.documentElement);
   const isDark = document.documentElement.classList.contains("dark");
   const fontPx = Number.parseFloat(style.fontSize) || 16;
+  const { backgroundColor, color } = getComputedStyle(document.body);
+  if (matchMedia(FORCED).matches) return JSON.stringify(makeForcedPalette(fontPx, backgroundColor, color));
   return JSON.stringify(readPalette(isDark, fontPx, (name) => style.getPropertyValue(name)));
 }
