@@ -10,7 +10,7 @@ export const MOST_EDGES = 400;
 export const MOST_SVG_CHARS = 4_000_000;
 export const MOST_HEIGHT_PX = 4000;
 
-/** Whether drawing this may hold the page up, which it does where a browser gives frames no process of their own. */
+/** Whether drawing this may take long, which holds the page up where a frame has no process of its own. */
 export const isTooLarge = (code: string): boolean =>
   code.length > MOST_DIAGRAM_CHARS || code.split(/[\n;&]/).length > MOST_STATEMENTS;
 

@@ -1,4 +1,4 @@
-/** Takes from a drawing all that acts, leads anywhere or would load something, here and in the file that is kept. */
+/** Takes from a drawing, and so from the file that is kept, what acts, leads anywhere or loads something. */
 
 const ACTING =
   "script, iframe, object, embed, form, input, audio, video, set, animate, animateMotion, animateTransform";
