@@ -342,6 +342,9 @@ async def test_axe_finds_nothing_and_nothing_is_out_of_reach_on_a_telephone(
     answer = app.page.locator("article").last
     await is_drawn(app)
     await expect(answer.locator("math")).to_have_count(5)
+    header = await app.page.locator("header").bounding_box()
+    assert header is not None
+    assert header["height"] < 70, "title, model, sharing and export stand in one line"
     assert await app.findings() == []
     assert await app.small_targets() == []
     assert await app.sideways() == []

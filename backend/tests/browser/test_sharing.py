@@ -89,6 +89,10 @@ def shared(page: str) -> str:  # a comment in a line that is much longer than a 
 |---|---|---|---|---|---|---|
 | wide | wider | widest | wide | wider | widest | wide |
 
+$$
+x = \\frac{a + b + c + d + e + f + g}{h + i + j + k + l + m + n + o + p + q + r + s + t + u + v + w}
+$$
+
 - [x] done
 - [ ] not yet
 

@@ -51,6 +51,7 @@ class _Texts:
     foot: str
     table: str
     code: str
+    formula: str
     files: str
     heard: str
     gone_title: str
@@ -79,6 +80,7 @@ _TEXTS: dict[Language, _Texts] = {
         foot="Shared from PROMPTer. Language models make mistakes.",
         table="Table",
         code="Code",
+        formula="Formula",
         files="Files",
         heard="What was heard",
         gone_title="There is nothing behind this link",
@@ -106,6 +108,7 @@ _TEXTS: dict[Language, _Texts] = {
         foot="Compartida desde PROMPTer. Los modelos de lenguaje cometen errores.",
         table="Tabla",
         code="Código",
+        formula="Fórmula",
         files="Archivos",
         heard="Lo que se oyó",
         gone_title="No hay nada en este enlace",
@@ -288,9 +291,10 @@ def name_model(model: str | None) -> str:
 def _adapt(html: str, texts: _Texts) -> str:
     """Fit rendered Markdown to this page: what scrolls is reached by keyboard, and no image is loaded."""
     html = _INNER_IMAGE.sub(r"\1", html)
-    html = html.replace(
-        '<pre class="code"', f'<pre tabindex="0" role="group" aria-label="{texts.code}" class="code"'
-    )
+    for kind, label in (("code", texts.code), ("math", texts.formula)):
+        html = html.replace(
+            f'<pre class="{kind}"', f'<pre tabindex="0" role="group" aria-label="{label}" class="{kind}"'
+        )
     return html.replace(
         '<div class="table">', f'<div class="table" tabindex="0" role="group" aria-label="{texts.table}">'
     )

@@ -22,7 +22,7 @@ export function ChatHeader({ conversationId, title, model, onModel, share }: Pro
   const { t } = useTranslation();
   return (
     <PageHeader>
-      <h1 dir="auto" className="min-w-0 flex-1 basis-24 truncate px-1 text-sm font-semibold">
+      <h1 dir="auto" className="min-w-0 flex-1 basis-16 truncate px-1 text-sm font-semibold">
         {title ?? t("chat.newTitle")}
       </h1>
       <ModelPicker model={model} onChoose={onModel} />

@@ -12,7 +12,7 @@ export function ModelPicker({ model, onChoose }: { model: string; onChoose: (mod
     <select
       aria-label={t("chat.model")}
       title={isError ? t("chat.modelsFailed") : t("chat.model")}
-      className="field-sizing h-target min-w-0 max-w-[8.75rem] cursor-pointer truncate rounded-lg bg-transparent px-2 text-sm text-muted hover:bg-raised hover:text-ink sm:max-w-[16rem]"
+      className="field-sizing h-target min-w-0 max-w-[8rem] cursor-pointer truncate rounded-lg bg-transparent px-2 text-sm text-muted hover:bg-raised hover:text-ink sm:max-w-[16rem]"
       value={model}
       onChange={(event) => onChoose(event.target.value)}
     >
