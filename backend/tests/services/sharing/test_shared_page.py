@@ -111,9 +111,12 @@ def test_only_what_users_and_models_said_is_rendered() -> None:
 
 def test_what_scrolls_can_be_reached_and_no_image_is_loaded() -> None:
     shown = render(
-        make_message("```py\nx\n```\n\n| a |\n|---|\n| 1 |\n\n![words](data:image/png;base64,iVBORw0KGgo=)")
+        make_message(
+            "```py\nx\n```\n\n$$\nx^2\n$$\n\n| a |\n|---|\n| 1 |\n\n![words](data:image/png;base64,iVBORw0KGgo=)"
+        )
     )
     assert '<pre tabindex="0" role="group" aria-label="Code" class="code"' in shown
+    assert '<pre tabindex="0" role="group" aria-label="Formula" class="math"' in shown
     assert '<div class="table" tabindex="0" role="group" aria-label="Table">' in shown
     assert "<img" not in shown
     assert "words" in shown
