@@ -218,8 +218,8 @@ async def test_a_silent_client_gives_its_engine_back_and_keeps_its_socket() -> N
         async with connect_realtime_client(served.url) as client:
             await client.update(turn_detection=None)
             await client.append(speech(0))
-            await wait_until(lambda: served.resources.sessions.dictating == 0 and bool(engine.sessions))
-            assert engine.all_closed
+            await wait_until(lambda: bool(engine.sessions) and engine.all_closed)
+            assert served.resources.sessions.dictating == 0
             await client.append(speech(0))
             completed = await client.commit()
             assert completed["usage"]["seconds"] == pytest.approx(len(speech(0)) / 24_000, abs=0.01)

@@ -88,7 +88,7 @@ def states(findings: list[Any]) -> dict[str, str]:
 
 
 def test_a_database_that_is_not_there_yet(tmp_path: Path) -> None:
-    found = asyncio.run(data.check_database(make_settings(tmp_path), NOW))
+    found = asyncio.run(data.check_database(make_settings(tmp_path), datetime.now(UTC)))
     assert states(found) == {"database": "ok"}
     assert list(tmp_path.iterdir()) == [], "nothing is created"
 
@@ -132,7 +132,7 @@ def test_a_clock_that_differs_from_that_of_the_database(tmp_path: Path) -> None:
 
 async def test_nobody_can_log_in(storage_settings: Settings, database: Database) -> None:
     settings = storage_settings.model_copy(update={"accounts": AccountSettings(mode="accounts")})
-    found = await data.check_database(settings, NOW)
+    found = await data.check_database(settings, datetime.now(UTC))
     assert states(found)["accounts"] == "problem"
     assert "prompter users add" in next(each.advice for each in found if each.check == "accounts")
 
@@ -157,10 +157,10 @@ def test_a_schema(fields: dict[str, Any], state: str, advice: str) -> None:
 
 async def test_a_database_that_does_not_answer_or_is_no_database(tmp_path: Path) -> None:
     url = "postgresql://ana:canary@127.0.0.1:9/prompter"
-    away = await data.check_database(make_settings(tmp_path, storage={"url": url}), NOW)
+    away = await data.check_database(make_settings(tmp_path, storage={"url": url}), datetime.now(UTC))
     assert states(away) == {"database": "problem"}
     (tmp_path / "prompter.db").write_bytes(b"no database at all, whatever its name says" * 100)
-    broken = await data.check_database(make_settings(tmp_path), NOW)
+    broken = await data.check_database(make_settings(tmp_path), datetime.now(UTC))
     assert states(broken) == {"database": "problem"}
     assert "canary" not in str([away, broken])
 
@@ -168,9 +168,9 @@ async def test_a_database_that_does_not_answer_or_is_no_database(tmp_path: Path)
 async def test_an_empty_postgresql_is_to_be_upgraded(postgres_server: PostgresServer, tmp_path: Path) -> None:
     url = postgres_server.create()
     settings = make_settings(tmp_path, storage=StorageSettings(url=url))
-    assert states(await data.check_database(settings, NOW)) == {"database": "problem"}
+    assert states(await data.check_database(settings, datetime.now(UTC))) == {"database": "problem"}
     await migrate.upgrade(database_url(settings))
-    assert states(await data.check_database(settings, NOW)) == {"database": "ok", "clock": "ok"}
+    assert states(await data.check_database(settings, datetime.now(UTC))) == {"database": "ok", "clock": "ok"}
 
 
 # -- backups

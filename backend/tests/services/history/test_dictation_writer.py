@@ -297,7 +297,7 @@ async def test_a_long_final_counts_as_several(database: Database, ana: UUID) -> 
 async def test_what_waits_is_written_when_the_server_ends(database: Database, ana: UUID) -> None:
     room = Room(database, ana)
     recordings = [room.recording(f"s{number}") for number in range(3)]
-    async with running(room, 0.0):
+    async with running(room, 60.0):
         for number in range(600):
             recordings[number % 3].add_final(said(f"said {number}"))
         for recording in recordings:
