@@ -3,7 +3,7 @@
 import json
 import re
 
-from playwright.async_api import ConsoleMessage, Error, Locator, Page, Request, expect
+from playwright.async_api import ConsoleMessage, Error, Locator, Page, expect
 
 STORE_KEY = "prompter.settings"
 MOST_TABS = 80
@@ -70,14 +70,9 @@ class WebApp:
         self.page = page
         self.url = url
         self.troubles: list[str] = []
-        self.unanswered: set[Request] = set()
-        """Requests under way, sockets aside."""
         self._expected: list[re.Pattern[str]] = []
         page.on("console", self._said)
         page.on("pageerror", self._failed)
-        page.on("request", self._asked)
-        page.on("requestfinished", self._answered)
-        page.on("requestfailed", self._answered)
 
     # -- elements
 
@@ -185,12 +180,6 @@ class WebApp:
     def _said(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             self.troubles.append(f"{message.type}: {message.text}")
-
-    def _asked(self, request: Request) -> None:
-        self.unanswered.add(request)
-
-    def _answered(self, request: Request) -> None:
-        self.unanswered.discard(request)
 
     def _failed(self, error: Error) -> None:
         self.troubles.append(f"uncaught: {error.stack or error}")

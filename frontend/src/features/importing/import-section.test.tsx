@@ -75,6 +75,20 @@ test("a picked file is sent, and its progress followed to the report", async () 
   expect(await field()).toBeEnabled();
 });
 
+test("what was imported before the list is read again is shown too", async () => {
+  server.on("POST /api/import", () => {
+    listed = [item({ state: "done", done: 120, report: report() })];
+    return json(item(), 202);
+  });
+  const services = createTestServices();
+  for (const key of [keys.conversations, keys.messages("c1")]) services.queryClient.setQueryData(key, []);
+  renderWith(services, <ImportSection />);
+  await userEvent.upload(await field(), file());
+  expect(await screen.findByRole("listitem", { name: "conversations.json" })).toBeVisible();
+  for (const key of [keys.conversations, keys.messages("c1")])
+    await waitFor(() => expect(services.queryClient.getQueryState(key)?.isInvalidated).toBe(true));
+});
+
 test("a dropped file is sent too", async () => {
   server.on("POST /api/import", () => json(item(), 202));
   show();

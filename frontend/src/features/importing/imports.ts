@@ -20,8 +20,8 @@ export function percentOf(done: number, total: number | null): number | null {
 }
 
 /**
- * The user's imports, the newest first. Conversations are listed again as they come, and at the end; then what is shown
- * of one is read again, too: it may have new messages and files.
+ * The user's imports, the newest first. Conversations are listed again as they come, and at the end.
+ * Then what is shown of one is read again, too: it may have new messages and files.
  */
 export function useImports() {
   const { api } = useServices();
@@ -31,18 +31,18 @@ export function useImports() {
     queryFn: ({ signal }) => api.json<Import[]>(PATH, { signal }),
     refetchInterval: (each) => (each.state.data?.some(isUnderWay) ? POLL_MS : false),
   });
-  const working = query.data?.find(isUnderWay);
-  const progress = working === undefined ? "" : `${working.id} ${working.done}`;
+  const progress = query.data?.map(({ id, state, done }) => `${id} ${state} ${done}`).join();
+  const isBusy = query.data?.some(isUnderWay) ?? false;
   const before = useRef(progress);
   useEffect(() => {
-    const hasChanged = before.current !== "" && before.current !== progress;
+    const hasChanged = before.current !== undefined && before.current !== progress;
     before.current = progress;
     if (!hasChanged) return;
     void queryClient.invalidateQueries({ queryKey: keys.conversations });
-    if (progress !== "") return;
+    if (isBusy) return;
     for (const queryKey of [keys.eachConversation, keys.allMessages])
       void queryClient.invalidateQueries({ queryKey });
-  }, [progress, queryClient]);
+  }, [progress, isBusy, queryClient]);
   return query;
 }
 
