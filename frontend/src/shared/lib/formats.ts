@@ -31,13 +31,19 @@ export function formatCountdown(seconds: number): string {
   return hours > 0 ? `${hours}:${pad(minutes)}:${pad(seconds % 60)}` : `${minutes}:${pad(seconds % 60)}`;
 }
 
-/** 12 kB, 486 MB, 3.1 GB. */
+const SIZES = [
+  ["gigabyte", 1e9],
+  ["megabyte", 1e6],
+  ["kilobyte", 1e3],
+] as const;
+
+/** 20 bytes, 12 kB, 486 MB, 3.1 GB. */
 export function formatBytes(bytes: number, language: string): string {
-  const [unit, size] =
-    bytes >= 1e9 ? ["gigabyte", 1e9] : bytes >= 1e6 ? ["megabyte", 1e6] : ["kilobyte", 1e3];
+  const [unit, size] = SIZES.find(([, least]) => bytes >= least) ?? ["byte", 1];
   return new Intl.NumberFormat(language, {
     style: "unit",
     unit,
+    unitDisplay: unit === "byte" ? "long" : "short",
     maximumFractionDigits: bytes >= 1e9 || (bytes >= 1e6 && bytes < 1e7) ? 1 : 0,
-  }).format(Math.max(bytes, 1) / size);
+  }).format(bytes / size);
 }
