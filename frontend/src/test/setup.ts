@@ -1,7 +1,7 @@
 /** Set up for every test: DOM matchers, English texts, and a clean page afterwards. */
 import "@testing-library/jest-dom/vitest";
 import { cleanup, configure } from "@testing-library/react";
-import { afterEach, beforeAll } from "vitest";
+import { afterAll, afterEach, beforeAll } from "vitest";
 
 import { startI18n } from "@/i18n/i18n";
 
@@ -23,6 +23,20 @@ globalThis.matchMedia ??= (media: string) =>
     media,
     matches: media.includes("min-width"),
   }) as unknown as MediaQueryList;
+
+// What still runs after the last test of a file would find no page: the environment is taken down first.
+const running = new Set<number>();
+for (const name of ["setTimeout", "setInterval"] as const) {
+  const begin = globalThis[name].bind(globalThis) as (...parameters: unknown[]) => number;
+  Object.assign(globalThis, {
+    [name]: (...parameters: unknown[]) => {
+      const timer = begin(...parameters);
+      running.add(timer);
+      return timer;
+    },
+  });
+}
+afterAll(() => running.forEach((timer) => clearTimeout(timer)));
 
 // What is waited for comes late on a busy machine.
 configure({ asyncUtilTimeout: 15_000 });
