@@ -23,8 +23,6 @@ CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 NOWHERE = "/nonexistent"
 SILENT = {"PULSE_SERVER": f"unix:{NOWHERE}", "ALSA_CONFIG_PATH": NOWHERE}
 """The environment of a program that finds no sound output, whatever this machine has."""
-PLAIN = ("--no-proxy-server", "--disable-site-isolation-trials")
-"""Switches of every Chromium. Without isolated sites a page starts one process of its own, not two."""
 IDLE_S = 300
 """A sound output without programs ends after this time: none outlives tests that were killed."""
 STARTS_S = 20
@@ -58,7 +56,7 @@ class Browsers:
         if switches not in self._chromiums:
             started = await self._playwright.chromium.launch(
                 executable_path=find_command(CHROMIUMS, "Chromium", "chromium"),
-                args=[*PLAIN, *switches],
+                args=["--no-proxy-server", *switches],
             )
             self._stack.push_async_callback(started.close)
             self._chromiums[switches] = started
