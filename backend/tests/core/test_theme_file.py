@@ -45,7 +45,13 @@ def test_each_file_is_taken_or_refused_with_its_place(case: dict[str, Any]) -> N
 
 @pytest.mark.parametrize(
     ("content", "place"),
-    [(b'{\n"name": x\n}', "line 2"), (b"{", "line 1"), (b"\xff\xfe", ""), (b"[" * 5000, ""), (b"", "line 1")],
+    [
+        (b'{\n"name": x\n}', "line 2"),
+        (b"{", "line 1"),
+        (b"\xff\xfe", ""),
+        (b"[" * 16_000, ""),
+        (b"", "line 1"),
+    ],
 )
 def test_what_is_not_json_is_refused_with_its_line(content: bytes, place: str) -> None:
     with pytest.raises(ThemeFileError) as caught:

@@ -23,7 +23,7 @@ class Proxy:
         self.url = ""
         self.opened = 0
         self.down = False
-        self.bytes_up = 0
+        self.bytes_up = self.bytes_down = 0
         self.cut_after_bytes: int | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._flow = asyncio.Event()
@@ -127,6 +127,7 @@ class Proxy:
                 if not up and self._held in asked[-1:]:
                     await self._speaks.wait()
                 self.bytes_up += len(data) if up else 0
+                self.bytes_down += 0 if up else len(data)
                 writer.write(data[:left])
                 await writer.drain()
                 if left is not None and (left := left - len(data)) <= 0:

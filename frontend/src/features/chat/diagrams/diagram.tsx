@@ -71,6 +71,7 @@ function Drawing({ code, onProblem, onCode }: DrawingProps) {
   const [heightPx, setHeightPx] = useState(FIRST_HEIGHT_PX);
   const place = useRef<HTMLDivElement>(null);
   const isNear = useNear(place);
+  const isUndrawn = !isNear || svg === null;
   return (
     <figure
       className="code-block"
@@ -90,7 +91,7 @@ function Drawing({ code, onProblem, onCode }: DrawingProps) {
         )}
         <WordedCopyButton text={code} label={t("chat.copyCode")} t={t} />
       </figcaption>
-      <div ref={place} className="diagram" style={{ height: heightPx }}>
+      <div ref={place} className="diagram" data-undrawn={isUndrawn || undefined} style={{ height: heightPx }}>
         {isNear && (
           <DiagramFrame
             code={code}
@@ -100,7 +101,7 @@ function Drawing({ code, onProblem, onCode }: DrawingProps) {
             onProblem={onProblem}
           />
         )}
-        {(!isNear || svg === null) && (
+        {isUndrawn && (
           <pre className="diagram-source" dir="ltr">
             {code}
           </pre>
