@@ -51,7 +51,7 @@ A message can be shown to the client: it is lower-case, names the thing with `!r
 to go on. It never contains a key, audio, a transcript or a prompt.
 """
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from app.core.notes import NOTE_PARAMS, Note, NoteCode
 
@@ -100,6 +100,10 @@ class PrompterError(Exception):
         return Note(
             self.code, {} if self.retry_after_s is None else {"seconds": max(1, round(self.retry_after_s))}
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the error as it is stored with what has failed."""
+        return {"code": self.code, "message": self.message, "note": self.note.to_dict()}
 
 
 class BadRequest(PrompterError):

@@ -3,7 +3,7 @@
 import logging
 import sqlite3
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import anyio
@@ -38,6 +38,8 @@ _PROGRAMMING_ERRORS = (
     *(sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError, sqlite3.NotSupportedError),
 )
 """Errors of a statement or of its values: bugs of this program, not failures of the database."""
+RETRY_S = 5.0
+"""How long a change that must be stored waits after a failure."""
 _LATER = "try again later"
 RESTORE_REMEDY = "stop the server and restore a backup: `prompter db restore FILE`"
 RESTORE_POSTGRES = "stop the servers and restore a backup with pg_restore"
@@ -122,6 +124,17 @@ class Database:
                         session.begin(),
                     ):
                         yield session
+
+    async def write_at_last(self, change: Callable[[AsyncSession], Awaitable[object]]) -> None:
+        """Store a change as soon as the database can. After a failure it is made again, in another session."""
+        while True:
+            try:
+                async with self.write() as session:
+                    await change(session)
+            except StorageUnavailable:
+                await anyio.sleep(RETRY_S)  # logged already
+            else:
+                return
 
     async def aclose(self) -> None:
         """Close every connection. The database can still be used; it opens new ones."""

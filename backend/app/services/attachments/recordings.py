@@ -1,7 +1,6 @@
 """The texts of attached recordings and videos: made in the background, one after another, after live speech."""
 
 import logging
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
@@ -95,13 +94,13 @@ class RecordingTexts:
         try:
             text = (await self._transcribe(file)).encode("utf-8", "replace")
         except PrompterError as error:
-            failure = describe_failure(error)
-            await self._store(lambda session: attachments.fail(session, file.id, failure))
+            failure = error.to_dict()
+            await self._database.write_at_last(lambda session: attachments.fail(session, file.id, failure))
             return
         except Exception:
             # A bug, or a disk that fails: the file must not look as if it were still being worked on.
-            failure = describe_failure(PrompterError("the server could not read this recording"))
-            await self._store(lambda session: attachments.fail(session, file.id, failure))
+            failure = PrompterError("the server could not read this recording").to_dict()
+            await self._database.write_at_last(lambda session: attachments.fail(session, file.id, failure))
             raise
         await self._keep(file, text)
 
@@ -115,7 +114,7 @@ class RecordingTexts:
                 session, file.id, tokens=tokens, total_tokens=total, cut=tokens < total
             )
 
-        await self._store(store)
+        await self._database.write_at_last(store)
 
     async def _transcribe(self, file: Attachment) -> str:
         path = self._files.locate_content(file)
@@ -135,23 +134,3 @@ class RecordingTexts:
                             await job.aclose()
                 except ServerFull as error:
                     await anyio.sleep(error.retry_after_s or RETRY_S)
-
-    async def _store(self, change: Callable[[Any], Awaitable[bool]]) -> None:
-        """Store the end of the work, as soon as the database can."""
-        while True:
-            try:
-                async with self._database.write() as session:
-                    await change(session)
-                return
-            except StorageUnavailable:
-                await anyio.sleep(RETRY_S)
-
-
-def describe_failure(error: PrompterError) -> dict[str, Any]:
-    """An error as it is stored with a file."""
-    note = error.note
-    return {
-        "code": error.code,
-        "message": error.message,
-        "note": {"code": note.code, "params": dict(note.params)},
-    }

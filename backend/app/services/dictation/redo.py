@@ -17,7 +17,6 @@ from app.core.errors import (
     BadRequest,
     PrompterError,
     RedoUnderWay,
-    StorageUnavailable,
 )
 from app.core.idempotency import RequestKey
 from app.core.supervision import Supervisor
@@ -41,8 +40,6 @@ logger = logging.getLogger(__name__)
 
 MAX_VERSIONS = 20
 """Versions of one dictation that are stored."""
-STORE_RETRY_S = 5.0
-"""Between two tries to store a version, where the database is not there."""
 
 
 class AudioSource(Protocol):
@@ -266,7 +263,9 @@ class RedoService:
             lang=transcript.lang,
             finals=[_to_final(n, one) for n, one in enumerate(transcript.utterances)],
         )
-        await self._store(lambda session: dictation_versions.finish(session, stored.id, result))
+        await self._database.write_at_last(
+            lambda session: dictation_versions.finish(session, stored.id, result)
+        )
 
     async def _transcribe(
         self, user_id: UUID, stored: StoredVersion, request: TranscriptionRequest, running: _Running
@@ -288,26 +287,10 @@ class RedoService:
                 await job.aclose()
 
     async def _fail(self, version_id: UUID, error: PrompterError) -> None:
-        await self._store(lambda session: dictation_versions.fail(session, version_id, _describe(error)))
-
-    async def _store(self, change: Callable[[Any], Awaitable[bool]]) -> None:
-        """Store the end of a version, as soon as the database can."""
-        while True:
-            try:
-                async with self._database.write() as session:
-                    await change(session)
-                return
-            except StorageUnavailable:
-                await anyio.sleep(STORE_RETRY_S)
-
-
-def _describe(error: PrompterError) -> dict[str, Any]:
-    note = error.note
-    return {
-        "code": error.code,
-        "message": error.message,
-        "note": {"code": note.code, "params": dict(note.params)},
-    }
+        failure = error.to_dict()
+        await self._database.write_at_last(
+            lambda session: dictation_versions.fail(session, version_id, failure)
+        )
 
 
 def _to_final(n: int, utterance: TranscribedUtterance) -> NewFinal:

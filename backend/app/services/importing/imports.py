@@ -55,8 +55,6 @@ __all__ = ["Imports", "StoredImport"]
 
 logger = logging.getLogger(__name__)
 
-STORE_RETRY_S = 5.0
-"""Between two tries to store how an import ended, where the database is not there."""
 PROGRESS_S = 1.0
 """Between two notes of progress, where no conversation is stored."""
 
@@ -274,17 +272,14 @@ class Imports:
 
     async def _end(self, job: _Job, state: ImportState, error: PrompterError | None) -> None:
         """Store how an import ended, as soon as the database is there."""
-        told = None if error is None else _dump_error(error)
-        while True:
-            try:
-                async with self._database.write() as session:
-                    if state == "done":
-                        await imports.note_progress(session, job.stored.id, job.report.conversations)
-                    await imports.end(session, job.stored.id, state, report=job.report.to_json(), error=told)
-            except StorageUnavailable:
-                await anyio.sleep(STORE_RETRY_S)
-            else:
-                return
+        told = None if error is None else error.to_dict()
+
+        async def store(session: Any) -> None:
+            if state == "done":
+                await imports.note_progress(session, job.stored.id, job.report.conversations)
+            await imports.end(session, job.stored.id, state, report=job.report.to_json(), error=told)
+
+        await self._database.write_at_last(store)
 
 
 def _check(job: _Job) -> None:
@@ -321,7 +316,3 @@ def _explain(error: Exception, limits: ReadLimits) -> PrompterError:
         "no conversations of a known product are in the file; known are ChatGPT, Claude, Open WebUI, LibreChat, "
         "Chatbot UI and PROMPTer"
     )
-
-
-def _dump_error(error: PrompterError) -> dict[str, Any]:
-    return {"code": error.code, "message": error.message, "note": error.note.to_dict()}
