@@ -14,7 +14,7 @@ from starlette.datastructures import UploadFile
 
 from app.api.deps import CallerDep, ResourcesDep
 from app.api.openai.uploads import read_form
-from app.api.responses import ID_REUSED, NO_ATTACHMENT, STORAGE, parse_attachment_id
+from app.api.responses import ID_REUSED, NO_ATTACHMENT, STORAGE, describe_file_form, parse_attachment_id
 from app.core.errors import BadRequest, MessageTooBig
 from app.core.idempotency import RequestKey, make_request_key
 from app.schemas.attachments import AttachmentDeletedOut, AttachmentErrorOut, AttachmentOut
@@ -30,24 +30,7 @@ _POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 """Nothing in a file runs, also where a browser opens it alone."""
 _PIECE_BYTES = 1 << 20
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
-BODY: dict[str, Any] = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "required": ["file"],
-                "properties": {
-                    "file": {
-                        "type": "string",
-                        "format": "binary",
-                        "description": "the file, with its name; at most `limits.attachment_bytes`",
-                    }
-                },
-            }
-        }
-    },
-}
+BODY = describe_file_form("the file, with its name; at most `limits.attachment_bytes`")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """`/api/import`: takes a file of conversations, tells how far its import is and what came of it, and cancels it."""
 
 import hashlib
-from typing import IO, Annotated, Any
+from typing import IO, Annotated
 
 import anyio.to_thread
 from fastapi import APIRouter, Header, Request
@@ -9,7 +9,7 @@ from starlette.datastructures import FormData, UploadFile
 
 from app.api.deps import CallerDep, ResourcesDep
 from app.api.openai.uploads import read_form
-from app.api.responses import ID_REUSED, STORAGE
+from app.api.responses import ID_REUSED, STORAGE, describe_file_form
 from app.core.errors import BadRequest
 from app.core.idempotency import RequestKey, make_request_key
 from app.schemas.errors import describe_answer, describe_error
@@ -22,28 +22,10 @@ _NAME_CHARS = 200
 _NO_IMPORT = describe_error(
     "There is no such import of yours", "not_found", "no import has this id; list yours with GET /api/import"
 )
-_BODY: dict[str, Any] = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "required": ["file"],
-                "properties": {
-                    "file": {
-                        "type": "string",
-                        "format": "binary",
-                        "description": "the file, JSON or a zip archive; at most `limits.import_bytes`",
-                    },
-                    "dry_run": {
-                        "type": "boolean",
-                        "description": "true reads the file and reports, without storing anything",
-                    },
-                },
-            }
-        }
-    },
-}
+_BODY = describe_file_form(
+    "the file, JSON or a zip archive; at most `limits.import_bytes`",
+    dry_run={"type": "boolean", "description": "true reads the file and reports, without storing anything"},
+)
 
 
 @router.post(

@@ -120,3 +120,10 @@ def parse_range(header: str | None, size: int) -> range | None:
     if asked[2] and int(asked[2]) < first:
         return None
     return range(min(first, size), max(end, min(first, size)))
+
+
+def describe_file_form(description: str, **fields: dict[str, Any]) -> dict[str, Any]:
+    """The documented body of a request that sends one file, and other fields beside it."""
+    properties = {"file": {"type": "string", "format": "binary", "description": description}, **fields}
+    form = {"type": "object", "required": ["file"], "properties": properties}
+    return {"required": True, "content": {"multipart/form-data": {"schema": form}}}

@@ -4,17 +4,17 @@ A content's folder is named by the hash of what is kept. It holds the file, its 
 """
 
 import errno
-import os
 import re
 import secrets
 import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from uuid import UUID
 
 from app.storage.data_folder import ATTACHMENTS_FOLDER
+from app.storage.tar_files import unpack_tar, write_tar
 from app.utils.changing_folders import list_folder, read_mtime_ns, remove_folder
 from app.utils.private_files import write_private
 
@@ -124,15 +124,12 @@ def back_up_files(data_dir: Path, target: Path) -> int:
         OSError: it exists already, or cannot be written.
     """
     contents = set()
-    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        with tarfile.open(fileobj=file, mode="w|") as tar:
-            for path in _list_files(data_dir):
-                with suppress(FileNotFoundError), path.open("rb") as content:
-                    name = path.relative_to(data_dir).as_posix()
-                    tar.addfile(tar.gettarinfo(arcname=name, fileobj=content), content)
-                    contents.add(path.parent)
-        file.flush()
-        os.fsync(file.fileno())
+    with write_tar(target) as tar:
+        for path in _list_files(data_dir):
+            with suppress(FileNotFoundError), path.open("rb") as content:
+                name = path.relative_to(data_dir).as_posix()
+                tar.addfile(tar.gettarinfo(arcname=name, fileobj=content), content)
+                contents.add(path.parent)
     return len(contents)
 
 
@@ -148,12 +145,7 @@ def restore_files(source: Path, data_dir: Path) -> int:
     shutil.rmtree(draft, ignore_errors=True)
     count = 0
     try:
-        with tarfile.open(source) as tar:
-            for member in tar:
-                if member.isfile() and _FILE.fullmatch(member.name) and (content := tar.extractfile(member)):
-                    path = draft / PurePosixPath(member.name)
-                    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                    write_private(path, content.read())
+        unpack_tar(source, draft, _FILE)
         for folder in sorted((draft / ATTACHMENTS_FOLDER).glob("*/*")):
             target = data_dir / ATTACHMENTS_FOLDER / folder.parent.name / folder.name
             if not target.exists():

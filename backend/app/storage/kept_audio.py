@@ -7,13 +7,12 @@ a long dictation can be read without the others.
 import errno
 import json
 import logging
-import os
 import re
 import shutil
 import tarfile
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
@@ -26,6 +25,7 @@ from app.storage.audio_spool import (
     read_about,
 )
 from app.storage.data_folder import AUDIO_FOLDER, SPOOL_FOLDER
+from app.storage.tar_files import unpack_tar, write_tar
 from app.utils.audio_pieces import PIECE_BYTES, PLAIN, list_pieces, name_piece
 from app.utils.changing_folders import list_folder, remove_folder
 from app.utils.private_files import write_private
@@ -229,14 +229,11 @@ def back_up_audio(data_dir: Path, target: Path) -> int:
         OSError: it exists already, or cannot be written.
     """
     sessions = set()
-    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        with tarfile.open(fileobj=file, mode="w|") as tar:
-            for name in (SPOOL_FOLDER, AUDIO_FOLDER):  # what moves meanwhile is in one of them, or in both
-                for path in (each for folder in list_folder(data_dir / name) for each in list_folder(folder)):
-                    if _add(tar, path, path.relative_to(data_dir).as_posix()):
-                        sessions.add(path.parent.name)
-        file.flush()
-        os.fsync(file.fileno())
+    with write_tar(target) as tar:
+        for name in (SPOOL_FOLDER, AUDIO_FOLDER):  # what moves meanwhile is in one of them, or in both
+            for path in (each for folder in list_folder(data_dir / name) for each in list_folder(folder)):
+                if _add(tar, path, path.relative_to(data_dir).as_posix()):
+                    sessions.add(path.parent.name)
     return len(sessions)
 
 
@@ -251,12 +248,7 @@ def restore_audio(source: Path, data_dir: Path) -> int:
     draft, count = data_dir / RESTORED, 0
     shutil.rmtree(draft, ignore_errors=True)
     try:
-        with tarfile.open(source) as tar:
-            for member in tar:
-                if member.isfile() and _FILE.fullmatch(member.name) and (content := tar.extractfile(member)):
-                    path = draft / PurePosixPath(member.name)
-                    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                    write_private(path, content.read())
+        unpack_tar(source, draft, _FILE)
         for name in (AUDIO_FOLDER, SPOOL_FOLDER):
             (data_dir / name).mkdir(mode=0o700, exist_ok=True)
             for folder in sorted((draft / name).glob("*")):
