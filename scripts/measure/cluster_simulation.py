@@ -210,7 +210,9 @@ class Gateway:
 class Speaker:
     """Speaks one utterance after the other; its session decodes them as `LiveWindowStream` does."""
 
-    def __init__(self, gateway: Gateway, session: int, checkpoint: Checkpoint, spoken: Sequence[Spoken]) -> None:
+    def __init__(
+        self, gateway: Gateway, session: int, checkpoint: Checkpoint, spoken: Sequence[Spoken]
+    ) -> None:
         self.gateway, self.session, self.checkpoint = gateway, session, checkpoint
         self._dice = Random(session)
         self._spoken = spoken
@@ -479,7 +481,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--cores", type=int, default=8, help="cores of a worker")
     parser.add_argument("--gateways", type=int, default=80)
     parser.add_argument("--checkpoint", choices=list(CHECKPOINTS), default="base")
-    parser.add_argument("--seconds", type=float, default=20.0, help="scripted seconds that count, after 20 others")
+    parser.add_argument(
+        "--seconds", type=float, default=20.0, help="scripted seconds that count, after 20 others"
+    )
     parser.add_argument("--admit-load", type=float, default=0.0, help="as the setting; 0 refuses nobody")
     return parser.parse_args()
 

@@ -1,0 +1,72 @@
+"""The cluster of one run: database, gateways, nginx before them where there are two, and workers that can come and go."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nodes import Lan, Node, open_lan
+from services import Engine, Gateway, Postgres, choose_engine, make_environment, run_prompter, start_nginx
+
+
+@dataclass
+class Cluster:
+    lan: Lan
+    engine: Engine
+    url: str = ""
+    """Where clients go."""
+    gateways: list[Gateway] = field(default_factory=list)
+    workers: list[Node] = field(default_factory=list)
+    cores: float | None = None
+    """Share of the cores of each worker."""
+    folder: Path = field(default_factory=Path)
+
+    def add_worker(self) -> None:
+        raise NotImplementedError
+
+    def count_workers(self) -> int:
+        """The workers that a gateway knows."""
+        raise NotImplementedError
+
+    def find_first_decode(self, worker: Node) -> float | None:
+        """When this worker began its first decode (monotonic, s); None where it had none, or the engine does not tell."""
+        path = self.engine.environment.get("SLEEPING_ENGINE_LOG")
+        lines = Path(path).read_text().splitlines() if path else []
+        return next((float(line.split()[0]) for line in lines if line.split()[1] == worker.name), None)
+
+    def read_cpu_s(self) -> dict[str, float]:
+        """CPU seconds so far: of the workers, and of all else but the speakers."""
+        workers = sum(node.quota.read_cpu_s() for node in self.workers)
+        return {"workers": workers, "others": self.lan.read_cpu_s(*self.workers)}
+
+
+@contextmanager
+def open_cluster(
+    folder: Path, model: str, *, workers: int, gateways: int = 1, cores: float | None = None
+) -> Iterator[Cluster]:
+    """A cluster that is ready for speakers; nothing but its logs is left at the end."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o755)
+    with open_lan(folder) as lan:
+        cluster = Cluster(lan=lan, engine=choose_engine(model, folder), cores=cores, folder=folder)
+        settings: dict[str, str] = {}
+        if gateways > 1:
+            database = Postgres(lan.add("database"))
+            database.start()
+            settings["PROMPTER_STORAGE__URL"] = database.url
+        for number in range(gateways):
+            node = lan.add(f"gateway{number + 1}")
+            environment = make_environment(node, cluster.engine, **settings)
+            if number == 0 and gateways > 1:
+                run_prompter(environment, "db", "upgrade")
+            gateway = Gateway(node)
+            gateway.start(environment)
+            cluster.gateways.append(gateway)
+        for _ in range(workers):
+            cluster.add_worker()
+        for gateway in cluster.gateways:
+            gateway.wait_until_ready()
+        cluster.url = cluster.gateways[0].url
+        if gateways > 1:
+            cluster.url = start_nginx(lan.add("nginx"), cluster.gateways)
+        yield cluster

@@ -1,0 +1,204 @@
+"""Machines on one machine: network namespaces at a bridge, each held to a share of a core by a cgroup. Needs root."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+BRIDGE = "prompter-lan"
+NET = "10.98.0"
+"""The first three parts of every address; the bridge itself, and this script with it, has .1."""
+CGROUPS = Path("/sys/fs/cgroup")
+PERIOD_US = 20_000
+"""A quota is divided into periods of this length: longer ones would stop a node for long at a time."""
+FIRST_HOST = 10
+
+
+class ClusterError(Exception):
+    """The machine lacks something, or a part of the cluster did not start; the message is for the person who measures."""
+
+
+def check_machine(*programs: str) -> None:
+    """Raises ClusterError with all that this machine lacks."""
+    missing = [f"the program {name!r}" for name in ("ip", *programs) if find_program(name) is None]
+    if os.geteuid() != 0:
+        missing.append("root, who alone can make network namespaces and cgroups")
+    if not (CGROUPS / "cgroup.controllers").is_file() and not (CGROUPS / "cpu").is_dir():
+        missing.append("cgroups with the controller `cpu`, version 1 or 2")
+    if missing:
+        raise ClusterError(f"this machine lacks {', and '.join(missing)}")
+
+
+def find_program(name: str) -> str | None:
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}{os.pathsep}/usr/sbin{os.pathsep}/sbin")
+
+
+def run_ip(*arguments: str) -> None:
+    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ClusterError(f"`ip {' '.join(arguments)}` failed: {done.stderr.strip()}")
+
+
+class Quota:
+    """A cgroup, of version 1 or 2: holds its processes to a share of the cores, and counts their CPU time."""
+
+    def __init__(self, name: str) -> None:
+        self._is_v2 = (CGROUPS / "cgroup.controllers").is_file()
+        controllers = [""] if self._is_v2 else ["cpu", "cpuacct"]
+        self.folders = [CGROUPS / controller / name for controller in controllers]
+        if self._is_v2:
+            (CGROUPS / "cgroup.subtree_control").write_text("+cpu")
+        for folder in self.folders:
+            folder.mkdir(exist_ok=True)
+
+    def limit(self, cores: float) -> None:
+        quota_us = int(cores * PERIOD_US)
+        if self._is_v2:
+            (self.folders[0] / "cpu.max").write_text(f"{quota_us} {PERIOD_US}")
+        else:
+            (self.folders[0] / "cpu.cfs_period_us").write_text(str(PERIOD_US))
+            (self.folders[0] / "cpu.cfs_quota_us").write_text(str(quota_us))
+
+    def read_cpu_s(self) -> float:
+        """CPU seconds of all its processes so far, those that have ended included."""
+        if self._is_v2:
+            text = (self.folders[0] / "cpu.stat").read_text()
+            return int(text.split("usage_usec")[1].split()[0]) / 1e6
+        return int((self.folders[1] / "cpuacct.usage").read_text()) / 1e9
+
+    def list_processes(self) -> list[int]:
+        return [int(line) for line in (self.folders[0] / "cgroup.procs").read_text().split()]
+
+    def remove(self) -> None:
+        deadline_s = time.monotonic() + 10
+        while self.list_processes() and time.monotonic() < deadline_s:
+            time.sleep(0.05)
+        for folder in self.folders:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+@dataclass
+class Node:
+    """One machine of the cluster."""
+
+    name: str
+    address: str
+    namespace: str
+    link: str
+    """Its end of the bridge, in the namespace of this script."""
+    quota: Quota
+    folder: Path
+    """Its files and logs."""
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def run(
+        self, title: str, command: Sequence[str], environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Start a process on this machine; its output goes to a file of this title."""
+        procs = [str(folder / "cgroup.procs") for folder in self.quota.folders]
+        join = 'for file in $PROMPTER_CGROUPS; do echo $$ > "$file" || exit 1; done; exec "$@"'
+        with (self.folder / f"{title}.log").open("ab") as log:
+            process = subprocess.Popen(
+                ["sh", "-c", join, "sh", "ip", "netns", "exec", self.namespace, *command],
+                env={**os.environ, **(environment or {}), "PROMPTER_CGROUPS": " ".join(procs)},
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd=self.folder,
+                start_new_session=True,
+            )
+        self.processes.append(process)
+        return process
+
+    def read_log(self, title: str) -> str:
+        return (self.folder / f"{title}.log").read_text(errors="replace")
+
+    def power_off(self) -> None:
+        """As when its plug is pulled: nobody is told that its connections are over."""
+        run_ip("link", "set", self.link, "down")
+        self.kill()
+
+    def kill(self) -> None:
+        """End all of its processes by SIGKILL; its network is still there, and resets their connections."""
+        while members := self.quota.list_processes():
+            for pid in members:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.01)
+        for process in self.processes:
+            process.wait()
+        self.processes.clear()
+
+    def signal(self, number: signal.Signals) -> None:
+        for pid in self.quota.list_processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+
+class Lan:
+    """The machines, and the bridge that joins them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.nodes: list[Node] = []
+
+    def add(self, name: str, *, cores: float | None = None) -> Node:
+        """A new machine, held to this share of the cores."""
+        number = len(self.nodes)
+        namespace, link = f"{BRIDGE}-{name}", f"pml{number}"
+        address = f"{NET}.{FIRST_HOST + number}"
+        folder = self.folder / name
+        folder.mkdir(parents=True)
+        folder.chmod(0o755)
+        node = Node(name, address, namespace, link, Quota(f"{BRIDGE}-{name}"), folder)
+        self.nodes.append(node)
+        run_ip("netns", "add", namespace)
+        run_ip("link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", namespace)
+        run_ip("link", "set", link, "master", BRIDGE)
+        run_ip("link", "set", link, "up")
+        for inside in (
+            ("addr", "add", f"{address}/24", "dev", "eth0"),
+            ("link", "set", "eth0", "up"),
+            ("link", "set", "lo", "up"),
+        ):
+            run_ip("-n", namespace, *inside)
+        if cores is not None:
+            node.quota.limit(cores)
+        return node
+
+    def read_cpu_s(self, *without: Node) -> float:
+        """CPU seconds of all machines but these."""
+        return sum(node.quota.read_cpu_s() for node in self.nodes if node not in without)
+
+    def close(self) -> None:
+        for node in reversed(self.nodes):
+            node.kill()
+            node.quota.remove()
+            with contextlib.suppress(ClusterError):
+                run_ip("netns", "del", node.namespace)
+        with contextlib.suppress(ClusterError):
+            run_ip("link", "del", BRIDGE)
+
+
+@contextmanager
+def open_lan(folder: Path) -> Iterator[Lan]:
+    """An empty network; nothing of it is left at the end.
+
+    Raises:
+        ClusterError: the bridge is there already, from a run that goes on or that was killed.
+    """
+    lan = Lan(folder)
+    run_ip("link", "add", BRIDGE, "type", "bridge")
+    try:
+        run_ip("addr", "add", f"{NET}.1/24", "dev", BRIDGE)
+        run_ip("link", "set", BRIDGE, "up")
+        yield lan
+    finally:
+        lan.close()
