@@ -1,4 +1,4 @@
-"""The cluster of one run: database, gateways, nginx before them where there are two, and workers that can come and go."""
+"""The cluster of one run: database, gateways, nginx before two of them, and workers that can come and go."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ class Cluster:
         raise NotImplementedError
 
     def find_first_decode(self, worker: Node) -> float | None:
-        """When this worker began its first decode (monotonic, s); None where it had none, or the engine does not tell."""
+        """When this worker began its first decode (monotonic, s); None where it had none or the engine tells none."""
         path = self.engine.environment.get("SLEEPING_ENGINE_LOG")
         lines = Path(path).read_text().splitlines() if path else []
         return next((float(line.split()[0]) for line in lines if line.split()[1] == worker.name), None)

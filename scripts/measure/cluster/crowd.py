@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import anyio
@@ -86,7 +87,8 @@ class Result:
         failures = f" {self.failures}" if self.failures else ""
         return (
             f"{self.speakers} speakers: end of speech to final p50 {p50} p95 {p95}, {len(self.finals)} finals of "
-            f"{self.spoken} sentences, lost {self.lost}, twice {self.twice}, refused {self.refused}, broken {self.broken}, "
+            f"{self.spoken} sentences, lost {self.lost}, twice {self.twice}, "
+            f"refused {self.refused}, broken {self.broken}, "
             f"resumed {self.resumed}{failures}"
         )
 
@@ -136,4 +138,4 @@ def summarize(crowd: Sequence[Speaker]) -> Result:
 def count_twice(log: SessionLog) -> int:
     """Finals that begin before the one before them has ended."""
     spans = sorted((data["start_ms"], data["end_ms"]) for _, data in list_finals(log))
-    return sum(after[0] < before[1] for before, after in zip(spans, spans[1:], strict=False))
+    return sum(after[0] < before[1] for before, after in pairwise(spans))

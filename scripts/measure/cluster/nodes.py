@@ -21,7 +21,7 @@ FIRST_HOST = 10
 
 
 class ClusterError(Exception):
-    """The machine lacks something, or a part of the cluster did not start; the message is for the person who measures."""
+    """This machine lacks something, or a part of the cluster did not start; a person reads the message."""
 
 
 def check_machine(*programs: str) -> None:

@@ -62,7 +62,9 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--model", help="a checkpoint, or `sleeping`; each part has its own default")
     parser.add_argument("--speakers", type=int, help="of one worker; without it they are searched")
-    parser.add_argument("--workers", type=int, help="of the parts `lose` and `gateway`; 0: gateways decode themselves")
+    parser.add_argument(
+        "--workers", type=int, help="of the parts `lose` and `gateway`; 0: gateways decode themselves"
+    )
     parser.add_argument("--limit", type=float, default=2.0, help="the p95 (s) up to which speakers fit")
     parser.add_argument("--sentences", type=int, default=4, help="that each speaker says")
     parser.add_argument("--out", type=Path, help="folder for the logs")
@@ -162,8 +164,8 @@ async def kill_gateway(options: argparse.Namespace, folder: Path) -> None:
 
         result = await with_speakers(cluster, options, speakers, kill)
         print_around(result, killed_at_s[0], killed_at_s[0])
-        tell(not (result.lost or result.twice or result.broken), f"a gateway was killed under {speakers} speakers: no final is "
-             "lost, none told twice")  # fmt: skip
+        tell(not (result.lost or result.twice or result.broken), f"a gateway was killed under {speakers} speakers: no "
+             "final is lost, none told twice")  # fmt: skip
 
 
 PARTS: dict[str, Callable[..., object]] = {
@@ -239,7 +241,7 @@ async def with_speakers(
 async def wait_for_count(cluster: Cluster, is_wanted: Callable[[int], bool]) -> float:
     """The moment at which a gateway knows so many workers; after a minute, that moment."""
     deadline_s = time.monotonic() + 60
-    while not is_wanted(cluster.count_workers()) and time.monotonic() < deadline_s:
+    while not is_wanted(cluster.count_workers()) and time.monotonic() < deadline_s:  # noqa: ASYNC110  # a poll
         await anyio.sleep(LOOK_S)
     return time.monotonic()
 
