@@ -1,12 +1,24 @@
 """The cluster of one run: database, gateways, nginx before two of them, and workers that can come and go."""
 
+import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nodes import Lan, Node, open_lan
-from services import Engine, Gateway, Postgres, choose_engine, make_environment, run_prompter, start_nginx
+from services import (
+    Engine,
+    Gateway,
+    Postgres,
+    Tier,
+    choose_engine,
+    make_environment,
+    run_prompter,
+    start_nginx,
+    wait_for,
+)
 
 
 @dataclass
@@ -19,14 +31,26 @@ class Cluster:
     workers: list[Node] = field(default_factory=list)
     cores: float | None = None
     """Share of the cores of each worker."""
-    folder: Path = field(default_factory=Path)
+    tier: Tier | None = None
 
     def add_worker(self) -> None:
-        raise NotImplementedError
+        """Start one more worker, on a machine of its own. It decodes one utterance at a time."""
+        assert self.tier is not None
+        node = self.lan.add(f"worker{len(self.workers) + 1}")
+        self.workers.append(node)
+        settings = {**self.tier.settings(node), "PROMPTER_SCHEDULER__CORES": "1"}
+        environment = make_environment(node, self.engine, **settings)
+        node.run("worker", [sys.executable, "-m", "app.cli", "worker"], environment)
 
     def count_workers(self) -> int:
-        """The workers that a gateway knows."""
-        raise NotImplementedError
+        """The workers that the last gateway knows."""
+        return int(self.gateways[-1].read_metrics().get("prompter_tier_workers", 0))
+
+    def hold_workers(self) -> None:
+        """Hold each worker to its share of a core, when all have loaded their engines."""
+        for node in self.workers:
+            if self.cores is not None:
+                node.quota.limit(self.cores)
 
     def find_first_decode(self, worker: Node) -> float | None:
         """When this worker began its first decode (monotonic, s); None where it had none or the engine tells none."""
@@ -48,15 +72,20 @@ def open_cluster(
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
     with open_lan(folder) as lan:
-        cluster = Cluster(lan=lan, engine=choose_engine(model, folder), cores=cores, folder=folder)
+        cluster = Cluster(lan=lan, engine=choose_engine(model, folder), cores=cores)
         settings: dict[str, str] = {}
+        if workers:
+            cluster.tier = Tier(lan.add("head"), secrets.token_hex(32))
+            cluster.tier.start()
+            settings["PROMPTER_DECODE__TIER"] = "ray"
         if gateways > 1:
             database = Postgres(lan.add("database"))
             database.start()
             settings["PROMPTER_STORAGE__URL"] = database.url
         for number in range(gateways):
             node = lan.add(f"gateway{number + 1}")
-            environment = make_environment(node, cluster.engine, **settings)
+            tier = cluster.tier.settings(node) if cluster.tier else {}
+            environment = make_environment(node, cluster.engine, **settings, **tier)
             if number == 0 and gateways > 1:
                 run_prompter(environment, "db", "upgrade")
             gateway = Gateway(node)
@@ -66,6 +95,9 @@ def open_cluster(
             cluster.add_worker()
         for gateway in cluster.gateways:
             gateway.wait_until_ready()
+        if workers:
+            wait_for("the last worker", lambda: cluster.count_workers() == workers)
+            cluster.hold_workers()
         cluster.url = cluster.gateways[0].url
         if gateways > 1:
             cluster.url = start_nginx(lan.add("nginx"), cluster.gateways)

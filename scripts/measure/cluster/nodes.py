@@ -18,6 +18,10 @@ CGROUPS = Path("/sys/fs/cgroup")
 PERIOD_US = 20_000
 """A quota is divided into periods of this length: longer ones would stop a node for long at a time."""
 FIRST_HOST = 10
+RAY_FOLDER = Path("/tmp/ray")
+"""Where Ray has its sockets; each node has its own there, as no file is shared by real machines."""
+JOIN = 'for file in $NODE_CGROUPS; do echo $$ > "$file" || exit 1; done; exec "$@"'
+OWN_RAY = f'mount --bind "$NODE_FOLDER/ray" {RAY_FOLDER} || exit 1; exec "$@"'
 
 
 class ClusterError(Exception):
@@ -103,11 +107,31 @@ class Node:
     ) -> subprocess.Popen[bytes]:
         """Start a process on this machine; its output goes to a file of this title."""
         procs = [str(folder / "cgroup.procs") for folder in self.quota.folders]
-        join = 'for file in $PROMPTER_CGROUPS; do echo $$ > "$file" || exit 1; done; exec "$@"'
+        (self.folder / "ray").mkdir(exist_ok=True)
+        RAY_FOLDER.mkdir(exist_ok=True)
         with (self.folder / f"{title}.log").open("ab") as log:
             process = subprocess.Popen(
-                ["sh", "-c", join, "sh", "ip", "netns", "exec", self.namespace, *command],
-                env={**os.environ, **(environment or {}), "PROMPTER_CGROUPS": " ".join(procs)},
+                [
+                    "sh",
+                    "-c",
+                    JOIN,
+                    "sh",
+                    "ip",
+                    "netns",
+                    "exec",
+                    self.namespace,
+                    "sh",
+                    "-c",
+                    OWN_RAY,
+                    "sh",
+                    *command,
+                ],
+                env={
+                    **os.environ,
+                    **(environment or {}),
+                    "NODE_CGROUPS": " ".join(procs),
+                    "NODE_FOLDER": str(self.folder),
+                },
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,

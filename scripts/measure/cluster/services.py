@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from nodes import NET, ClusterError, Node, find_program
 ROOT = Path(__file__).resolve().parents[3]
 BACKEND = ROOT / "backend"
 PORT = 8000
+RAY_PORT = 6379
 STARTS_S = 180.0
 """Ten processes that start at once on two cores take their time, and a node of 0.3 cores loads a checkpoint slowly."""
 
@@ -92,6 +94,49 @@ def make_environment(node: Node, engine: Engine, **settings: str) -> dict[str, s
         "PYTHONPATH": os.pathsep.join(paths),
         **settings,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """The Ray cluster that joins gateways and workers: its head, and the token of all who belong to it."""
+
+    node: Node
+    token: str
+
+    @property
+    def address(self) -> str:
+        return f"{self.node.address}:{RAY_PORT}"
+
+    def settings(self, node: Node) -> dict[str, str]:
+        """Of a gateway or a worker on this machine."""
+        return {
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN": self.token,
+            "PROMPTER_DECODE__ADDRESS": self.address,
+            "PROMPTER_DECODE__NODE_ADDRESS": node.address,
+        }
+
+    def start(self) -> None:
+        ray = [
+            sys.executable,
+            "-c",
+            "from ray.scripts.scripts import main; main()",
+            "start",
+            "--head",
+            "--block",
+        ]
+        options = [f"--node-ip-address={self.node.address}", f"--port={RAY_PORT}", "--num-cpus=0",
+                   "--include-dashboard=false", "--disable-usage-stats"]  # fmt: skip
+        self.node.run("ray", [*ray, *options], self.settings(self.node))
+        wait_for("the head of Ray", lambda: can_connect(self.node.address, RAY_PORT))
+
+
+def can_connect(address: str, port: int) -> bool:
+    try:
+        with socket.create_connection((address, port), timeout=2):
+            return True
+    except OSError:
+        return False
 
 
 def run_prompter(environment: Mapping[str, str], *arguments: str) -> str:
