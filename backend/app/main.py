@@ -1,7 +1,7 @@
 """The application: `create_app(settings)` joins settings, services and routes; `app` is what uvicorn runs."""
 
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import cache, partial
 from pathlib import Path
 from time import time
@@ -56,7 +56,7 @@ from app.core.metrics import Observer
 from app.core.supervision import Supervisor
 from app.core.theme_file import load_theme
 from app.providers.media.flac import FlacCodec
-from app.providers.registry import Registrations
+from app.providers.registry import Registrations, list_stt_registrations
 from app.schemas.llm import generate_event
 from app.schemas.speech_socket import client_message, server_event
 from app.services.accounts.accounts import Accounts
@@ -67,7 +67,7 @@ from app.services.attachments.request_files import RequestFiles
 from app.services.chat.answers import Answers
 from app.services.chat.conversations import Branches, Conversations, RealtimeSessions
 from app.services.decoding.providers import SttProviders
-from app.services.decoding.scheduler import make_scheduler
+from app.services.decoding.scheduler import make_scheduler, usable_cores
 from app.services.dictation.recovery import Recovery
 from app.services.dictation.redo import RedoService
 from app.services.dictation.sessions import SessionManager, SocketLimiter
@@ -87,6 +87,8 @@ from app.services.llm.models import ModelCatalog
 from app.services.llm.providers import LlmProviders
 from app.services.sharing.shares import Shares
 from app.services.speaking.speaker import Speaker
+from app.services.tier.remote_engine import offer_remote
+from app.services.tier.workers import make_workers
 from app.services.transcription.job import TranscriptionService
 from app.services.weights.fetching import WeightsFetcher
 from app.services.weights.offers import measure_arrival
@@ -161,7 +163,11 @@ def _make_resources(
     observer = Observer()
     scheduler = make_scheduler(settings.scheduler, shed=observer.count_shed_partial)
     observer.watch_queue(lambda: scheduler.waiting)
-    stt = SttProviders(settings, scheduler, registrations.stt)
+    known_stt = list_stt_registrations() if registrations.stt is None else registrations.stt
+    workers = make_workers(settings, scheduler, observer, registrations.tier_link)
+    stt = SttProviders(
+        settings, scheduler, offer_remote(known_stt, workers, scheduler) if workers else known_stt
+    )
 
     transcripts = RecentTranscripts(settings.limits.transcripts, partial(find_latest_text, database))
     writer = DictationWriter(database, settings.limits.unstored_finals, observer)
@@ -202,6 +208,7 @@ def _make_resources(
         scheduler=scheduler,
         fetcher=WeightsFetcher(settings, partial(measure_arrival, stt)),
         engines=Supervisor("speech engines"),
+        workers=workers,
         sockets=sockets,
         sessions=sessions,
         audio=audio,
@@ -235,6 +242,20 @@ def _make_resources(
 
 
 @asynccontextmanager
+async def run_decode_worker(settings: Settings) -> AsyncIterator[str]:
+    """One decode worker on this machine until the block ends, loaded and found by servers; its name.
+
+    Raises:
+        ProviderNotReady: it does not start, or cannot join its cluster.
+    """
+    from app.providers.tier.ray_worker import run_worker  # Ray takes seconds to import
+
+    cores = settings.scheduler.cores or usable_cores()
+    async with run_worker(settings, "app.services.tier.worker:DecodeWorker", cores) as name:
+        yield name
+
+
+@asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Keep the default engine warm in the background; at the end stop answers, sessions, engines and upstreams."""
     resources: Resources = app.state.resources
@@ -248,6 +269,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         resources.attachments.run(),
         resources.answers.lifespan(),
         resources.audio.run(),
+        resources.workers.run() if resources.workers else nullcontext(),
         resources.recovery.tasks.run(),
         resources.redo.tasks.run(),
         resources.imports.run(),

@@ -69,6 +69,7 @@ VENDORS: dict[str, frozenset[str]] = {
     "markdown_it": frozenset({"services"}),
     "pygments": frozenset({"services"}),
     "weasyprint": frozenset({"providers"}),
+    "ray": frozenset({"providers"}),
     "cryptography": frozenset({"cli", "storage"}),
 }
 """Libraries, and the only layers that may import them."""

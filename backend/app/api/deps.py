@@ -40,6 +40,7 @@ from app.services.llm.models import ModelCatalog
 from app.services.llm.providers import LlmProviders
 from app.services.sharing.shares import Shares
 from app.services.speaking.speaker import Speaker
+from app.services.tier.workers import Workers
 from app.services.transcription.job import TranscriptionService
 from app.services.weights.fetching import WeightsFetcher
 
@@ -58,6 +59,8 @@ class Resources:
     scheduler: Scheduler
     fetcher: WeightsFetcher
     engines: Supervisor
+    workers: Workers | None
+    """The decode workers; None where this process decodes by itself."""
     """The task that keeps the default engine warm."""
     sockets: SocketLimiter
     sessions: SessionManager
@@ -115,6 +118,7 @@ class Resources:
             self.wyoming.tasks,
             self.engines,
             self.fetcher.tasks,
+            *((self.workers,) if self.workers else ()),
         )
         return [part.problem for part in parts if part.problem]
 

@@ -23,6 +23,7 @@ from app.cli import (
     tls,
     transcribe,
     users,
+    worker,
 )
 from app.cli.common import (
     EXIT_CODES,
@@ -46,6 +47,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("serve")(serve.serve)
+app.command("worker")(worker.worker)
 app.command("dictate")(dictate.dictate)
 app.command("transcribe")(transcribe.transcribe)
 app.command("ask")(ask.ask)

@@ -75,6 +75,7 @@ def serve(
         _check_access(settings)
         _check_tls(settings)
         _check_theme(settings)
+        _check_decode(settings)
         listener = bind_listener(settings.host, settings.port)
     except CommandError as error:
         if settings.log_format != "json":
@@ -168,6 +169,20 @@ def _check_theme(settings: "Settings") -> None:
         raise CommandError(
             f"PROMPTER_WEB__THEME: {settings.web.theme!r} cannot be used: {error}; docs/themes.md has all tokens"
         ) from error
+
+
+def _check_decode(settings: "Settings") -> None:
+    """Check that decode workers are reached in a way that keeps strangers out.
+
+    Raises:
+        CommandError: they are not.
+    """
+    from app.core.security import tell_open_ray
+
+    if settings.decode.tier != "ray":
+        return
+    if advice := tell_open_ray(os.environ, is_trusted=settings.decode.trusted_network):
+        raise CommandError(advice, REFUSED)
 
 
 def bind_listener(host: str, port: int) -> socket.socket:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.core.assistants import AssistantSettings
@@ -384,6 +384,39 @@ class SchedulerSettings(BaseModel):
     )
 
 
+class DecodeSettings(BaseModel):
+    """Where speech is decoded: in the server's own process, or by workers on other machines."""
+
+    tier: Literal["local", "ray"] = Field(
+        "local", description="`local` decodes in this process; `ray` on the workers of a Ray cluster"
+    )
+    address: str = Field("", description="address of the Ray cluster (host:port), with the tier `ray`")
+    node_address: str = Field(
+        "", description="this machine's own address in the cluster; empty lets Ray find it"
+    )
+    heartbeat_s: float = Field(
+        1.0, ge=0.05, le=60, description="time between two questions whether a worker is there (s)"
+    )
+    lost_after_s: float = Field(
+        5.0,
+        ge=0.1,
+        le=300,
+        description="a worker that has not answered for this long is lost: what it decodes is decoded again elsewhere "
+        "(s)",
+    )
+    trusted_network: bool = Field(
+        False,
+        description="whether a firewall or a network of its own keeps strangers from the ports of Ray; without that, "
+        "Ray's token (`RAY_AUTH_MODE=token`) must",
+    )
+
+    @model_validator(mode="after")
+    def _has_address(self) -> "DecodeSettings":
+        if self.tier == "ray" and not self.address:
+            raise ValueError("the tier 'ray' needs the address of the cluster: PROMPTER_DECODE__ADDRESS")
+        return self
+
+
 BUILT_IN_LLM_NAMES = ("openai_compat", "llama_local", "echo")
 """Language-model providers that are always there; no profile can have one of these names."""
 _PROFILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -751,6 +784,7 @@ class Settings(BaseSettings):
     endpointing: EndpointingSettings = EndpointingSettings()
     limits: LimitSettings = LimitSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
+    decode: DecodeSettings = DecodeSettings()
     llm: LlmSettings = LlmSettings()
     storage: StorageSettings = StorageSettings()
     accounts: AccountSettings = AccountSettings()

@@ -31,6 +31,7 @@ class NoteCode(StrEnum):
     MODEL_FILE_UNUSABLE = "model_file_unusable"
     ENDED_AGAIN = "ended_again"
     NOT_RUNNING = "not_running"
+    NO_WORKER = "no_worker"
     NOT_SET_UP = "not_set_up"
     KEY_MISSING = "key_missing"
     SETTINGS_WRONG = "settings_wrong"

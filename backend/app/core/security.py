@@ -1,7 +1,7 @@
 """The caller of a request, the checks of peers, hosts and origins, and the security headers of every answer."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -137,3 +137,20 @@ class Caller:
 
 LOCAL_CALLER = Caller(user_id=LOCAL_USER_ID, name="local", role="admin", via="local")
 """The caller of every request to a server without accounts."""
+
+
+RAY_AUTH_VARIABLE = "RAY_AUTH_MODE"
+"""Ray's own: `token` lets in only who has the token of the cluster."""
+
+
+def tell_open_ray(environ: Mapping[str, str], *, is_trusted: bool) -> str:
+    """What to do before this process may join a Ray cluster; empty where strangers are kept out.
+
+    Ray listens at every address of the machine, whatever it is told, and runs what its peers send.
+    """
+    if is_trusted or environ.get(RAY_AUTH_VARIABLE, "").lower() == "token":
+        return ""
+    return (
+        "Ray listens at all addresses and runs what it is sent: set RAY_AUTH_MODE=token and the same RAY_AUTH_TOKEN on "
+        "all machines, or say PROMPTER_DECODE__TRUSTED_NETWORK=true where a firewall keeps strangers out"
+    )

@@ -203,6 +203,17 @@ class SttSession(Protocol):
     async def aclose(self) -> None: ...
 
 
+@runtime_checkable
+class PortableSttSession(Protocol):
+    """A `SttSession` whose utterances may be decoded by several workers: what one leaves to the next is a value.
+
+    Behind a decode tier an engine without this begins each utterance as if it were the session's first.
+    """
+
+    state: str | None
+    """What the utterances so far leave to the next; None at the beginning. Set before `open_stream`."""
+
+
 @dataclass(frozen=True, slots=True)
 class WindowRequest:
     """One decode of a whole-window engine, over part of an utterance."""
@@ -269,7 +280,8 @@ class WindowSttSession(Protocol):
     """One dictation of an engine that decodes a window as a whole (Whisper); the server makes it stream.
 
     The server decides when to decode what (services/decoding). `decode` runs at once, off the event loop; a final may
-    begin while a partial of the session still runs.
+    begin while a partial of the session still runs. Its result depends on the session's configuration and the request
+    alone: another session with the same configuration, of another process too, gives the same.
     """
 
     model: str | None

@@ -16,6 +16,7 @@ import anyio.to_thread
 from app.core.config import Settings
 from app.core.logging import log_failure
 from app.core.supervision import reraise_cancellation
+from app.providers.tier.port import TierLink
 from app.providers.upstream.discovery import list_local_servers
 from app.providers.upstream.profiles import ProfileSource, read_profiles
 from app.providers.upstream.transport import Resolver, resolve_host
@@ -60,6 +61,8 @@ class Registrations:
     llm: Mapping[str, Registration] | None = None
     tts: Mapping[str, Registration] | None = None
     toolsets: Mapping[str, Registration] | None = None
+    tier_link: TierLink | None = None
+    """What carries calls to decode workers, where the settings want any."""
     resolver: Resolver = resolve_host
     """Looks up the hosts of connected models."""
 

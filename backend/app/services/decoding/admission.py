@@ -97,6 +97,12 @@ class Admission:
         """Until when, and with which load, sessions without clients are counted."""
         self.costs: dict[str, EngineCost] = {}
         """By engine and what else its cost depends on."""
+        self.load_elsewhere = 0.0
+        """Core seconds per second that sessions of other servers take of the same cores."""
+
+    def resize(self, cores: int) -> None:
+        """There are this many cores from now on."""
+        self._cores = cores
 
     def open(self, session: int, engine: str, now: float) -> None:
         """A live session begins; it lasts until `forget`. It counts as a speaker from now on."""
@@ -152,8 +158,8 @@ class Admission:
         is_alone = len(lingering) <= 1 and not any(each.is_awaited for each in self._sessions.values())
         if is_alone or not self._admit_below:
             return 0.0
-        load = self.load(now) + sum(lingering) + self.cost(engine).expected_load
-        return load / (self._admit_below * self._cores)
+        load = self.load(now) + self.load_elsewhere + sum(lingering) + self.cost(engine).expected_load
+        return load / (self._admit_below * max(self._cores, 1))
 
     def lingering(self, now: float) -> list[float]:
         """The load of each session that its client left a moment ago."""

@@ -37,6 +37,10 @@ class FairShares:
         self._used: dict[int, DecayingRate] = {}
         self._tidied = 0.0
 
+    def resize(self, cores: int) -> None:
+        """There are this many cores from now on."""
+        self._cores = cores
+
     def charge(self, session: int, took_s: float, now: float) -> None:
         """The session has used a core for this long."""
         self._used.setdefault(session, DecayingRate(_MEMORY_S)).add(took_s, now)

@@ -93,12 +93,15 @@ class Ticket:
     """Its round in that queue."""
     state: JobState = JobState.WAITING
     started_at: float = 0.0
+    waited_at_worker_s: float = 0.0
+    """How long the job waited for a core of another machine, of the time that it ran here (s)."""
 
 
 class SchedulingPolicy:
     """Decides about the jobs of all sessions. Methods take the time (s), which never goes back; `dispatch` decides."""
 
     def __init__(self, cores: int, *, admit_below: float = 0.85) -> None:
+        """`cores` may be 0 until `resize`: nothing starts then."""
         self.cores = cores
         self._waiting: dict[int, list[Ticket]] = {}
         self._running: list[Ticket] = []
@@ -117,6 +120,12 @@ class SchedulingPolicy:
         self.monitor = PressureMonitor()
 
     # -- events
+
+    def resize(self, cores: int) -> None:
+        """Decodes run on this many cores from now on; running ones are left alone."""
+        self.cores = cores
+        self.shares.resize(cores)
+        self.admission.resize(cores)
 
     def open(self, session: int, now: float, engine: str = "") -> None:
         """A live session of this engine begins; it lasts until `forget`."""
@@ -146,7 +155,9 @@ class SchedulingPolicy:
         assert ticket.state is JobState.RUNNING
         ticket.state = JobState.DONE
         self._running.remove(ticket)
-        took_s = now - ticket.started_at
+        took_s = max(now - ticket.started_at - ticket.waited_at_worker_s, 0.0)
+        if ticket.waited_at_worker_s and ticket.priority is Priority.FINAL and not self._is_unhurried(ticket):
+            self.monitor.final_started(ticket.waited_at_worker_s, now)
         if learn:
             self.costs.learn(ticket.job.cost_key, ticket.job.audio_s, took_s)
         if ticket.priority is not Priority.FILE:  # recordings give way to all, so they use nobody's share

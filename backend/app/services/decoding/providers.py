@@ -85,7 +85,7 @@ class SttProviders:
         name = name or self._settings.stt.provider
         if name == AUTO:
             return await self._choose_best(langs, model)
-        provider = await self._get(name)
+        provider = await self.get(name)
         status = await self._probe(provider)  # it also brings the models up to date
         self._check_model(provider, model)
         if model is None or len(_models(provider)) == 1:  # another model may know another language
@@ -139,7 +139,7 @@ class SttProviders:
         """The first of AUTO_ORDER that is ready and knows the language; the reason says why not an earlier one."""
         passed_over: list[str] = []
         language_lacking = False
-        providers = [await self._get(name) for name in AUTO_ORDER]
+        providers = [await self.get(name) for name in AUTO_ORDER]
         if model is not None:
             return await self._choose_by_model(providers, langs, model)
         for name, provider in zip(AUTO_ORDER, providers, strict=True):
@@ -190,10 +190,10 @@ class SttProviders:
         for name in AUTO_ORDER:
             if but in (name, AUTO) or name not in self._registry:
                 continue
-            provider = await self._get(name)
+            provider = await self.get(name)
             if self._ready(await self._probe(provider)) and not _unknown_languages(provider, langs):
                 return f"name the engine {name!r}, or none"
-        whisper = await self._get(AUTO_ORDER[0]) if AUTO_ORDER[0] in self._registry else None
+        whisper = await self.get(AUTO_ORDER[0]) if AUTO_ORDER[0] in self._registry else None
         if whisper is None or _MULTILINGUAL not in _models(whisper):
             return (
                 f"run `prompter models pull {_MULTILINGUAL}` for about 100 languages, or name another engine"
@@ -208,7 +208,12 @@ class SttProviders:
             listed = ", ".join(known) or "none to choose from"
             raise UnknownModel(f"{provider.name!r} has no such model; known: {listed}")
 
-    async def _get(self, name: str) -> SttProvider:
+    async def get(self, name: str) -> SttProvider:
+        """The engine of this name, built now if need be.
+
+        Raises:
+            UnknownProvider, ProviderNotReady
+        """
         if name not in self._registry:
             raise UnknownProvider(
                 f"no speech provider has this name; known: {', '.join([AUTO, *self._registry])}"
@@ -248,6 +253,16 @@ class SttProviders:
             for name in self._registry:
                 group.start_soon(describe, name)
         return [found[name] for name in self._registry]
+
+    async def probe_all(self) -> list[tuple[SttProvider, ProviderStatus, list[str]]]:
+        """All engines that can be built, with their states and models; the default of each comes first."""
+        found = []
+        for name in self._registry:
+            with suppress(PrompterError):
+                provider = await self.get(name)
+                status = await self._probe(provider)
+                found.append((provider, status, _models(provider)))
+        return found
 
     def _default_langs(self) -> tuple[str, ...]:
         lang, langs = choose_languages(None, (), self._settings.stt)

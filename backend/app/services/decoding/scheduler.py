@@ -5,6 +5,7 @@ import itertools
 import os
 import time
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import TypeVar
 
 import anyio
@@ -19,6 +20,10 @@ T = TypeVar("T")
 
 ROOM_CHECK_S = 0.1
 """How often a start that waits for room looks again: room also comes as time passes."""
+
+
+current_ticket: ContextVar[Ticket | None] = ContextVar("current_ticket", default=None)
+"""The job whose turn it is, inside of the call that `Scheduler.run` makes: an engine on other machines passes it on."""
 
 
 def usable_cores() -> int:
@@ -97,6 +102,31 @@ class Scheduler:
         """Number of decodes that run at a time."""
         return self._policy.cores
 
+    def resize(self, cores: int) -> None:
+        """Decodes run on this many cores from now on: workers have come or gone."""
+        if cores != self._policy.cores:
+            self._policy.resize(cores)
+            self._signal_room()
+            self._dispatch()
+
+    @property
+    def load(self) -> float:
+        """Core seconds per second that the sessions with clients take or are expected to take."""
+        return self._policy.admission.load(self.now())
+
+    @property
+    def load_elsewhere(self) -> float:
+        """What the sessions of other servers take of the same cores (core seconds per second)."""
+        return self._policy.admission.load_elsewhere
+
+    def set_load_elsewhere(self, load: float) -> None:
+        """What the sessions of other servers take of the same cores (core seconds per second)."""
+        self._policy.admission.load_elsewhere = load
+
+    def is_awaited(self, session: int) -> bool:
+        """Whether a client waits for the session's results."""
+        return self._policy.admission.is_awaited(session)
+
     @property
     def background_cores(self) -> int:
         """Number of cores that recordings may take at a time."""
@@ -118,10 +148,12 @@ class Scheduler:
         if ticket.state is JobState.SHED:
             raise Shed(job.priority.name)
         returned = False
+        outer = current_ticket.set(ticket)
         try:
             result = await call()
             returned = True
         finally:
+            current_ticket.reset(outer)
             self._policy.finish(ticket, self.now(), learn=returned)
             self._dispatch()
         return result

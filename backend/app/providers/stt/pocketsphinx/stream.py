@@ -24,7 +24,7 @@ class SphinxSession:
 
     def __init__(self, pool: WorkerPool, config: SttConfig) -> None:
         self.config = config
-        self.cmn: str | None = None
+        self.state: str | None = None
         """The mean in the engine's notation. None: it is estimated from the utterance's beginning."""
         self._pool = pool
 
@@ -42,7 +42,7 @@ class SphinxStream:
     def __init__(self, pool: WorkerPool, session: SphinxSession) -> None:
         self._pool = pool
         self._session = session
-        self._cmn = session.cmn
+        self._cmn = session.state
         self._audio = bytearray()
         self._heard_bytes = 0
         self._begun = False
@@ -75,7 +75,7 @@ class SphinxStream:
             else:
                 await self.aclose()
                 if reply["text"]:  # a cough says nothing about the speaker
-                    self._session.cmn = reply["cmn"]
+                    self._session.state = reply["cmn"]
                 return self._transcript(reply)
 
     async def aclose(self) -> None:

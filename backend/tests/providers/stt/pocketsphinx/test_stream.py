@@ -102,7 +102,7 @@ async def test_a_decoder_hears_whole_blocks_and_the_rest_with_the_final() -> Non
     assert final.text == f"finish {BLOCK_SAMPLES - 1}"
     assert [word.text for word in final.words] == [final.text]
     assert (final.lang, final.model, final.decode_ms) == ("en", "en-us", 2.0)
-    assert session.cmn == "40,3", "the session keeps the mean of a final with words"
+    assert session.state == "40,3", "the session keeps the mean of a final with words"
 
 
 async def test_words_only_where_they_were_asked_for() -> None:

@@ -1,0 +1,129 @@
+"""A decode worker as a Ray actor: it lives as long as the process that started it, on the same machine."""
+
+import logging
+import os
+import socket
+import sys
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+import anyio
+from anyio.to_thread import run_sync
+
+from app.core.config import Settings
+from app.core.errors import ProviderNotReady
+from app.core.logging import configure_logging, log_failure
+from app.providers.tier.ray_node import NAMESPACE, WORKER_PREFIX, RayNode
+
+logger = logging.getLogger(__name__)
+
+CALLS = 1000
+"""Calls that overlap in a worker: its scheduler decides which of them decode."""
+SHARED = ("models_dir", "data_dir", "log_level", "log_format", "stt", "scheduler", "vad")
+"""The settings that a worker gets. Ray keeps them in the cluster's directory: keys and addresses stay out."""
+
+
+_CODE = Path(__file__).resolve().parents[3]
+"""The folder of the package `app`."""
+
+
+class Worker(Protocol):
+    """What the actor holds: `services/tier/worker.py`."""
+
+    def run(self) -> AbstractAsyncContextManager[None]: ...
+
+    async def answer(self, call: Any) -> Any: ...
+
+
+class WorkerActor:
+    """The actor. Ray makes it anew where its process has died; it loads its weights again then."""
+
+    def __init__(self, factory: str, settings: dict[str, Any]) -> None:
+        """`factory` is "module:attribute" of what makes a `Worker` of settings."""
+        module, _, attribute = factory.partition(":")
+        made = Settings.model_validate(settings)
+        configure_logging(made.log_level, made.log_format)
+        make: Callable[[Settings], Worker] = getattr(import_module(module), attribute)
+        self._worker = make(made)
+        self._running: AbstractAsyncContextManager[None] | None = None
+        self._starting = anyio.Lock()
+
+    async def start(self) -> int:
+        """Load the weights, and return the process id."""
+        async with self._starting:
+            if self._running is None:
+                running = self._worker.run()
+                await running.__aenter__()  # it ends with the process
+                self._running = running
+        return os.getpid()
+
+    async def answer(self, call: Any) -> Any:
+        """As the worker answers; the first call after a death waits for the weights."""
+        if self._running is None:
+            await self.start()
+        return await self._worker.answer(call)
+
+
+def share_settings(settings: Settings) -> dict[str, Any]:
+    """The settings that a worker needs, as JSON; without a service's key."""
+    shared = settings.model_dump(mode="json", include=set(SHARED))
+    shared["stt"].pop("openai_compat", None)
+    return shared
+
+
+@asynccontextmanager
+async def run_worker(settings: Settings, factory: str, cores: int) -> AsyncIterator[str]:
+    """Join the cluster, and run one worker on this machine until the block ends; its name.
+
+    Raises:
+        ProviderNotReady: the cluster cannot be joined, or the worker does not start.
+    """
+    node = RayNode(settings.decode)
+    await run_sync(node.join, cores)
+    try:
+        name = f"{WORKER_PREFIX}{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+        actor = await run_sync(_create, name, factory, share_settings(settings))
+        try:
+            yield name
+        finally:
+            with anyio.CancelScope(shield=True):
+                await run_sync(_kill, actor)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await run_sync(node.leave)
+
+
+def _create(name: str, factory: str, settings: dict[str, Any]) -> Any:
+    """Start the actor on this machine's node, and give it its name when its weights are loaded. Blocks."""
+    import ray
+    from ray.exceptions import RayError
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    actor: Any = ray.remote(WorkerActor)
+    actor = actor.options(
+        num_cpus=0,
+        max_concurrency=CALLS,
+        max_restarts=-1,
+        scheduling_strategy=here,
+        namespace=NAMESPACE,
+        name=name,
+        # The Python and the code of this process, whichever started the node.
+        runtime_env={"py_executable": sys.executable, "env_vars": {"PYTHONPATH": str(_CODE)}},
+    ).remote(factory, settings)
+    try:
+        ray.get(actor.start.remote())
+    except RayError as error:
+        log_failure(logger, "the decode worker does not start", error)
+        raise ProviderNotReady("the decode worker does not start; the log says why") from error
+    return actor
+
+
+def _kill(actor: Any) -> None:
+    import ray
+
+    ray.kill(actor)

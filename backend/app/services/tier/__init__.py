@@ -1,0 +1,1 @@
+"""Decode workers on other machines: what a gateway asks of them, and what they do."""

@@ -1,0 +1,106 @@
+"""One gateway and decode workers that come and go, without a network."""
+
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+from anyio.abc import TaskGroup, TaskStatus
+from prometheus_client import CollectorRegistry
+
+from app.core.config import DecodeSettings, Settings
+from app.core.metrics import TierMetrics
+from app.providers.base import SttConfig, SttProvider, WindowRequest, WindowResult
+from app.providers.registry import Registration
+from app.services.decoding.policy import Job, Priority
+from app.services.decoding.scheduler import Scheduler
+from app.services.tier.remote_engine import RemoteWindowSession, offer_remote
+from app.services.tier.worker import DecodeWorker
+from app.services.tier.workers import Workers
+from tests.fakes.tier import FakeLink
+from tests.fakes.window_engine import FakeWindowEngine, WindowScript, make_speech
+
+WITHIN_S = 60
+"""Time limit of what takes milliseconds on an idle machine."""
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Wait until a condition holds that has no event of its own."""
+    with anyio.fail_after(WITHIN_S):
+        while not holds():  # noqa: ASYNC110
+            await anyio.sleep(0.002)
+
+
+class Cluster:
+    """One gateway, and workers that come and go."""
+
+    def __init__(self) -> None:
+        self.link = FakeLink()
+        self.scheduler = Scheduler(4, time.monotonic)
+        registry = CollectorRegistry()
+        settings = DecodeSettings(tier="ray", address="there:1", heartbeat_s=0.05, lost_after_s=0.5)
+        self.workers = Workers(self.link, settings, self.scheduler, TierMetrics(registry))
+        self.engines: dict[str, FakeWindowEngine] = {}
+        self.metric = registry.get_sample_value
+        self._group: TaskGroup | None = None
+        self._numbers = itertools.count(1)
+
+    async def add(self, script: WindowScript | None = None, *, cores: int = 1) -> str:
+        """A worker joins and is found; its name."""
+        name = f"worker-{next(self._numbers)}"
+        engine = self.engines[name] = FakeWindowEngine(script)
+        settings = Settings.model_validate({"stt": {"provider": "fake"}, "scheduler": {"cores": cores}})
+        worker = DecodeWorker(settings, {"fake": Registration("fake", lambda: lambda _: engine, "test")})
+        assert self._group is not None
+        await self._group.start(self._run_worker, worker)
+        self.link.add(name, worker.answer)
+        await self.until(lambda: name in self.workers.names)
+        return name
+
+    async def until(self, holds: Callable[[], object]) -> None:
+        """As `until`."""
+        await until(holds)
+
+    def build(self) -> SttProvider:
+        """The engine as the gateway's services see it."""
+        registration = Registration("fake", lambda: lambda _: FakeWindowEngine(), "test")
+        offered = offer_remote({"fake": registration}, self.workers, self.scheduler)
+        provider: SttProvider = offered["fake"].load()(Settings())
+        return provider
+
+    async def open(self) -> RemoteWindowSession:
+        session = await self.build().open_session(SttConfig())
+        assert isinstance(session, RemoteWindowSession)
+        return session
+
+    async def decode(
+        self, session: RemoteWindowSession, priority: Priority = Priority.FINAL, number: int = 1
+    ) -> WindowResult:
+        """One decode in the scheduler's turn."""
+        samples = make_speech(3)
+        request = WindowRequest(
+            samples=samples, speech_samples=len(samples), final=priority is Priority.FINAL, window="short"
+        )
+        job = Job(number, priority, 1.0, self.scheduler.now() + 10, "fake")
+        return await self.scheduler.run(job, lambda: session.decode(request))
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator["Cluster"]:
+        """The gateway, and what joins it, until the block ends."""
+        async with anyio.create_task_group() as self._group, self.workers.run():
+            yield self
+            self._group.cancel_scope.cancel()
+
+    @staticmethod
+    async def _run_worker(worker: DecodeWorker, *, task_status: TaskStatus[None]) -> None:
+        async with worker.run():
+            task_status.started()
+            await anyio.sleep_forever()
+
+    def release(self) -> None:
+        """Let all decodes that are held go on."""
+        for engine in self.engines.values():
+            for session in engine.sessions:
+                for held in session.held:
+                    held.set()
