@@ -32,7 +32,7 @@ class Observer:
         self._make_counts()
         self._make_times()
         self.tier = TierMetrics(self.registry)
-        """Of the decode workers; nothing is rendered of them until they are watched."""
+        """Of the decode workers."""
 
     # -- what the application reports
 
@@ -164,60 +164,51 @@ class Observer:
 
 
 class TierMetrics:
-    """What one server sees of its decode workers. A server that decodes by itself has none of these metrics."""
+    """What one server sees of its decode workers; all of it is 0 in a server that decodes by itself."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
-        self._redone: Counter | None = None
-        self._lost: Counter | None = None
-        self._decode: Histogram | None = None
-        self._wait: Histogram | None = None
-
-    def watch(
-        self,
-        *,
-        workers: Callable[[], float],
-        slots: Callable[[], float],
-        running: Callable[[], float],
-    ) -> None:
-        """There are workers: call these functions at each scrape, and count from now on."""
-        for name, meaning, count in (
-            ("workers", "decode workers that answer", workers),
-            ("slots", "decodes that all decode workers together run at a time", slots),
-            ("running", "calls of this server that run at decode workers", running),
-        ):
-            Gauge(f"prompter_tier_{name}", meaning, registry=self._registry).set_function(count)
+        self._workers = Gauge("prompter_tier_workers", "decode workers that answer", registry=registry)
+        self._slots = Gauge(
+            "prompter_tier_slots", "decodes that all decode workers together run at a time", registry=registry
+        )
+        self._running = Gauge(
+            "prompter_tier_running", "calls of this server that run at decode workers", registry=registry
+        )
         self._redone = Counter(
-            "prompter_tier_redone", "decodes of finals and feeds made again, since a worker was lost",
-            registry=self._registry,
-        )  # fmt: skip
+            "prompter_tier_redone", "decodes made again, since their worker was lost", registry=registry
+        )
         self._lost = Counter(
-            "prompter_tier_lost", "utterances given up, since workers died on them", registry=self._registry
+            "prompter_tier_lost", "utterances given up, since workers died on them", registry=registry
         )
         self._decode = Histogram(
             "prompter_tier_decode_seconds", "a decode at a worker, the way there and back included",
-            ("kind",), buckets=_LATENCY_S, registry=self._registry,
+            ("kind",), buckets=_LATENCY_S, registry=registry,
         )  # fmt: skip
         self._wait = Histogram(
             "prompter_tier_wait_seconds", "a decode's wait at its worker, behind those of other servers",
-            ("kind",), buckets=_LATENCY_S, registry=self._registry,
+            ("kind",), buckets=_LATENCY_S, registry=registry,
         )  # fmt: skip
+
+    def watch(
+        self, *, workers: Callable[[], float], slots: Callable[[], float], running: Callable[[], float]
+    ) -> None:
+        """Call these functions at each scrape."""
+        self._workers.set_function(workers)
+        self._slots.set_function(slots)
+        self._running.set_function(running)
 
     def count_redone(self) -> None:
         """A decode is made again by another worker."""
-        if self._redone is not None:
-            self._redone.inc()
+        self._redone.inc()
 
     def count_lost(self) -> None:
         """An utterance is given up."""
-        if self._lost is not None:
-            self._lost.inc()
+        self._lost.inc()
 
     def time_decode(self, kind: str, took_s: float, waited_s: float) -> None:
         """A decode of this priority is back."""
-        if self._decode is not None and self._wait is not None:
-            self._decode.labels(kind).observe(took_s)
-            self._wait.labels(kind).observe(waited_s)
+        self._decode.labels(kind).observe(took_s)
+        self._wait.labels(kind).observe(waited_s)
 
 
 PARTS = ("endpoint_ms", "queue_ms", "decode_ms")
