@@ -68,6 +68,7 @@ from app.services.chat.answers import Answers
 from app.services.chat.conversations import Branches, Conversations, RealtimeSessions
 from app.services.decoding.providers import SttProviders
 from app.services.decoding.scheduler import make_scheduler, usable_cores
+from app.services.dictation.journal import JournalWriter
 from app.services.dictation.recovery import Recovery
 from app.services.dictation.redo import RedoService
 from app.services.dictation.sessions import SessionManager, SocketLimiter
@@ -187,7 +188,8 @@ def _make_resources(
     transcriptions = TranscriptionService(settings, stt, scheduler)
     recovery = Recovery(settings, spool, transcriptions, database, writer, store)
     redo = RedoService(settings, database, audio, stt, transcriptions, writer.wait_until_stored)
-    sessions = SessionManager(settings, stt, store, spool, recovery, observer)
+    journals = JournalWriter(settings, database, observer)
+    sessions = SessionManager(settings, stt, store, spool, recovery, observer, journals)
     attached = Attachments(settings, database, transcriptions)
     answers = Answers(settings, database, catalog, observer, lambda: sessions.dictating > 0, attached)
     sessions.watch_starts(answers.titles.give_way)
@@ -211,6 +213,7 @@ def _make_resources(
         workers=workers,
         sockets=sockets,
         sessions=sessions,
+        journals=journals,
         audio=audio,
         spool=spool,
         recovery=recovery,
@@ -275,6 +278,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         resources.imports.run(),
         resources.spool.run(),
         resources.writer.run(resources.settings.limits.stop_s),
+        resources.journals.run(),
         resources.sessions.run(),
         resources.engines.run(),
         resources.fetcher.run(),

@@ -22,6 +22,7 @@ from app.services.chat.answers import Answers
 from app.services.chat.conversations import Branches, Conversations, RealtimeSessions
 from app.services.decoding.providers import SttProviders
 from app.services.decoding.scheduler import Scheduler
+from app.services.dictation.journal import JournalWriter
 from app.services.dictation.recovery import Recovery
 from app.services.dictation.redo import RedoService
 from app.services.dictation.sessions import SessionManager, SocketLimiter
@@ -64,6 +65,7 @@ class Resources:
     """The task that keeps the default engine warm."""
     sockets: SocketLimiter
     sessions: SessionManager
+    journals: JournalWriter
     audio: DictationAudio
     spool: AudioSpool
     recovery: Recovery
@@ -110,6 +112,7 @@ class Resources:
             self.attachments.tasks,
             self.writer.tasks,
             self.sessions.tasks,
+            self.journals.tasks,
             self.audio.tasks,
             self.spool.tasks,
             self.recovery.tasks,

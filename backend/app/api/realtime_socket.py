@@ -74,6 +74,8 @@ router.routes.append(WebSocketRoute(PATH, RealtimeEndpoint(), name="realtime"))
 class RealtimeHandler(SocketHandler):
     """One socket, whose messages a translator understands. Nobody resumes its session."""
 
+    is_resumable = False
+
     def __init__(
         self, websocket: WebSocket, send: Send, resources: Resources, translator: RealtimeTranslator
     ) -> None:

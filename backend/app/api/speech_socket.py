@@ -73,6 +73,9 @@ async def serve_socket(handler: "SocketHandler", resources: Resources) -> None:
 class SocketHandler:
     """One socket from `accept` to its close, and the session that it serves: its own, or a resumed one."""
 
+    is_resumable = True
+    """Whether a client can come back to its session, on this server or another one."""
+
     def __init__(self, websocket: WebSocket, send: Send, resources: Resources) -> None:
         self._websocket = websocket
         self._asgi_send = send
@@ -86,7 +89,7 @@ class SocketHandler:
         self._is_listening = False
         """Whether the client's next message is waited for."""
         self._connection = Connection(find_line(websocket.scope))
-        self._session = self._sessions.open(self._connection, self._owner)
+        self._session = self._sessions.open(self._connection, self._owner, is_resumable=self.is_resumable)
         self._is_finishing = False
         self._last_error: PrompterError | None = None
         """What the last event says, once the writer is finishing."""

@@ -179,7 +179,7 @@ class WyomingConnection:
         self._stream = stream
         self._owner = owner
         self._connection = Connection()
-        self._session = door.sessions.open(self._connection, owner)
+        self._session = door.sessions.open(self._connection, owner, is_resumable=False)
         self._decoder = EventDecoder(door.settings.limits.message_bytes)
         self._translator = WyomingTranslator()
         self._sending = anyio.Lock()

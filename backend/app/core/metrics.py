@@ -16,6 +16,7 @@ _DISCARD_REASONS = frozenset(DiscardReason)
 _LATENCY_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.7, 0.9, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
 """Buckets (s). The project's latency goals are edges, so a query gives their exact shares."""
 
+_APPEND_S = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
 _REAL_TIME_FACTOR = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 5.0)
 
 
@@ -72,6 +73,14 @@ class Observer:
         """A partial gave way to more urgent work, or to a newer one."""
         self._shed.inc()
 
+    def count_moved_session(self) -> None:
+        """This server goes on with a session of another one."""
+        self._moved.inc()
+
+    def time_session_append(self, took_s: float) -> None:
+        """What had come to live sessions is written to the database, for other servers."""
+        self._session_append.observe(took_s)
+
     def count_reconnect(self) -> None:
         """A client resumed its session."""
         self._reconnects.inc()
@@ -124,6 +133,7 @@ class Observer:
         self._depth = self._gauge("queue_depth", "decodes that wait for their turn")
         self._shed = self._counter("partials_shed", "partials that gave way to more urgent work")
         self._reconnects = self._counter("reconnects", "clients that came back to their session")
+        self._moved = self._counter("sessions_moved", "sessions that this server took over from another one")
         self._answers = self._counter(
             "answers", "answers of language models, by how they ended", "provider", "outcome"
         )
@@ -149,6 +159,11 @@ class Observer:
         self._real_time = Histogram(
             "prompter_real_time_factor", "seconds of decoding for a second of speech, finals alone",
             ("provider",), buckets=_REAL_TIME_FACTOR, registry=self.registry,
+        )  # fmt: skip
+
+        self._session_append = Histogram(
+            "prompter_session_append_seconds", "writing what has come to live sessions, on PostgreSQL",
+            buckets=_APPEND_S, registry=self.registry,
         )  # fmt: skip
 
     def _gauge(self, name: str, meaning: str) -> Gauge:

@@ -241,6 +241,11 @@ class Ready(_Event):
     base_ms: int = Field(
         0, description="where in the dictation the times of this session begin (ms): 0 where it did not go on"
     )
+    survives: bool = Field(
+        False,
+        description="whether another server goes on with the session where this one ends: `resume` there with the "
+        "same token, also after a close with 1012",
+    )
 
 
 class Resumed(_Event):

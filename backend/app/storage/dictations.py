@@ -156,6 +156,10 @@ class DictationBatch:
     changes: Sequence[DictationChange] = ()
     withdrawn: Sequence[tuple[UUID, frozenset[str]]] = ()
     """Dictations, and utterances whose finals are deleted: those that were stored before."""
+    shared: frozenset[UUID] = frozenset()
+    """Dictations with which another process may go on: then nothing of them is stored."""
+    run_id: UUID | None = None
+    """The process that stores; beside `shared`."""
     is_retry: bool = False
     """Whether an earlier attempt may have been stored: a connection can break during a commit."""
 
@@ -328,8 +332,7 @@ async def _store(session: AsyncSession, batch: DictationBatch) -> BatchResult:
     if batch.is_retry:
         batch = await _drop_stored(session, batch)
     await _insert_dictations(session, batch.dictations)
-    statement = select(DictationRow.id, DictationRow.user_id).where(DictationRow.id.in_(ids))
-    owners = {row.id: row.user_id for row in await session.execute(statement)} if ids else {}
+    owners = await _find_owners(session, batch, ids)
     for dictation_id, utterance_ids in batch.withdrawn:
         final = DictationFinalRow
         of_these = (final.dictation_id == dictation_id, final.utterance_id.in_(utterance_ids))
@@ -339,12 +342,28 @@ async def _store(session: AsyncSession, batch: DictationBatch) -> BatchResult:
     texts = [(owners[final.dictation_id], final.id, final.final.text) for final in finals]
     await search.index_finals(session, texts)
     for change in batch.changes:
-        await _change(session, change)
+        if change.dictation_id in owners or change.dictation_id not in batch.shared:
+            await _change(session, change)
     return BatchResult(
         stored_dictations=frozenset(owners),
         missing_dictations=frozenset(ids - owners.keys()),
         stored_finals=len(finals),
     )
+
+
+async def _find_owners(session: AsyncSession, batch: DictationBatch, ids: set[UUID]) -> dict[UUID, UUID]:
+    """Who has the dictations that are there and are this process's; no other takes them before the commit."""
+    if not ids:
+        return {}
+    row = DictationRow
+    mine = or_(row.run_id == batch.run_id, and_(row.run_id.is_(None), row.state != "final"))
+    statement = select(row.id, row.user_id).where(row.id.in_(ids - batch.shared))
+    owners = {row.id: row.user_id for row in await session.execute(statement)}
+    if batch.shared:
+        statement = select(row.id, row.user_id).where(row.id.in_(ids & batch.shared), mine)
+        locked = statement.order_by(row.id).with_for_update()
+        owners |= {row.id: row.user_id for row in await session.execute(locked)}
+    return owners
 
 
 def _list_ids(batch: DictationBatch) -> set[UUID]:

@@ -4,7 +4,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, MetaData, String, Uuid, false, text
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Uuid,
+    false,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.storage.common import Json, PlainText, UtcTime, utc_now
@@ -443,3 +454,67 @@ class ShareRow(Base):
     """Whether files are shown."""
     dictations: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether the text is shown that was heard in attached recordings."""
+
+
+class SpeechSessionRow(Base):
+    """A live speech session as another server can go on with it: see `session_log.py`. PostgreSQL alone has rows."""
+
+    __tablename__ = "speech_sessions"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID] = _owner()
+    dictation_id: Mapped[UUID] = mapped_column(index=True)
+    run_id: Mapped[UUID] = mapped_column(index=True)
+    """The process that has it."""
+    epoch: Mapped[int]
+    """Rises with each process that takes it: one with a lower number writes nothing more."""
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    """Of the resume token."""
+    label: Mapped[str | None]
+    """The client's `session_id`."""
+    earlier_token_hash: Mapped[str | None] = mapped_column(String(64), index=True)
+    """Of the token before, which is valid too."""
+    earlier_label: Mapped[str | None]
+    about: Mapped[str]
+    """What its dictation began with, as JSON."""
+    state: Mapped[str]
+    """How far it is, as JSON: written together with what brought it there."""
+    touched_at: Mapped[datetime]
+
+
+class SpeechSessionAudioRow(Base):
+    """Audio of a live speech session that may have to be heard again."""
+
+    __tablename__ = "speech_session_audio"
+
+    session_id: Mapped[UUID] = mapped_column(
+        ForeignKey("speech_sessions.id", ondelete="CASCADE"), primary_key=True
+    )
+    position: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    """Of its first byte, from the first of the dictation."""
+    until: Mapped[int] = mapped_column(BigInteger)
+    """Of the byte behind its last one."""
+    pcm: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class SpeechSessionEventRow(Base):
+    """An event of a live speech session that its client may have to be sent again."""
+
+    __tablename__ = "speech_session_events"
+
+    session_id: Mapped[UUID] = mapped_column(
+        ForeignKey("speech_sessions.id", ondelete="CASCADE"), primary_key=True
+    )
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    event: Mapped[str]
+    """As JSON."""
+
+
+class ThrottleRow(Base):
+    """How far the attempts of a key are paid off, where several servers count them: see `throttles.py`."""
+
+    __tablename__ = "throttles"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """A hash of what is limited, and of the name or address."""
+    paid_by: Mapped[datetime] = mapped_column(index=True)

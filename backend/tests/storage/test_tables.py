@@ -20,6 +20,10 @@ def test_the_tables_are_these() -> None:
         "runs",
         "search_entries",
         "shares",
+        "speech_session_audio",
+        "speech_session_events",
+        "speech_sessions",
+        "throttles",
         "tool_approvals",
         "users",
     ]

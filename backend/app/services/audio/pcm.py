@@ -44,8 +44,13 @@ def to_samples(pcm: bytes) -> NDArray[np.int16]:
 class OddByteCarry:
     """Joins a sample that two binary frames share: the odd byte waits for its other half."""
 
-    def __init__(self) -> None:
-        self._odd = b""
+    def __init__(self, odd: bytes = b"") -> None:
+        self._odd = odd
+
+    @property
+    def odd(self) -> bytes:
+        """The byte that waits, if any."""
+        return self._odd
 
     def push(self, data: bytes) -> bytes:
         """`data` behind the byte carried so far, without the odd byte at its end: always an even length."""

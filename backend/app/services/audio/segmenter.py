@@ -29,9 +29,9 @@ _PIECE_SAMPLES = 4096
 class AudioBuffer:
     """Samples by number, counted from the session's first; old samples are discarded."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_sample: int = 0) -> None:
         self._pieces: deque[tuple[int, Samples]] = deque()
-        self.end = 0
+        self.end = first_sample
         """Number of the next sample."""
 
     def append(self, samples: Samples) -> None:
@@ -122,9 +122,15 @@ class Segmenter:
     """Cuts one session's audio into utterances. Samples are numbered from the session's first, at 16 kHz."""
 
     def __init__(
-        self, settings: Settings, rate_hz: int, silence_ms: int | None, *, utterances_before: int = 0
+        self,
+        settings: Settings,
+        rate_hz: int,
+        silence_ms: int | None,
+        *,
+        utterances_before: int = 0,
+        first_sample: int = 0,
     ) -> None:
-        """Utterances count on from `utterances_before`."""
+        """Utterances count on from `utterances_before`, and samples from `first_sample`."""
         self._endpoint_config = EndpointConfig(
             silence_ms=silence_ms,
             threshold=settings.vad.threshold,
@@ -136,7 +142,7 @@ class Segmenter:
         )
         self._pre_roll = settings.vad.speech_pad_ms * SAMPLE_RATE_HZ // 1000
         self._resampler = Resampler(rate_hz)
-        self._buffer = AudioBuffer()
+        self._buffer = AudioBuffer(first_sample)
         self._utterances = utterances_before
         self._pre_roll_bound = 0
         """No pre-roll reaches back beyond the last utterance's speech: no word is decoded twice."""
@@ -160,6 +166,10 @@ class Segmenter:
     def total_samples(self) -> int:
         """Samples received so far."""
         return self._buffer.end
+
+    def count_from(self, utterances: int) -> None:
+        """The next utterance has the number after this one. None is going on."""
+        self._utterances = utterances
 
     def push(self, samples: NDArray[np.int16]) -> list[SegmentEvent]:
         """Take the next audio, at the client's rate; return the events that it completes, in order."""

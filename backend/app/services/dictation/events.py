@@ -4,7 +4,7 @@ An event is a dict with a known shape (TypedDict): one leaves for every chunk, a
 times as much to make and to encode. `schemas/speech_socket.py` documents the same events; a test holds the two equal.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NotRequired, TypedDict
 
@@ -20,6 +20,7 @@ from app.services.audio.segmenter import UtteranceEnded, UtterancePaused
 from app.services.dictation.latency_meter import Meter
 from app.services.dictation.limits import Limit, LimitName
 from app.services.dictation.progress import Progress, ProgressState
+from app.services.dictation.session_state import HeardState, ShownText
 from app.utils.joining import TextPart, strip_open_end
 
 _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
@@ -99,6 +100,7 @@ class ReadyEvent(_Numbered):
     safe_ms: int | None
     from_ms: int | None
     base_ms: int
+    survives: bool
 
 
 class ResumedEvent(_Numbered):
@@ -305,6 +307,17 @@ def error_event(error: PrompterError, *, fatal: bool) -> ErrorEvent:
     return event
 
 
+def list_finals(events: Sequence[Event]) -> list[FinalEvent]:
+    """The finals of the last dictation among the events of a session."""
+    found: list[FinalEvent] = []
+    for event in events:
+        if event["type"] == "ready":
+            found.clear()
+        elif event["type"] == "final":
+            found.append(event)
+    return found
+
+
 # -- events of a dictation
 
 
@@ -375,6 +388,8 @@ class Keeping:
     """Where in that session the first sample of this one lies."""
     base_ms: int = 0
     """Where in the dictation it lies."""
+    survives: bool = False
+    """Whether another server goes on with the session where this one ends."""
 
 
 class EventBuilder:
@@ -402,10 +417,54 @@ class EventBuilder:
         self.told_before = 0
         """Utterances up to this number are kept and not emitted: their client has their finals."""
         self.totals = DictationTotals()
+        self.told = self.told_end = 0
+        """The number of the last utterance that has its last event, and the sample at which it ends."""
+        self.started = self.stopped_speech = 0
+        """The numbers of the last utterances that were announced, and whose speech has ended."""
+        self.flushes = 0
+        """Flushes that are answered."""
+        self._shown: tuple[UtteranceState, str] | None = None
+        """The utterance of which the client has been shown something last, and its stable prefix."""
+        self._shown_before: ShownText | None = None
+        """By the server that had the session before."""
         self._degraded = False
         self._partials: Literal["on", "first_only", "off"] = "on"
         self._progress = Progress()
         self._limit: Limit | None = None
+
+    def restore(self, heard: HeardState) -> None:
+        """Go on where another server was: nothing that its client has is told once more."""
+        self.totals.speech_samples, self.totals.finals = heard.speech_samples, heard.finals
+        self.totals.discarded = heard.discarded
+        self.totals.utterances = heard.finals + heard.discarded
+        self.told, self.told_end = heard.told, heard.told_end
+        self.started, self.stopped_speech = heard.started, heard.stopped
+        self._shown_before = heard.shown
+
+    def begin_utterance(self, utterance_id: int, start: int, onset: int) -> UtteranceState:
+        """An utterance is decoded from now on."""
+        before = self._shown_before
+        if before is None or before.utterance_id != utterance_id:
+            return UtteranceState(utterance_id, start, onset=onset)
+        return UtteranceState(
+            utterance_id, start, revision=before.revision, shown=before.text, eager=before.eager, onset=onset
+        )
+
+    @property
+    def shown(self) -> ShownText | None:
+        """What the client has been shown of an utterance that has no last event."""
+        if self._shown is None:
+            return self._shown_before
+        utterance, stable = self._shown
+        if utterance.id <= self.told:
+            return None
+        return ShownText(
+            utterance_id=utterance.id,
+            revision=utterance.revision,
+            text=utterance.shown,
+            stable=stable,
+            eager=utterance.eager,
+        )
 
     def is_requested(self, kind: str) -> bool:
         """Whether the client gets events of this type."""
@@ -426,16 +485,23 @@ class EventBuilder:
             "safe_ms": keeping.safe_ms,
             "from_ms": keeping.from_ms,
             "base_ms": keeping.base_ms,
+            "survives": keeping.survives,
         }
         self._emit(event)
         return event
 
     def speech_started(self, utterance_id: int, start: int, received: int) -> None:
         """An utterance begins at `start`; it was noticed when `received` samples were there."""
+        if utterance_id <= self.started:
+            return  # another server has said so
+        self.started = utterance_id
         self._emit(SpeechStartedEvent(type="speech_started", **_span(utterance_id, start, received)))
 
     def speech_stopped(self, ended: UtteranceEnded) -> None:
         """An utterance has ended; its final follows."""
+        if ended.utterance_id <= self.stopped_speech:
+            return
+        self.stopped_speech = ended.utterance_id
         span = _span(ended.utterance_id, ended.start, ended.speech_end)
         event: SpeechStoppedEvent = {
             "type": "speech_stopped",
@@ -452,10 +518,18 @@ class EventBuilder:
         text, stable = strip_open_end(text), strip_open_end(stable)
         if not text or text == utterance.shown:
             return
+        before = self._shown_before
+        if (
+            before is not None
+            and before.utterance_id == utterance.id
+            and not stable.startswith(before.stable)
+        ):
+            return  # this server is not as sure yet as the one before
         utterance.shown = text
         utterance.revision += 1
         self._meter.count_partial(utterance.onset, end, first=utterance.revision == 1)
         self._emit(self._partial(utterance, text, stable, end))
+        self._shown = utterance, stable
 
     def eager_final(self, utterance: UtteranceState, pause: UtterancePaused, transcript: Transcript) -> None:
         """What the final will be if the pause lasts."""
@@ -465,6 +539,8 @@ class EventBuilder:
         receipt = Receipt(pause.speech_end, pause.heard_until, 0, transcript.decode_ms)
         fields = self._timed_text(utterance, transcript, pause.heard_until, receipt)
         self._emit(EagerFinalEvent(type="eager_final", **fields))
+        if self._shown is None or self._shown[0] is not utterance:
+            self._shown = utterance, ""
 
     def turn_resumed(self, utterance: UtteranceState, until: int) -> None:
         """Take the `eager_final` back, if there is one."""
@@ -491,6 +567,7 @@ class EventBuilder:
         event: FinalEvent = {"type": "final", **fields}
         self._keep(event)
         self._emit(event)
+        self.told, self.told_end = utterance.id, ended.end
 
     def raw_partial(self, utterance: UtteranceState, text: str, end: int) -> None:
         """The text so far, of an engine that sees every chunk and finds utterances by itself."""
@@ -518,6 +595,7 @@ class EventBuilder:
         elif utterance.revision:
             utterance.revision += 1
             self._emit(self._plain_final(utterance, "", end))
+        self.told, self.told_end = utterance.id, end
 
     def recovered_final(self, n: int, part: TextPart, end_ms: int) -> None:
         """A final of the session that broke off; it is stored already. It ends here, 0 before this session."""
@@ -578,6 +656,7 @@ class EventBuilder:
 
     def flushed(self, flush_id: str | int | None) -> None:
         """All that was said before the client's `flush` is final."""
+        self.flushes += 1
         self._emit({"type": "flushed", "id": flush_id})
 
     def engine_error(self, error: PrompterError) -> None:

@@ -54,6 +54,10 @@ class Meter:
         if not self._marks or received - self._marks[-1][0] >= _SPACING:
             self._marks.append((received, self._now()))
 
+    def go_on_from(self, sample: int) -> None:
+        """Another server has had the audio before this sample."""
+        self._received = sample
+
     def age_s(self, sample: int) -> float:
         """How long ago this sample came in; 0 for a sample that has not."""
         at = bisect_left(self._marks, (sample, 0.0))

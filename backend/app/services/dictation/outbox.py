@@ -1,16 +1,14 @@
-"""The events of one session on their way to its client: in order, numbered as they leave, kept for a resume."""
+"""The events of one session on their way to its client: in order, numbered, kept for a resume."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import anyio
 import anyio.lowlevel
 
 from app.core.line import Line
 from app.services.dictation.events import Event, ResumedEvent
-
-_EXPENDABLE = frozenset({"partial", "ack", "pong", "status"})
-"""Types whose newer events replace older ones: the first to go where more was sent than is kept for a resume."""
+from app.services.dictation.journal import EXPENDABLE, SessionJournal
 
 
 class ClientGone(Exception):
@@ -28,6 +26,10 @@ class ServerClosing(Exception):
 
 RESUMED_ELSEWHERE = (1008, "resumed_elsewhere")
 RESTARTING = (1012, "restarting")
+HANDED_OVER = (1012, "handed_over")
+"""The server is stopping, and another one goes on with the session."""
+TAKEN_ELSEWHERE = (1012, "resumed_elsewhere")
+"""Another server has gone on with the session."""
 
 
 class Connection:
@@ -79,6 +81,10 @@ class Outbox:
         self._room: anyio.Event | None = None
         self.seq = 0
         """Number of the last event that was taken."""
+        self.last_seq = 0
+        """Number of the last event."""
+        self.journal: SessionJournal | None = None
+        """Where events are written before they leave; None where no other server goes on with the session."""
         self.connection: Connection | None = None
         self.session_id: str | None = None
         """The client's label, put on every event from now on."""
@@ -111,26 +117,41 @@ class Outbox:
         self._replayed.append(resumed)
         self._replayed.extend(event for event in self._sent if event["seq"] > last_seq)
 
+    def go_on(self, sent: Iterable[Event], *, last_seq: int, lost_seq: int) -> None:
+        """Go on where another server was. It may have sent these events, and expendable ones up to `last_seq`."""
+        self._sent = list(sent)
+        self.seq = self.last_seq = last_seq
+        self._lost_seq = lost_seq
+
     # -- events
 
     def emit(self, event: Event) -> None:
         """Queue an event; never waits. A partial that has not left gives way to the next one of its utterance."""
         event["session_id"] = self.session_id
         if self._queue and _supersedes(event, self._queue[-1]):
+            event["seq"] = self._queue[-1]["seq"]
             self._queue[-1] = event
         else:
+            self.last_seq += 1
+            event["seq"] = self.last_seq
             self._queue.append(event)
+        if self.journal is not None:
+            self.journal.add_event(event)
 
     def events(self) -> Iterator[Event]:
-        """Take all that is queued, in order, also what is queued meanwhile. One task at a time may do so."""
+        """Take what may leave, in order, also what is queued meanwhile. One task at a time may do so."""
         while self._replayed:
             yield self._replayed.popleft()
-        while self._queue:
+        while self._queue and (self.journal is None or self.journal.may_leave(self._queue[0])):
             yield self._take()
 
     def number(self, event: Event) -> Event:
-        """Number an event that concerns one socket alone, behind all others; it is not kept for a resume."""
-        self.seq += 1
+        """Number an event that concerns one socket alone, behind all others; it is not kept for a resume.
+
+        Where others wait to be written, its number is that of the last one that has left: a resume brings them.
+        """
+        if not self._queue:
+            self.seq = self.last_seq = self.last_seq + 1
         event["session_id"], event["seq"] = self.session_id, self.seq
         return event
 
@@ -157,8 +178,7 @@ class Outbox:
     def _take(self) -> Event:
         """The next event; it is kept before it leaves, since it may get lost."""
         event = self._queue.popleft()
-        self.seq += 1
-        event["seq"] = self.seq
+        self.seq = event["seq"]
         self._sent.append(event)
         if len(self._sent) > self._kept:
             self._thin_out()
@@ -173,7 +193,7 @@ class Outbox:
         """
         half, quarter = self._kept // 2, self._kept // 4
         older, newer = self._sent[:-half], self._sent[-half:]
-        lasting = [event for event in older if event["type"] not in _EXPENDABLE]
+        lasting = [event for event in older if event["type"] not in EXPENDABLE]
         if len(lasting) > quarter:
             self._lost_seq = lasting[-quarter - 1]["seq"]
         self._sent = lasting[-quarter:] + newer

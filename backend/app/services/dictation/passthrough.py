@@ -103,6 +103,6 @@ class PassthroughDictation:
         """Let `run` end."""
         self._stop.set()
 
-    def acknowledge(self, audio_seq: int) -> None:
+    def acknowledge(self, audio_seq: int, logged_bytes: int | None = None) -> None:  # noqa: ARG002
         """Emit an `ack`: nothing waits for this engine."""
         self._builder.ack(audio_seq, received=self._received, backlog=0)

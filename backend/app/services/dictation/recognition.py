@@ -229,7 +229,7 @@ class RecognitionLoop:
                 await self._decoder.give_place_back()
 
     async def _begin(self, started: UtteranceStarted) -> None:
-        self._utterance = UtteranceState(started.utterance_id, started.start, onset=started.onset)
+        self._utterance = self._events.begin_utterance(started.utterance_id, started.start, started.onset)
         self._pause = None
         await self._decoder.begin(started)
         self._events.totals.utterances += 1

@@ -1,14 +1,16 @@
 """A live speech session without I/O: messages in, typed events out, one dictation after another, and its timers."""
 
+import hashlib
 import logging
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import anyio
+import orjson
 
 from app.core.config import Settings, VadSettings
 from app.core.errors import (
@@ -23,12 +25,12 @@ from app.core.errors import (
     StorageUnavailable,
 )
 from app.core.metrics import Observer
-from app.providers.base import RawSttSession, SttConfig, SttProvider
+from app.providers.base import SAMPLE_RATE_HZ, RawSttSession, SttConfig, SttProvider
 from app.schemas.speech_socket import Auth, EndpointingConfig, Flush, Ping, Resume, Start, StartConfig
 from app.services.audio.pcm import OddByteCarry
 from app.services.decoding.languages import choose_languages
 from app.services.decoding.providers import SttProviders
-from app.services.decoding.utterance import open_engine
+from app.services.decoding.utterance import OpenEngine, open_engine
 from app.services.dictation.dictation import SegmentedDictation
 from app.services.dictation.events import (
     EngineInfo,
@@ -37,24 +39,31 @@ from app.services.dictation.events import (
     Keeping,
     ReadyEvent,
     error_event,
+    list_finals,
     pong_event,
     resumed_event,
     status_event,
 )
+from app.services.dictation.journal import JournalWriter, SessionJournal
 from app.services.dictation.latency_meter import Meter, SessionTotals
 from app.services.dictation.messages import check_size, parse_control, parse_json, parse_pcm, parse_seq
 from app.services.dictation.outbox import Connection, Outbox
 from app.services.dictation.passthrough import PassthroughDictation
 from app.services.dictation.progress import LOADING_S, Progress
 from app.services.dictation.recovery import Claim, Recovery
+from app.services.dictation.session_state import HeardState, SessionAbout, SessionState, dump_state
 from app.services.dictation.spool import AudioSpool, SpooledAudio
 from app.services.history.dictation_writer import DictationRecorder, DictationStore
 from app.storage.audio_spool import SpooledDictation
+from app.storage.session_log import LoggedSession, SessionBeginning
 from app.utils.ids import parse_id
 
 logger = logging.getLogger(__name__)
 
 ACK_EVERY_S = 1.0
+
+EVERYTHING = 2**62
+"""No audio of a dictation that has ended is needed."""
 
 PROBE_AT = 0.75
 """Part of the stall limit after which the line of a client without audio is probed. That is more than the time between
@@ -81,7 +90,11 @@ class SpeechSession:
         *,
         run_soon: Callable[["SpeechSession", Callable[[], Coroutine[Any, Any, None]]], None],
         issue_token: Callable[["SpeechSession", str | None], str],
+        journals: JournalWriter | None = None,
+        on_lost: Callable[["SpeechSession"], None] = lambda session: None,  # noqa: ARG005
     ) -> None:
+        """`journals`: where what another server needs is written; None for a session that ends with its socket.
+        `on_lost` is called when another server has taken the session."""
         self._settings = settings
         self._limits = settings.limits
         self._engines = engines
@@ -95,6 +108,15 @@ class SpeechSession:
         self.totals = SessionTotals()
         self._run_soon = run_soon
         self._issue_token = issue_token
+        self._journals = journals
+        self._on_lost = on_lost
+        self._journal: SessionJournal | None = None
+        self._tokens: list[tuple[str, str | None]] = []
+        """Hashes of the tokens that are valid, with their labels, the last one at the end."""
+        self._is_deaf = False
+        """Whether messages are left for another server: the client sends them again there."""
+        self.is_left = False
+        """Whether another server has the session, or is to go on with it: nothing is heard here any more."""
         self._dictation: SegmentedDictation | PassthroughDictation | None = None
         self._draining: SegmentedDictation | PassthroughDictation | None = None
         self._recorder: DictationRecorder | None = None
@@ -133,6 +155,8 @@ class SpeechSession:
             PrompterError: a fatal one; the door tells the client and closes the socket.
         """
         self.note_message()
+        if self._is_deaf:
+            return None
         try:
             check_size(message, self._limits.message_bytes)
             if isinstance(message, bytes):
@@ -173,16 +197,7 @@ class SpeechSession:
             raise AlreadyStarted("this socket has a dictation going on; send `stop` first")
         if self._draining is not None:
             await self._draining.done.wait()
-        lang, langs = choose_languages(config.lang, config.langs, self._settings.stt)
-        wanted = SttConfig(
-            lang=lang,
-            langs=langs,
-            likely_langs=tuple(config.likely_langs),
-            model=config.model,
-            words=config.words,
-            vocabulary=tuple(config.vocabulary),
-            partials=config.partials,
-        )
+        wanted = self._make_stt_config(config)
         self._opening_since = time.monotonic() if "status" in config.events else None
         continued = parse_id(config.continues_dictation or "") if config.store else None
         is_known = continued is not None and self._recovery.knows(self.owner, continued)
@@ -200,6 +215,10 @@ class SpeechSession:
             stack.pop_all()
         recorder = claim.recorder if claim else self._store.begin(self.owner, session_id, store=config.store)
         self._recorder = recorder
+        token = self._issue_token(self, session_id)
+        self._tokens = [*self._tokens[-1:], (hash_token(token).hex(), session_id)]
+        is_raw = isinstance(engine.session, RawSttSession)
+        base_ms = claim.base_ms if claim is not None else 0
         spooled: SpooledAudio | None = None
         meter = Meter(self._observer, engine.name, self.totals)
         builder = EventBuilder(
@@ -208,8 +227,9 @@ class SpeechSession:
             meter,
             requested=frozenset(config.events),
             words=config.words,
-            keep=recorder.add_final,
+            keep=self._keep_final,
         )
+        self._open_journal(recorder, builder, config, base_ms, may_survive=config.store and not is_raw)
         if isinstance(engine.session, RawSttSession):
             self._dictation = PassthroughDictation(
                 engine.session, builder, self._outbox, self._settings, meter, partials=config.partials
@@ -218,7 +238,6 @@ class SpeechSession:
             silence_ms = self._silence_ms(config)
             settings = self._settings if vad is None else self._settings.model_copy(update={"vad": vad})
             if config.store:
-                base_ms = claim.base_ms if claim is not None else 0
                 about = partial(self._describe, recorder, builder.info, wanted, base_ms)
                 spooled = self._spool.begin(self.owner, about, recorder)
             self._dictation = SegmentedDictation(
@@ -231,14 +250,16 @@ class SpeechSession:
                 spooled=spooled,
                 utterances_before=len(claim.finals) if claim is not None else 0,
             )
+            self._dictation.is_logged = self._journal is not None
         keeping = Keeping(
             dictation_id=str(recorder.id) if config.store else None,
             spooled=spooled is not None,
             safe_ms=claim.safe_ms if claim is not None else None,
             from_ms=claim.from_ms if claim is not None else None,
-            base_ms=claim.base_ms if claim is not None else 0,
+            base_ms=base_ms,
+            survives=self._journal is not None,
         )
-        self._ready = builder.ready(wanted, engine.reason, self._issue_token(self, session_id), keeping)
+        self._ready = builder.ready(wanted, engine.reason, token, keeping)
         self._last_audio = self._last_ack = time.monotonic()
         self.dictation_id = recorder.id
         self._recorder = recorder
@@ -266,6 +287,8 @@ class SpeechSession:
             self._begin_row()
             self._begin_row = None
         self._stall_s = max(self._limits.stall_s, 1.5 * len(pcm) / (2 * rate_hz))
+        if self._journal is not None:
+            self._journal.add_audio(pcm)
         try:
             await dictation.feed(pcm, rate_hz)
         except SessionTooLong:
@@ -281,7 +304,10 @@ class SpeechSession:
         Raises:
             NotStarted
         """
-        await self._require_dictation().flush(flush_id)
+        dictation = self._require_dictation()
+        if self._journal is not None:
+            self._journal.note_change(is_urgent=True)
+        await dictation.flush(flush_id)
 
     def discard(self, utterance_ids: Collection[int] = ()) -> None:
         """Drop what is being said: it gets no text, and none is stored.
@@ -360,7 +386,7 @@ class SpeechSession:
     @property
     def is_resumable(self) -> bool:
         """Whether a client may hold a token: a `ready` has left."""
-        return self._ready is not None and "seq" in self._ready
+        return self._ready is not None and self._outbox.seq >= self._ready["seq"]
 
     def can_replay(self, last_event_seq: int) -> bool:
         """Whether every event that counts after this one is still here."""
@@ -390,6 +416,205 @@ class SpeechSession:
             self.stop()
         while self.running:
             await self._dictation_ended.wait()
+
+    # -- other servers
+
+    @property
+    def survives(self) -> bool:
+        """Whether another server can go on with it."""
+        return self._journal is not None and self._journal.is_active
+
+    @property
+    def journal(self) -> SessionJournal | None:
+        return self._journal
+
+    def _open_journal(
+        self,
+        recorder: DictationRecorder,
+        builder: EventBuilder,
+        config: StartConfig,
+        base_ms: int,
+        *,
+        may_survive: bool,
+    ) -> None:
+        """Write from now on what another server needs to go on; nothing of a dictation that is not stored."""
+        if self._journals is None or not self._journals.is_running or not may_survive:
+            self.close_journal()
+            return
+        if self._journal is None or not self._journal.is_active:
+            self.close_journal()
+            self._set_journal(None, 1)
+        assert self._journal is not None
+        recorder.is_shared = True
+        earlier = self._tokens[-2] if len(self._tokens) > 1 else (None, None)
+        about = SessionAbout(
+            config=config.model_dump(mode="json"),
+            provider=builder.info.provider,
+            model=builder.info.model,
+            started_at=recorder.started_at,
+            base_ms=base_ms,
+        )
+        self._journal.begin(
+            SessionBeginning(
+                id=self._journal.id,
+                epoch=self._journal.epoch,
+                user_id=self.owner,
+                dictation_id=recorder.id,
+                run_id=self._journals.run_id,
+                token_hash=self._tokens[-1][0],
+                label=self._tokens[-1][1],
+                earlier_token_hash=earlier[0],
+                earlier_label=earlier[1],
+                about=about.dump(),
+            )
+        )
+
+    def _set_journal(self, session_id: UUID | None, epoch: int) -> None:
+        assert self._journals is not None
+        self._journal = self._outbox.journal = self._journals.open(
+            session_id, epoch, self._read_state, self._outbox.notify, partial(self._on_lost, self)
+        )
+
+    def set_deaf(self, *, is_deaf: bool) -> None:
+        """Whether no message is heard any more, because another server is about to go on with the session."""
+        self._is_deaf = is_deaf
+
+    def close_journal(self) -> None:
+        """No other server can go on with it any more: it is over, or it stores nothing."""
+        if self._journals is not None and self._journal is not None:
+            self._journals.end(self._journal)
+        self._journal = self._outbox.journal = None
+
+    def leave_to_others(self) -> None:
+        """Another server has it, or goes on with it: nothing more of it is stored or sent here."""
+        self.is_left = True
+        if self._recorder is not None:
+            self._recorder.is_deleted = True
+        if self._journals is not None and self._journal is not None:
+            self._journals.leave(self._journal)
+
+    def _read_state(self) -> dict[str, Any]:
+        dictation = self._dictation or self._draining
+        heard, needed, is_over = HeardState(), EVERYTHING, True
+        if isinstance(dictation, SegmentedDictation) and not dictation.done.is_set():
+            heard, is_over = dictation.read_state(), False
+            needed = heard.find_lead(self._rate_hz or SAMPLE_RATE_HZ)[1]
+        state = SessionState(
+            seq=self._outbox.last_seq,
+            audio_seq=self._audio_seq,
+            rate_hz=self._rate_hz,
+            odd=self._carry.odd.hex(),
+            is_over=is_over,
+            is_stopping=self._dictation is None,
+            needed=needed,
+            heard=heard,
+        )
+        return dump_state(state)
+
+    def _keep_final(self, event: Mapping[str, Any]) -> None:
+        """Store a final, once another server would tell it, too."""
+        assert self._recorder is not None
+        self._when_written(partial(self._recorder.add_final, event))
+
+    def _when_written(self, call: Callable[[], None]) -> None:
+        if self._journal is None:
+            call()
+        else:
+            self._journal.then(call)
+
+    async def open_logged(self, about: SessionAbout) -> tuple[OpenEngine, SttConfig]:
+        """Open the engine of a session that another server had. Raises what `open_engine` raises."""
+        config = StartConfig.model_validate(about.config)
+        wanted = self._make_stt_config(config)
+        engine = await open_engine(
+            self._engines, self._settings, about.provider, wanted, live=True, is_admitted=True
+        )
+        return engine, wanted
+
+    async def go_on(
+        self, logged: LoggedSession, opened: tuple[OpenEngine, SttConfig] | None, last_event_seq: int
+    ) -> None:
+        """Go on with a session that another server had, which has been taken.
+
+        Raises:
+            StorageUnavailable, EngineFailed
+        """
+        about, state = SessionAbout.load(logged.about), SessionState.load(logged.state)
+        self._config = StartConfig.model_validate(about.config)
+        self._tokens = [(logged.token_hash, logged.label)]
+        self._outbox.session_id = logged.label
+        self._carry = OddByteCarry(bytes.fromhex(state.odd))
+        self._rate_hz, self._audio_seq = state.rate_hz, state.audio_seq
+        events: list[Event] = [orjson.loads(event) for event in logged.events]
+        last_seq = max(state.seq, last_event_seq)
+        self._outbox.go_on(events, last_seq=last_seq, lost_seq=state.lost_seq)
+        for event in events:
+            if event["type"] == "ready" and event["seq"] > last_event_seq:
+                event["resume_token"] = self._issue_token(self, logged.label)
+        self._ready = cast("ReadyEvent", {"type": "ready", "seq": 0})
+        self._set_journal(logged.id, logged.epoch)
+        assert self._journal is not None
+        self._journal.go_on(logged, state)
+        recorder = await self._go_on_recording(logged, about, events)
+        if opened is not None:
+            await self._go_on_hearing(logged, about, state, recorder, opened)
+        else:
+            recorder.end()
+
+    async def _go_on_recording(
+        self, logged: LoggedSession, about: SessionAbout, events: Sequence[Event]
+    ) -> DictationRecorder:
+        """Record from here on, and store what the other server has told and had no time to store."""
+        recorder, end_ms = await self._store.take_over(
+            self.owner, logged.label, logged.dictation_id, about.started_at, base_ms=about.base_ms
+        )
+        recorder.is_shared = True
+        for final in list_finals(events):
+            if final["end_ms"] + about.base_ms > end_ms:
+                recorder.add_final(final)
+        return recorder
+
+    async def _go_on_hearing(
+        self,
+        logged: LoggedSession,
+        about: SessionAbout,
+        state: SessionState,
+        recorder: DictationRecorder,
+        opened: tuple[OpenEngine, SttConfig],
+    ) -> None:
+        (engine, wanted), config = opened, self._config
+        meter = Meter(self._observer, engine.name, self.totals)
+        builder = EventBuilder(
+            EngineInfo(about.provider, about.model, _engine_info(engine.provider, wanted).lang),
+            self._outbox.emit,
+            meter,
+            requested=frozenset(config.events),
+            words=config.words,
+            keep=self._keep_final,
+        )
+        first_ms = state.heard.find_lead(state.rate_hz or SAMPLE_RATE_HZ)[0] // 16
+        described = partial(self._describe, recorder, builder.info, wanted, about.base_ms + first_ms)
+        spooled = self._spool.begin(self.owner, described, recorder)
+        dictation = SegmentedDictation(
+            engine,
+            builder,
+            self._outbox,
+            self._settings,
+            meter,
+            silence_ms=self._silence_ms(config),
+            spooled=spooled,
+        )
+        dictation.is_logged = True
+        self._dictation, self._recorder, self.dictation_id = dictation, recorder, recorder.id
+        self._begin_row = partial(recorder.begin, builder.info.provider, builder.info.model)
+        self._run_soon(self, partial(self._run, dictation, recorder, spooled))
+        if state.rate_hz is not None:
+            self._begin_row()
+            self._begin_row = None
+            await dictation.hear_logged(state.heard, logged.audio, state.rate_hz)
+        if state.is_stopping:
+            self._drain()
+        self._last_audio = self._last_ack = time.monotonic()
 
     def give_up(self) -> None:
         """The client has ended the session: what it has not been told is not wanted any more."""
@@ -425,13 +650,20 @@ class SpeechSession:
                 self._dictation.finish_utterance()
             if now - self._last_ack >= ACK_EVERY_S:
                 self._last_ack = now
-                self._dictation.acknowledge(self._audio_seq)
+                self._acknowledge(self._dictation)
             self._dictation.report_limits(now, login_left_s)
         self._report_progress(now)
         if is_listening:
             self._check_idle(now)
         else:
             self._last_message = now
+
+    def _acknowledge(self, dictation: SegmentedDictation | PassthroughDictation) -> None:
+        """A client forgets audio that is acknowledged: where another server may go on, that has to have it, too."""
+        if self._journal is None or not self._journal.is_active:
+            dictation.acknowledge(self._audio_seq)
+        else:
+            dictation.acknowledge(self._journal.logged_audio_seq, self._journal.position)
 
     def _report_progress(self, now: float) -> None:
         if self._opening_since is not None and now - self._opening_since >= LOADING_S:
@@ -484,6 +716,18 @@ class SpeechSession:
                 self.stop()
         return None
 
+    def _make_stt_config(self, config: StartConfig) -> SttConfig:
+        lang, langs = choose_languages(config.lang, config.langs, self._settings.stt)
+        return SttConfig(
+            lang=lang,
+            langs=langs,
+            likely_langs=tuple(config.likely_langs),
+            model=config.model,
+            words=config.words,
+            vocabulary=tuple(config.vocabulary),
+            partials=config.partials,
+        )
+
     async def _claim(self, session_id: str | None, dictation_id: UUID, config: StartConfig) -> Claim | None:
         """What there is of the dictation that this one goes on with; without it a new one begins."""
         try:
@@ -500,6 +744,8 @@ class SpeechSession:
             builder.recovered_final(n, final.part, final.end_ms)
         if isinstance(self._dictation, SegmentedDictation):
             self._rate_hz = claim.rate_hz if claim.audio else None
+            if self._journal is not None and claim.audio:
+                self._journal.add_audio(claim.audio)
             await self._dictation.hear_again(claim)
             self._last_audio = time.monotonic()
 
@@ -532,10 +778,20 @@ class SpeechSession:
             if self.dictation_id == recorder.id:
                 self.dictation_id = None
             is_whole = dictation.done.is_set() or self._is_given_up
-            is_audio_kept = spooled is not None and bool(spooled.is_kept) and dictation.has_speech
-            recorder.end(is_whole=is_whole, is_audio_kept=is_audio_kept)
-            if spooled is not None:
-                spooled.end(is_whole=is_whole)
+            self._when_written(partial(self._end_recording, dictation, recorder, spooled, is_whole=is_whole))
+
+    def _end_recording(
+        self,
+        dictation: SegmentedDictation | PassthroughDictation,
+        recorder: DictationRecorder,
+        spooled: SpooledAudio | None,
+        *,
+        is_whole: bool,
+    ) -> None:
+        is_audio_kept = spooled is not None and bool(spooled.is_kept) and dictation.has_speech
+        recorder.end(is_whole=is_whole, is_audio_kept=is_audio_kept)
+        if spooled is not None:
+            spooled.end(is_whole=is_whole)
 
     def _count_audio(self, seq: int | None) -> None:
         """An audio message has come, valid or not; its own number, if it has one, must be the next."""
@@ -546,6 +802,8 @@ class SpeechSession:
                 f"`seq` is {seq}, but the next audio message is {expected}; go on with that"
             )
         self._audio_seq = expected
+        if self._journal is not None:
+            self._journal.note_change()
 
     def _require_dictation(self) -> SegmentedDictation | PassthroughDictation:
         if self._dictation is None:
@@ -561,13 +819,18 @@ class SpeechSession:
     def _drain(self) -> None:
         self._dictation, self._draining = None, self._dictation
         if self._recorder is not None:
-            self._recorder.note_heard()
+            self._when_written(self._recorder.note_heard)
 
     def _silence_ms(self, config: StartConfig) -> int | None:
         wanted = config.endpointing or self._settings.endpointing.profile
         if isinstance(wanted, EndpointingConfig):
             return wanted.silence_ms
         return self._settings.endpointing.silence_ms(wanted)
+
+
+def hash_token(token: str) -> bytes:
+    """What is kept of a resume token."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def _engine_info(provider: SttProvider, config: SttConfig) -> EngineInfo:

@@ -1,11 +1,10 @@
 """Every live speech session: how many there may be, their resume tokens, and how long a lost client may return."""
 
-import hashlib
 import hmac
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -13,16 +12,28 @@ from uuid import UUID
 import anyio
 
 from app.core.config import Settings
-from app.core.errors import PrompterError, ResumeRefused, ServerFull
+from app.core.errors import PrompterError, ResumeRefused, ServerFull, StorageUnavailable
 from app.core.logging import report_fault
 from app.core.metrics import Observer
 from app.core.supervision import Supervisor, reraise_cancellation
+from app.providers.base import SttConfig
 from app.services.decoding.providers import SttProviders
-from app.services.dictation.outbox import RESTARTING, RESUMED_ELSEWHERE, Connection, ServerClosing
+from app.services.decoding.utterance import OpenEngine
+from app.services.dictation.journal import JournalWriter
+from app.services.dictation.outbox import (
+    HANDED_OVER,
+    RESTARTING,
+    RESUMED_ELSEWHERE,
+    TAKEN_ELSEWHERE,
+    Connection,
+    ServerClosing,
+)
 from app.services.dictation.recovery import Recovery
-from app.services.dictation.session import SpeechSession
+from app.services.dictation.session import SpeechSession, hash_token
+from app.services.dictation.session_state import SessionAbout, SessionState
 from app.services.dictation.spool import AudioSpool
 from app.services.history.dictation_writer import DictationStore
+from app.storage.session_log import LoggedSession
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +73,9 @@ class SessionManager:
         spool: AudioSpool,
         recovery: Recovery,
         observer: Observer,
+        journals: JournalWriter,
     ) -> None:
+        self._journals = journals
         self._settings = settings
         self._engines = engines
         self._store = store
@@ -103,9 +116,15 @@ class SessionManager:
 
     # -- sockets come and go
 
-    def open(self, connection: Connection, owner: UUID) -> SpeechSession:
-        """A session for a new socket of this user."""
-        session = SpeechSession(
+    def open(self, connection: Connection, owner: UUID, *, is_resumable: bool = True) -> SpeechSession:
+        """A session for a new socket of this user. One that is not resumable ends with its socket."""
+        session = self._make_session(owner, is_resumable=is_resumable)
+        self._entries[session] = _Entry(connection)
+        session.attach(connection)
+        return session
+
+    def _make_session(self, owner: UUID, *, is_resumable: bool = True) -> SpeechSession:
+        return SpeechSession(
             self._settings,
             self._engines,
             self._store,
@@ -115,10 +134,9 @@ class SessionManager:
             self._observer,
             run_soon=self._run_soon,
             issue_token=self._issue_token,
+            journals=self._journals if is_resumable and self._journals.is_on else None,
+            on_lost=self._lose,
         )
-        self._entries[session] = _Entry(connection)
-        session.attach(connection)
-        return session
 
     async def resume(
         self, connection: Connection, owner: UUID, session_id: str | None, token: str, last_event_seq: int
@@ -128,7 +146,9 @@ class SessionManager:
         Raises:
             ResumeRefused: there is none, no more, not of this user or label; always the same words.
         """
-        session = self._find(owner, session_id, token, last_event_seq)
+        session = await self._find_here(owner, session_id, token, last_event_seq)
+        if session is None:
+            session = await self._find_elsewhere(owner, session_id, token, last_event_seq)
         async with self._take(session) as entry:
             if not entry.keys:
                 raise ResumeRefused(_REFUSED)  # it ended while its socket was closing
@@ -137,6 +157,79 @@ class SessionManager:
             session.replay(last_event_seq)
             self._observer.count_reconnect()
         return session
+
+    async def _find_here(
+        self, owner: UUID, session_id: str | None, token: str, last_event_seq: int
+    ) -> SpeechSession | None:
+        """The session of this token, where this server has it.
+
+        Raises:
+            ResumeRefused: it has it, and the client cannot go on with it.
+        """
+        found, _ = self._by_key.get(hash_token(token), (None, None))
+        if found is not None and found.survives:
+            await self._journals.look_now()  # another server may have gone on with it
+        if self._journals.is_on and hash_token(token) not in self._by_key:
+            return None
+        return self._find(owner, session_id, token, last_event_seq)
+
+    async def _find_elsewhere(
+        self, owner: UUID, session_id: str | None, token: str, last_event_seq: int
+    ) -> SpeechSession:
+        """Take the session of this token from the server that had it.
+
+        Raises:
+            ResumeRefused: there is none, or it cannot go on here.
+        """
+        try:
+            logged = await self._journals.find(owner, hash_token(token).hex())
+            if logged is None or session_id not in (None, logged.label):
+                raise ResumeRefused(_REFUSED)
+            state = SessionState.load(logged.state)
+            if not state.can_replay(last_event_seq):
+                raise ResumeRefused(_REFUSED)
+            session = self._make_session(owner)
+            opened = None if state.is_over else await session.open_logged(SessionAbout.load(logged.about))
+            await self._move_here(session, logged, opened, last_event_seq)
+        except PrompterError as error:
+            if isinstance(error, StorageUnavailable):
+                raise  # it may be there later
+            if not isinstance(error, ResumeRefused):
+                logger.warning("a session of another server cannot go on here: %s", error.message)
+            raise ResumeRefused(_REFUSED) from None
+        self._observer.count_moved_session()
+        return session
+
+    async def _move_here(
+        self,
+        session: SpeechSession,
+        logged: LoggedSession,
+        opened: tuple[OpenEngine, SttConfig] | None,
+        last_event_seq: int,
+    ) -> None:
+        """Raises StorageUnavailable, ResumeRefused, EngineFailed."""
+        async with AsyncExitStack() as stack:
+            if opened is not None:
+                stack.push_async_callback(opened[0].aclose)
+            taken = await self._journals.take(logged.id)
+            if taken is None:
+                raise ResumeRefused(_REFUSED)
+            entry = self._entries[session] = _Entry(None)
+            for token_hash, label in (
+                (taken.earlier_token_hash, taken.earlier_label),
+                (taken.token_hash, taken.label),
+            ):
+                if token_hash is not None:
+                    entry.keys.append(bytes.fromhex(token_hash))
+                    self._by_key[entry.keys[-1]] = (session, label)
+            stack.pop_all()
+        with anyio.CancelScope(shield=True):  # whoever leaves: it has been taken
+            await session.go_on(taken, opened, last_event_seq)
+
+    def _lose(self, session: SpeechSession) -> None:
+        """Another server has this session: nothing more of it is heard, told or stored here."""
+        if (entry := self._entries.get(session)) is not None:
+            self._let_go(session, entry, TAKEN_ELSEWHERE)
 
     async def break_off(self, owner: UUID, dictation_id: UUID) -> None:
         """End this dictation as a crash would, if it goes on: its client has begun anew. What was not told is left."""
@@ -178,15 +271,20 @@ class SessionManager:
         self._signal_change()
         if over:
             session.give_up()
-        if over or not session.is_resumable or not self._settings.limits.resume_s:
+        if over or session.is_left or not session.is_resumable or not self._settings.limits.resume_s:
             await self._end(session)
         elif not entry.claims:
             self._open_window(session, entry)
 
     async def drain(self) -> None:
-        """Finalise every session, close its socket with 1012, and return within `limits.stop_s`."""
+        """Finalise every session, close its socket with 1012, and return within `limits.stop_s`.
+
+        Where another server can go on with a session, it is left to that one as it is.
+        """
         self.closing = True
         with anyio.move_on_after(self._settings.limits.stop_s):
+            if any(session.survives for session in self._entries) and await self._journals.has_others():
+                await self._hand_over()
             while self._entries:
                 for entry in list(self._entries.values()):
                     if entry.window is not None:
@@ -194,6 +292,30 @@ class SessionManager:
                     if entry.connection is not None:
                         entry.connection.close(ServerClosing(*RESTARTING))
                 await self._changed.wait()
+
+    async def _hand_over(self) -> None:
+        """Write all of the sessions that survive, and let their clients go to another server."""
+        surviving = [session for session in self._entries if session.survives]
+        for session in surviving:
+            session.set_deaf(is_deaf=True)
+        for session in surviving:
+            journal, entry = session.journal, self._entries.get(session)
+            if journal is None or entry is None:
+                continue
+            await self._journals.flush(journal)
+            if journal.is_waiting:  # the database is away: the session is finalised here
+                session.set_deaf(is_deaf=False)
+            elif journal.is_active and session in self._entries:
+                self._let_go(session, entry, HANDED_OVER)
+
+    def _let_go(self, session: SpeechSession, entry: _Entry, reason: tuple[int, str]) -> None:
+        session.leave_to_others()
+        self._forget_keys(entry)
+        if entry.connection is not None:
+            entry.connection.close(ServerClosing(*reason))
+        else:
+            entry.window = None
+            self.tasks.start_job(self._end, session)
 
     # -- the window
 
@@ -226,6 +348,8 @@ class SessionManager:
         try:
             await session.cancel()
         finally:
+            if not session.is_left:
+                session.close_journal()
             self._entries.pop(session, None)
             self._signal_change()
 
@@ -234,7 +358,7 @@ class SessionManager:
     def _issue_token(self, session: SpeechSession, session_id: str | None) -> str:
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         keys = self._entries[session].keys
-        keys.append(_key(token))
+        keys.append(hash_token(token))
         self._by_key[keys[-1]] = (session, session_id)
         while len(keys) > _TOKENS_KEPT:
             del self._by_key[keys.pop(0)]
@@ -242,7 +366,7 @@ class SessionManager:
 
     def _find(self, owner: UUID, session_id: str | None, token: str, last_event_seq: int) -> SpeechSession:
         """Compares hashes alone: how long the search takes reveals nothing about any token."""
-        key = _key(token)
+        key = hash_token(token)
         session, label = self._by_key.get(key, (None, None))
         if (
             session is None
@@ -285,10 +409,6 @@ class SessionManager:
     def _signal_change(self) -> None:
         self._changed.set()
         self._changed = anyio.Event()
-
-
-def _key(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 class SocketLimiter:

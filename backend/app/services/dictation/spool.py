@@ -64,6 +64,8 @@ class SpooledAudio:
         self._waiting: deque[bytes] = deque()
         """The event loop adds at the end, the writing thread takes from the beginning."""
         self._arrived = 0
+        self._first_sample = 0
+        """Where in the session its first byte lies, at 16 kHz."""
         self.written = 0
         """Bytes that survive a crash."""
         self.settled = 0
@@ -91,7 +93,11 @@ class SpooledAudio:
     @property
     def safe_ms(self) -> int:
         """How much of the session's audio survives a crash, from its first sample."""
-        return self.about.to_ms(self.written) if self.about is not None else 0
+        return self._first_sample // 16 + self.about.to_ms(self.written) if self.about is not None else 0
+
+    def go_on_from(self, sample: int) -> None:
+        """Another server has had the session's audio before this sample."""
+        self._first_sample = sample
 
     @property
     def dictation_id(self) -> UUID:
@@ -131,7 +137,7 @@ class SpooledAudio:
             return
         unstored_ms = self._recorder.unstored_from_ms
         sample = told if unstored_ms is None else min(told, unstored_ms * 16)
-        self.settled = max(self.settled, self.about.to_bytes(sample))
+        self.settled = max(self.settled, self.about.to_bytes(sample - self._first_sample))
 
     def end(self, *, is_whole: bool) -> None:
         """The dictation has ended. `is_whole`: all that is to be told has been told."""

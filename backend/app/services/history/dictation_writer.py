@@ -3,9 +3,9 @@
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -147,6 +147,7 @@ class DictationWriter:
             entries = list(islice(self._queue, BATCH_SIZE))
             try:
                 batch = _make_batch(entries, is_retry=self._is_retry)
+                batch = replace(batch, run_id=self._database.run_id)
                 result = await dictations.store_batch(self._database, batch)
             except StorageUnavailable:
                 self._pause()
@@ -186,11 +187,12 @@ class DictationWriter:
         self._progress = anyio.Event()
 
 
-def _make_batch(entries: Iterable[QueueEntry], *, is_retry: bool) -> DictationBatch:
+def _make_batch(entries: Sequence[QueueEntry], *, is_retry: bool) -> DictationBatch:
     rows: dict[UUID, NewDictation] = {}
     changes: dict[UUID, DictationChange] = {}
     finals: list[PendingFinal] = []
     withdrawn: list[tuple[UUID, frozenset[str]]] = []
+    shared = frozenset(recorder.id for recorder, _ in entries if recorder.is_shared)
     for recorder, item in entries:
         if isinstance(item, Withdrawal):
             withdrawn.append((recorder.id, item.utterance_ids))
@@ -213,6 +215,7 @@ def _make_batch(entries: Iterable[QueueEntry], *, is_retry: bool) -> DictationBa
         finals=finals,
         changes=tuple(changes.values()),
         withdrawn=withdrawn,
+        shared=shared,
         is_retry=is_retry,
     )
 
@@ -269,6 +272,8 @@ class DictationRecorder:
         """Whether nothing more of the dictation is stored."""
         self.is_taken_back = False
         """Whether the user has taken back something that was said: its audio is not kept either."""
+        self.is_shared = False
+        """Whether another server may go on with the dictation: then this one stores nothing more."""
         self.is_empty = False
         """Whether it has ended and came to nothing."""
         self._writer = writer
@@ -440,6 +445,26 @@ class DictationStore:
         Raises:
             StorageUnavailable
         """
+        recorder, _ = await self.take_over(
+            owner, session_id, dictation_id, started_at, base_ms=base_ms, is_recovered=is_recovered
+        )
+        return recorder
+
+    async def take_over(
+        self,
+        owner: UUID,
+        session_id: str | None,
+        dictation_id: UUID,
+        started_at: datetime,
+        *,
+        base_ms: int,
+        is_recovered: bool = False,
+    ) -> tuple[DictationRecorder, int]:
+        """The same, and where the last final ends that is stored (ms).
+
+        Raises:
+            StorageUnavailable
+        """
         try:
             async with self._database.read() as session:
                 _, finals = await dictations.get(session, owner, dictation_id)
@@ -456,7 +481,7 @@ class DictationStore:
         if transcript is not None:
             for final in finals or ():
                 transcript.append(final.text, joined=final.joined, lang=final.lang)
-        return DictationRecorder(
+        recorder = DictationRecorder(
             self._writer,
             owner,
             session_id,
@@ -465,3 +490,4 @@ class DictationStore:
             beginning=beginning,
             is_recovered=is_recovered,
         )
+        return recorder, max((final.end_ms or 0 for final in finals or ()), default=0)
