@@ -8,6 +8,7 @@ from typing import Any, Literal, cast
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -331,7 +332,7 @@ async def _store(session: AsyncSession, batch: DictationBatch) -> BatchResult:
     ids = _list_ids(batch)
     if batch.is_retry:
         batch = await _drop_stored(session, batch)
-    await _insert_dictations(session, batch.dictations)
+    await _insert_dictations(session, batch.dictations, batch.shared)
     owners = await _find_owners(session, batch, ids)
     for dictation_id, utterance_ids in batch.withdrawn:
         final = DictationFinalRow
@@ -422,13 +423,26 @@ async def _drop_stored(session: AsyncSession, batch: DictationBatch) -> Dictatio
     )
 
 
-async def _insert_dictations(session: AsyncSession, dictations: Sequence[NewDictation]) -> None:
-    """Insert the dictations whose users still exist."""
+async def _insert_dictations(
+    session: AsyncSession, dictations: Sequence[NewDictation], shared: frozenset[UUID] = frozenset()
+) -> None:
+    """Insert the dictations whose users still exist; another process may have inserted one that is shared."""
     if dictations:
         user_ids = {new.user_id for new in dictations}
         users = set(await session.scalars(select(UserRow.id).where(UserRow.id.in_(user_ids))))
         rows = [_dictation_values(new) for new in dictations if new.user_id in users]
-        await insert_rows(session, DictationRow, rows)
+        await insert_rows(session, DictationRow, [row for row in rows if row["id"] not in shared])
+        for row in rows:
+            if row["id"] in shared:
+                await session.execute(insert(DictationRow).values(**row).on_conflict_do_nothing())
+
+
+async def take_over(session: AsyncSession, new: NewDictation) -> None:
+    """Have this process go on with a dictation, which another one may have stored or not; unless it is over."""
+    await _insert_dictations(session, [new], frozenset((new.id,)))
+    row = DictationRow
+    taken = update(row).where(row.id == new.id, row.user_id == new.user_id, row.state != "final")
+    await execute_and_count(session, taken.values(run_id=new.run_id, state="recording"))
 
 
 def _dictation_values(new: NewDictation) -> dict[str, Any]:

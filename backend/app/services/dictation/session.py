@@ -55,6 +55,7 @@ from app.services.dictation.session_state import HeardState, SessionAbout, Sessi
 from app.services.dictation.spool import AudioSpool, SpooledAudio
 from app.services.history.dictation_writer import DictationRecorder, DictationStore
 from app.storage.audio_spool import SpooledDictation
+from app.storage.dictations import NewDictation
 from app.storage.session_log import LoggedSession, SessionBeginning
 from app.utils.ids import parse_id
 
@@ -565,10 +566,16 @@ class SpeechSession:
         self, logged: LoggedSession, about: SessionAbout, events: Sequence[Event]
     ) -> DictationRecorder:
         """Record from here on, and store what the other server has told and had no time to store."""
-        recorder, end_ms = await self._store.take_over(
-            self.owner, logged.label, logged.dictation_id, about.started_at, base_ms=about.base_ms
+        new = NewDictation(
+            id=logged.dictation_id,
+            user_id=self.owner,
+            session_label=logged.label,
+            lang=None,
+            provider=about.provider,
+            model=about.model,
+            started_at=about.started_at,
         )
-        recorder.is_shared = True
+        recorder, end_ms = await self._store.take_over(self.owner, logged.label, new, base_ms=about.base_ms)
         for final in list_finals(events):
             if final["end_ms"] + about.base_ms > end_ms:
                 recorder.add_final(final)

@@ -445,12 +445,30 @@ class DictationStore:
         Raises:
             StorageUnavailable
         """
-        recorder, _ = await self.take_over(
+        recorder, _ = await self._record_further(
             owner, session_id, dictation_id, started_at, base_ms=base_ms, is_recovered=is_recovered
         )
         return recorder
 
     async def take_over(
+        self, owner: UUID, session_id: str | None, new: NewDictation, *, base_ms: int
+    ) -> tuple[DictationRecorder, int]:
+        """Record a dictation with which another server went on until now; and where its last stored final ends (ms).
+
+        That server stores nothing more of it.
+
+        Raises:
+            StorageUnavailable
+        """
+        async with self._database.write() as session:
+            await dictations.take_over(session, replace(new, run_id=self._database.run_id))
+        recorder, end_ms = await self._record_further(
+            owner, session_id, new.id, new.started_at, base_ms=base_ms
+        )
+        recorder.is_shared = True
+        return recorder, end_ms
+
+    async def _record_further(
         self,
         owner: UUID,
         session_id: str | None,
@@ -460,11 +478,6 @@ class DictationStore:
         base_ms: int,
         is_recovered: bool = False,
     ) -> tuple[DictationRecorder, int]:
-        """The same, and where the last final ends that is stored (ms).
-
-        Raises:
-            StorageUnavailable
-        """
         try:
             async with self._database.read() as session:
                 _, finals = await dictations.get(session, owner, dictation_id)
