@@ -35,6 +35,10 @@ ENDED_EARLY_S = 5.0
 """Longest wait for the close of a server that stopped by itself; the close code says why it stopped."""
 RESUMABLE = frozenset({1001, 1002, 1005, 1006, 1007, 4408})
 """Close codes of a socket that the network, or a proxy on the way, has broken."""
+HANDED_OVER = 1012
+"""The close code of a server that stops: where another one goes on with its sessions, that one is asked."""
+TAKEN = "resumed_elsewhere"
+"""The close reason of a server whose session another client has."""
 RESUMABLE_ERRORS = frozenset({"idle_timeout", "slow_reader"})
 """Errors by which the server ends a socket whose network may be gone."""
 PASSING_ERRORS = frozenset({"server_full", "session_too_long", "resume_refused"})
@@ -74,6 +78,8 @@ class Dictation:
         self._recorded = chunks if isinstance(chunks, RecordedAudio) else None
         self._audio = chunks if isinstance(chunks, RecordedAudio) else OutgoingAudio(chunks, keep=resume)
         self._token = ""
+        self._survives = False
+        """Whether another server goes on with the session where this one ends."""
         self._dictation_id: str = start["config"].get("continues_dictation", "")
         """Of a dictation whose audio a crash of the server does not lose."""
         self._is_continuing = bool(self._dictation_id)
@@ -167,7 +173,10 @@ class Dictation:
             return not self._is_after_fault
         if isinstance(error, ServerFailed):  # 1011 without an error event comes from a proxy on the way
             return not error.code
-        return isinstance(error, ConnectionLost) and error.close_code in RESUMABLE
+        if not isinstance(error, ConnectionLost):
+            return False
+        is_handed_over = error.close_code == HANDED_OVER and self._survives and str(error) != TAKEN
+        return is_handed_over or error.close_code in RESUMABLE
 
     def _may_try_again(self, error: Exception) -> bool:
         if self._recorded is not None:
@@ -255,6 +264,7 @@ class Dictation:
         self._seq = data.get("seq", self._seq)
         if data.get("type") == "ready":
             self._token = data.get("resume_token", "")
+            self._survives = data.get("survives", False)
             is_kept = data.get("spooled") or self._recorded is not None
             self._dictation_id = (is_kept and data.get("dictation_id")) or ""
         elif data.get("type") == "ack":

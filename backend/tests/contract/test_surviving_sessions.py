@@ -32,7 +32,7 @@ class Pair:
                 http.get(f"{server.url}/api/dictations")  # waits for what is not stored yet
             found = http.get("/api/dictations").json()
             return [
-                [final["text"] for final in http.get(f"/api/dictations/{each['id']}").json()["finals"]]
+                [final["text"] for final in http.get(f"/api/dictations/{each['id']}").json()["items"]]
                 for each in found
             ]
 

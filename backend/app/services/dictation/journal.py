@@ -39,8 +39,8 @@ APPEND_EVERY_S = 0.2
 TOUCH_EVERY_S = 1.0
 """How often a server looks whether it still has its sessions, and deletes what is not needed any more."""
 SURE_S = 3.0
-"""A server that has not looked for so long, as after it was stopped, sends nothing before it has."""
-LATE_LOOKS, LOOK_EVERY_S = 5, 0.1
+"""A process that stood still for so long may have lost its sessions: it sends nothing before it has looked."""
+LATE_LOOKS, LOOK_EVERY_S = 20, 0.1
 """After so many looks at a write that goes on, events do not wait for it any more."""
 PAUSE_S = (0.2, 2.0)
 """The first and the longest pause after a failure."""
@@ -284,7 +284,10 @@ class JournalWriter:
         """Looks at the write that goes on; None while none does."""
         self._is_failing = False
         self._pause_s = 0.0
-        self._sure_since = self._touched_s = -SURE_S
+        self._touched_s = 0.0
+        self._looked_s = monotonic()
+        self._doubted_s: float | None = None
+        """When this process found that it had stood still; None where it has looked since."""
         self.is_running = False
         """Whether sessions are written."""
         self.on_orphan: Callable[[LoggedSession], Awaitable[None]] = _leave
@@ -297,7 +300,7 @@ class JournalWriter:
     @property
     def is_sure(self) -> bool:
         """Whether this server knows that it has its sessions."""
-        return self._is_failing or monotonic() - self._sure_since < SURE_S
+        return self._is_failing or (self._doubted_s is None and monotonic() - self._looked_s < SURE_S)
 
     @property
     def is_late(self) -> bool:
@@ -423,14 +426,13 @@ class JournalWriter:
         try:
             await self._append([journal for journal in self._journals.values() if journal.is_waiting])
             await self._remove()
-            if monotonic() - self._touched_s >= TOUCH_EVERY_S:
+            if self._doubted_s is not None or monotonic() - self._touched_s >= TOUCH_EVERY_S:
                 await self._touch()
                 await self._trim()
         except StorageUnavailable:
             self._is_failing = True
             self._pause_s = min(self._pause_s * 2 or PAUSE_S[0], PAUSE_S[1])
-            for journal in list(self._journals.values()):
-                journal.notify()
+            self._notify_all()
         else:
             self._is_failing, self._pause_s = False, 0.0
         self._signal_written()
@@ -471,7 +473,6 @@ class JournalWriter:
         finally:
             self._flying_looks = None
         self._observer.time_session_append(monotonic() - began_s)
-        self._sure_since = began_s
         for journal, flight in flights:
             if journal.id in owned:
                 journal.land(flight)
@@ -502,10 +503,13 @@ class JournalWriter:
         began_s = monotonic()
         async with self._database.write(is_urgent=True) as session:
             owned = await session_log.touch(session, self.run_id)
-        self._sure_since = self._touched_s = began_s
+        self._touched_s = began_s
         for journal in known:
             if owned.get(journal.id) != journal.epoch:
                 self._lose(journal)
+        if self._doubted_s is not None and self._doubted_s < began_s:
+            self._doubted_s = None
+            self._notify_all()
 
     async def _trim(self) -> None:
         """Raises StorageUnavailable."""
@@ -526,16 +530,25 @@ class JournalWriter:
                 await session_log.trim(session, trims)
 
     async def _look(self) -> None:
-        """Notice a write that takes long: a process that was stopped does not count the time."""
+        """Notice a write that takes long, and that this process stood still: the clock alone tells neither."""
         while True:
-            await self._arrived.wait()
+            if not self._arrived.is_set():
+                await self._arrived.wait()
+                self._looked_s = monotonic()
             await anyio.sleep(LOOK_EVERY_S)
-            if self._flying_looks is None:
-                continue
-            self._flying_looks += 1
-            if self._flying_looks == LATE_LOOKS:
-                for journal in list(self._journals.values()):
-                    journal.notify()
+            now_s = monotonic()
+            if now_s - self._looked_s > SURE_S:
+                self._doubted_s = now_s
+                self._urgent.set()
+            self._looked_s = now_s
+            if self._flying_looks is not None:
+                self._flying_looks += 1
+                if self._flying_looks == LATE_LOOKS:
+                    self._notify_all()
+
+    def _notify_all(self) -> None:
+        for journal in list(self._journals.values()):
+            journal.notify()
 
     async def _find_orphans(self) -> None:
         while True:

@@ -28,6 +28,8 @@ RESUMED_ELSEWHERE = (1008, "resumed_elsewhere")
 RESTARTING = (1012, "restarting")
 HANDED_OVER = (1012, "handed_over")
 """The server is stopping, and another one goes on with the session."""
+DATABASE_AWAY = (1012, "database_away")
+"""Nobody can say now whether another server has the session: the client is to ask again."""
 TAKEN_ELSEWHERE = (1012, "resumed_elsewhere")
 """Another server has gone on with the session."""
 

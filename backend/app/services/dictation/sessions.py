@@ -21,6 +21,7 @@ from app.services.decoding.providers import SttProviders
 from app.services.decoding.utterance import OpenEngine
 from app.services.dictation.journal import JournalWriter
 from app.services.dictation.outbox import (
+    DATABASE_AWAY,
     HANDED_OVER,
     RESTARTING,
     RESUMED_ELSEWHERE,
@@ -180,6 +181,7 @@ class SessionManager:
 
         Raises:
             ResumeRefused: there is none, or it cannot go on here.
+            ServerClosing: the database is away: the client is to come again.
         """
         try:
             logged = await self._journals.find(owner, hash_token(token).hex())
@@ -193,7 +195,7 @@ class SessionManager:
             await self._move_here(session, logged, opened, last_event_seq)
         except PrompterError as error:
             if isinstance(error, StorageUnavailable):
-                raise  # it may be there later
+                raise ServerClosing(*DATABASE_AWAY) from None
             if not isinstance(error, ResumeRefused):
                 logger.warning("a session of another server cannot go on here: %s", error.message)
             raise ResumeRefused(_REFUSED) from None

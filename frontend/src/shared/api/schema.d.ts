@@ -5252,6 +5252,12 @@ export interface components {
              */
             spooled: boolean;
             /**
+             * Survives
+             * @description whether another server goes on with the session where this one ends: `resume` there with the same token, also after a close with 1012
+             * @default false
+             */
+            survives: boolean;
+            /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */

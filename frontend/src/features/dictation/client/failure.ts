@@ -63,12 +63,20 @@ export function isFault(end: SocketEnd): boolean {
   return end.error?.code === "internal_error";
 }
 
-/** What follows the end of a socket: resume the dictation, start another one, or give up. */
-export function chooseRecovery(end: SocketEnd, canResume: boolean): "resume" | "restart" | "fail" {
+/**
+ * What follows the end of a socket: resume the dictation, start another one, or give up. `survives`: another server goes
+ * on with the dictation where one stops.
+ */
+export function chooseRecovery(
+  end: SocketEnd,
+  canResume: boolean,
+  survives = false,
+): "resume" | "restart" | "fail" {
   const error = end.error?.code ?? "";
   if (end.reason === "resumed_elsewhere") return "fail";
   if (isFault(end) || ["slow_reader", "idle_timeout", "unauthorized"].includes(error))
     return canResume ? "resume" : "fail";
+  if (end.code === 1012 && canResume && survives) return "resume";
   if (end.code === 1012 || error === "session_too_long") return "restart";
   if (error === "" && [1001, 1002, 1005, 1006, 1007, 1011, 4408].includes(end.code))
     return canResume ? "resume" : "fail";

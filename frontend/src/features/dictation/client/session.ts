@@ -55,6 +55,8 @@ export class DictationSession {
   #state: SessionState = { kind: "connecting" };
   #engine: ActiveEngine = { provider: "", model: null, lang: "", reason: null };
   #resumeToken = "";
+  /** Whether another server goes on with the dictation where one stops. */
+  #survives = false;
   /** Null where nothing is stored. */
   #dictationId: string | null = null;
   #lastSeq = 0;
@@ -197,7 +199,8 @@ export class DictationSession {
     if (isFault(end) && this.#isAfterFault) return this.#fail(end);
     this.#isAfterFault ||= isFault(end);
     // A session that was never ready has nothing to resume: it starts again.
-    const recovery = chooseRecovery(end, this.#resumeToken !== "" || !this.#retry.wasConnected);
+    const canResume = this.#resumeToken !== "" || !this.#retry.wasConnected;
+    const recovery = chooseRecovery(end, canResume, this.#survives);
     if (end.error?.code === "unauthorized") {
       if (!(await this.#tokens.renewOnce())) return this.#fail(end);
     } else if (recovery === "fail" && (!this.#retry.isLost || explainEnd(end).kind === "not_allowed"))
@@ -219,6 +222,7 @@ export class DictationSession {
     switch (event.type) {
       case "ready":
         this.#resumeToken = event.resume_token;
+        this.#survives = event.survives;
         this.#dictationId = event.dictation_id;
         if (event.dictation_id) this.#options.onEvent({ type: "stored", dictationId: event.dictation_id });
         if (event.safe_ms == null) this.#audio.confirm();
