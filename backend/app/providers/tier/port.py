@@ -16,11 +16,15 @@ class WorkerLost(Exception):  # not an error of a client: the caller asks anothe
         """Its process has ended while it worked for the call: the call may be why."""
 
 
+class LinkLost(WorkerLost):
+    """This process is not in the cluster any more: it has to join again."""
+
+
 class TierLink(Protocol):
     """Carries calls from one gateway to workers. Calls and answers are values of `services/tier/calls.py`."""
 
     async def open(self) -> None:
-        """Join the cluster.
+        """Join the cluster, or join it again.
 
         Raises:
             ProviderNotReady: it cannot be reached, or it does not keep strangers out; the message says what helps.
@@ -32,6 +36,7 @@ class TierLink(Protocol):
 
         Raises:
             WorkerLost: the cluster cannot be asked.
+            LinkLost: it has to be joined again.
         """
         ...
 

@@ -1,80 +1,152 @@
-"""Ray as the link between a gateway and its decode workers: named actors, found in the cluster's own directory."""
+"""Ray as the link between a server and its decode workers, through a process of its own."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+import itertools
+import multiprocessing
+import pickle
+import socket
+from multiprocessing.process import BaseProcess
+from typing import Any, cast
 
 import anyio
 from anyio.to_thread import run_sync
 
 from app.core.config import DecodeSettings
-from app.providers.tier.port import WorkerLost
-from app.providers.tier.ray_node import NAMESPACE, WORKER_PREFIX, RayNode
+from app.core.errors import ProviderNotReady
+from app.providers.tier import ray_bridge
+from app.providers.tier.port import LinkLost, WorkerLost
+from app.providers.tier.ray_node import check_guard, check_installed
+from app.providers.tier.ray_wire import Kind, Message, Unpacker
+from app.utils.child_processes import end_process, start_without_sigint
 
-if TYPE_CHECKING:
-    from ray.actor import ActorHandle
-
-FIND_S = 10.0
-"""A question to the cluster's directory that takes longer is given up (s)."""
+_SPAWN = multiprocessing.get_context("spawn")
+_END_S = 1.0
+_NOT_JOINED = (
+    "the process that joins the Ray cluster ended before it had joined; see the files of Ray's own log"
+)
 
 
 class RayLink:
-    """A `TierLink`. This process joins the cluster as a driver, through the Ray node of its machine."""
+    """A `TierLink`. Calls and answers travel pickled: only machines with the cluster's token take part."""
 
     def __init__(self, settings: DecodeSettings) -> None:
-        self._node = RayNode(settings)
-        self._handles: dict[str, ActorHandle[Any]] = {}
+        self._settings = settings
+        self._bridge: _BridgeProcess | None = None
 
     async def open(self) -> None:
-        await run_sync(self._node.join, 0)
+        check_installed()
+        check_guard(self._settings)
+        await self.aclose()
+        self._bridge = await _BridgeProcess.start(self._settings)
 
     async def find_workers(self) -> frozenset[str]:
-        import ray
-        from ray.exceptions import RayError
-
-        try:
-            rows = await run_sync(
-                lambda: ray.util.list_named_actors(all_namespaces=True), abandon_on_cancel=True
-            )
-        except (RayError, OSError) as error:
-            raise WorkerLost from error
-        return frozenset(
-            row["name"]
-            for row in rows
-            if row["namespace"] == NAMESPACE and row["name"].startswith(WORKER_PREFIX)
-        )
+        found = await self._open_bridge.ask(Kind.FIND)
+        return frozenset(found.decode().split())
 
     async def call(self, worker: str, call: object) -> Any:
-        import ray
-        from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError, WorkerCrashedError
-
-        try:
-            reference: Any = (await self._find(worker)).answer.remote(call)
-            try:
-                return await reference
-            except asyncio.CancelledError:
-                ray.cancel(reference)
-                raise
-        except (ActorDiedError, ActorUnavailableError, WorkerCrashedError) as error:
-            self._handles.pop(worker, None)
-            raise WorkerLost(has_died=True) from error
-        except ValueError as error:  # no actor has this name (any more)
-            raise WorkerLost(has_died=True) from error
-        except (RayError, TimeoutError) as error:
-            self._handles.pop(worker, None)
-            raise WorkerLost from error
+        return pickle.loads(await self._open_bridge.ask(Kind.CALL, worker, pickle.dumps(call, protocol=5)))  # noqa: S301  # from a worker, behind the cluster's token
 
     async def aclose(self) -> None:
-        self._handles.clear()
+        bridge, self._bridge = self._bridge, None
+        if bridge is not None:
+            await bridge.aclose()
+
+    @property
+    def _open_bridge(self) -> "_BridgeProcess":
+        if self._bridge is None:
+            raise LinkLost
+        return self._bridge
+
+
+class _BridgeProcess(asyncio.Protocol):
+    """The process of `ray_bridge.py`, and its socket."""
+
+    def __init__(self, process: BaseProcess) -> None:
+        self.joined: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._process = process
+        self._transport: asyncio.Transport | None = None
+        self._unpacker = Unpacker()
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[bytes]] = {}
+        self._ended = asyncio.Event()
+
+    @classmethod
+    async def start(cls, settings: DecodeSettings) -> "_BridgeProcess":
+        """
+        Raises:
+            ProviderNotReady: the cluster cannot be joined.
+        """
+        ours, theirs = socket.socketpair()
+        process = _SPAWN.Process(
+            target=ray_bridge.main, args=(theirs, settings), name="prompter-ray", daemon=True
+        )
+        self = cls(process)
+        try:
+            with theirs, anyio.CancelScope(shield=True):
+                await run_sync(start_without_sigint, process)
+            ours.setblocking(False)
+            await asyncio.get_running_loop().create_unix_connection(lambda: self, sock=ours)
+            await self.joined
+        except BaseException:
+            if self._transport is None:
+                ours.close()
+            if process.pid is not None:
+                process.kill()  # while it joins, it would not notice that the socket is closed
+            await self.aclose()
+            raise
+        return self
+
+    async def ask(self, kind: Kind, name: str = "", body: bytes = b"") -> bytes:
+        """The body of the answer.
+
+        Raises:
+            WorkerLost, LinkLost
+        """
+        if self._transport is None or self._ended.is_set():
+            raise LinkLost
+        number = next(self._numbers)
+        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        self._transport.write(Message(kind=kind, number=number, name=name, body=body).pack())
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            self._transport.write(Message(kind=Kind.CANCEL, number=number).pack())
+            raise
+        finally:
+            self._waiting.pop(number, None)
+
+    async def aclose(self) -> None:
+        """End the process: it ends when its socket closes, or is killed after a second."""
+        if self._transport is not None:
+            self._transport.abort()
+            await self._ended.wait()
         with anyio.CancelScope(shield=True):
-            await run_sync(self._node.leave)
+            await run_sync(end_process, self._process, _END_S)
 
-    async def _find(self, worker: str) -> "ActorHandle[Any]":
-        import ray
+    # -- called by the event loop
 
-        if (handle := self._handles.get(worker)) is None:
-            with anyio.fail_after(FIND_S):
-                handle = await run_sync(
-                    lambda: ray.get_actor(worker, namespace=NAMESPACE), abandon_on_cancel=True
-                )
-            self._handles[worker] = handle
-        return handle
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        for message in self._unpacker.push(data):
+            self._take(message)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the reason changes nothing
+        self._ended.set()
+        if not self.joined.done():
+            self.joined.set_exception(ProviderNotReady(_NOT_JOINED))
+        for answer in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(LinkLost())
+
+    def _take(self, message: Message) -> None:
+        if message.kind is Kind.JOINED:
+            self.joined.set_result(None)
+        elif message.kind is Kind.REFUSED:
+            self.joined.set_exception(ProviderNotReady(message.body.decode()))
+        elif (answer := self._waiting.get(message.number)) is not None and not answer.done():
+            if message.kind is Kind.LOST:
+                answer.set_exception(WorkerLost(has_died=bool(message.body)))
+            else:
+                answer.set_result(message.body)

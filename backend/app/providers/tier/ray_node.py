@@ -2,14 +2,18 @@
 
 import logging
 import os
+import socket
 import subprocess
 import sys
+import tempfile
+import time
+from contextlib import ExitStack, suppress
 from importlib.util import find_spec
+from pathlib import Path
 
 from app.core.config import DecodeSettings
 from app.core.errors import ProviderNotReady
 from app.core.extras import advise_extra
-from app.core.logging import log_failure
 from app.core.security import tell_open_ray
 
 logger = logging.getLogger(__name__)
@@ -17,7 +21,9 @@ logger = logging.getLogger(__name__)
 NAMESPACE = "prompter"
 WORKER_PREFIX = "decode-worker-"
 _START_S = 180.0
-"""How long Ray's own command may take to start a node (s)."""
+"""How long a node may take to start (s)."""
+_TRY_S = 1.0
+_END_S = 15.0
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # Ray tells nobody that it runs
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -48,6 +54,8 @@ class RayNode:
 
     def __init__(self, settings: DecodeSettings) -> None:
         self._settings = settings
+        self._node: subprocess.Popen[bytes] | None = None
+        """Ray's own command, where this process has started the node: the node ends with it."""
 
     def join(self, cores: int) -> None:
         """Connect to the cluster; where this machine has no node of it, start one with so many cores. Blocks.
@@ -58,76 +66,122 @@ class RayNode:
         check_installed()
         check_guard(self._settings)
         os.environ.update({name: value for name, value in _QUIET.items() if name not in os.environ})
-        try:
-            self._connect()
-        except (ConnectionError, RuntimeError, OSError, ValueError) as error:
-            logger.info("this machine has no node of the Ray cluster yet (%s)", type(error).__name__)
+        may_have_node = has_node(self._settings.address, self._settings.node_address)
+        if not may_have_node or not self._try_connect():
             self._start_node(cores)
-            self._connect_or_refuse()
 
     def leave(self) -> None:
-        """Disconnect this process; the node goes on. Blocks."""
+        """Disconnect this process, and end a node that it has started. Blocks."""
         import ray
 
         ray.shutdown()
+        self.end_node()
 
-    def _connect(self) -> None:
+    def end_node(self) -> None:
+        """End the node that this process has started, if any. Blocks."""
+        node, self._node = self._node, None
+        if node is None:
+            return
+        node.terminate()
+        try:
+            node.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            node.kill()
+            node.wait()
+
+    def _try_connect(self) -> bool:
+        """Whether the cluster takes this process, through a node of this machine."""
         import ray
 
-        ray.init(
-            address=self._settings.address,
-            namespace=NAMESPACE,
-            _node_ip_address=self._settings.node_address or None,
-            log_to_driver=False,
-            configure_logging=False,
-        )
-
-    def _connect_or_refuse(self) -> None:
-        """
-        Raises:
-            ProviderNotReady: the cluster does not take this process.
-        """
         try:
-            self._connect()
-        except Exception as error:
-            log_failure(logger, "the Ray cluster cannot be joined", error)
-            raise ProviderNotReady(
-                f"the Ray cluster at {self._settings.address} cannot be joined: it is not there, or has another token"
-            ) from error
+            ray.init(
+                address=self._settings.address,
+                namespace=NAMESPACE,
+                _node_ip_address=self._settings.node_address or None,
+                log_to_driver=False,
+                configure_logging=False,
+            )
+        except Exception as error:  # noqa: BLE001  # Ray has no class for it
+            logger.info("not in the Ray cluster yet (%s)", type(error).__name__)
+            return False
+        return True
 
     def _start_node(self, cores: int) -> None:
         """
         Raises:
-            ProviderNotReady: Ray's own command failed.
+            ProviderNotReady: Ray's own command failed, or the cluster does not take this machine.
         """
-        try:
-            done = subprocess.run(  # noqa: S603  # Ray's own command, without a shell
+        with tempfile.TemporaryFile() as output:
+            self._node = subprocess.Popen(  # noqa: S603  # Ray's own command, without a shell
                 [*_RAY, *self._list_options(cores)],
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=_START_S,
-                check=False,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # Ctrl-C is for us alone
             )
-        except subprocess.TimeoutExpired as error:
-            raise ProviderNotReady(f"Ray did not start within {_START_S:g} s") from error
-        if done.returncode:
-            logger.error("ray start: %s", done.stdout.decode(errors="replace").strip()[-2000:])
-            raise ProviderNotReady(
-                f"no Ray node for the cluster at {self._settings.address} could be started on this machine: the "
-                "cluster is not there, or has another token; the log has Ray's words"
-            )
+            deadline_s = time.monotonic() + _START_S
+            while self._node.poll() is None and time.monotonic() < deadline_s:
+                if self._try_connect():
+                    return
+                time.sleep(_TRY_S)
+            self.end_node()
+            output.seek(0)
+            logger.error("ray start: %s", output.read().decode(errors="replace").strip()[-2000:])
+        raise ProviderNotReady(
+            f"no Ray node for the cluster at {self._settings.address} could be started on this machine: the cluster is "
+            "not there, or has another token; the log has Ray's words"
+        )
 
     def _list_options(self, cores: int) -> list[str]:
         own = self._settings.node_address
         return [
             "start",
+            "--block",
             f"--address={self._settings.address}",
             *([f"--node-ip-address={own}"] if own else []),
             f"--num-cpus={cores}",
             "--disable-usage-stats",
             "--include-log-monitor=false",
+            f"--object-store-memory={_STORE_BYTES}",
+            # With ports of its own choice a node waits for files that helpers write, for 15 s at most: a slow machine
+            # would have no node.
+            *(f"--{name}={port}" for name, port in zip(_HELPER_PORTS, find_free_ports(), strict=True)),
         ]
+
+
+_HELPER_PORTS = (
+    "dashboard-agent-listen-port",
+    "dashboard-agent-grpc-port",
+    "runtime-env-agent-port",
+    "metrics-export-port",
+)
+_STORE_BYTES = 200 << 20
+"""Shared memory for calls under way: a call has less than 2 MB."""
+
+
+def has_node(address: str, own: str, processes: Path = Path("/proc")) -> bool:
+    """Whether this machine may have a node of this cluster, at its address `own` if that is given.
+
+    Ray itself would look for one for a minute. Where processes cannot be listed, there may be one.
+    """
+    if not processes.is_dir():
+        return True
+    wanted = [f"--gcs-address={address}", *([f"--node_ip_address={own}"] if own else [])]
+    for path in processes.glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if "/raylet " in line and all(f"{part} " in line for part in wanted):
+                return True
+    return False
+
+
+def find_free_ports() -> list[int]:
+    """As many ports of this machine as a node's helpers need."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in _HELPER_PORTS]
+        for each in sockets:
+            each.bind(("", 0))
+        return [each.getsockname()[1] for each in sockets]
 
 
 _RAY = (sys.executable, "-c", "from ray.scripts.scripts import main; main()")

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import pickle
 import socket
 import sys
 import uuid
@@ -21,6 +22,8 @@ from app.providers.tier.ray_node import NAMESPACE, WORKER_PREFIX, RayNode
 
 logger = logging.getLogger(__name__)
 
+WATCH_S = 5.0
+"""How often the process of `prompter worker` looks after its actor (s)."""
 CALLS = 1000
 """Calls that overlap in a worker: its scheduler decides which of them decode."""
 SHARED = ("models_dir", "data_dir", "log_level", "log_format", "stt", "scheduler", "vad")
@@ -61,11 +64,11 @@ class WorkerActor:
                 self._running = running
         return os.getpid()
 
-    async def answer(self, call: Any) -> Any:
-        """As the worker answers; the first call after a death waits for the weights."""
+    async def answer(self, call: bytes) -> bytes:
+        """As the worker answers; the first call after a death waits for the weights. Both are pickled."""
         if self._running is None:
             await self.start()
-        return await self._worker.answer(call)
+        return pickle.dumps(await self._worker.answer(pickle.loads(call)), protocol=5)  # noqa: S301  # from a server, behind the cluster's token
 
 
 def share_settings(settings: Settings) -> dict[str, Any]:
@@ -88,7 +91,12 @@ async def run_worker(settings: Settings, factory: str, cores: int) -> AsyncItera
         name = f"{WORKER_PREFIX}{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         actor = await run_sync(_create, name, factory, share_settings(settings))
         try:
-            yield name
+            async with anyio.create_task_group() as group:
+                group.start_soon(_watch, actor)
+                yield name
+                group.cancel_scope.cancel()
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
         finally:
             with anyio.CancelScope(shield=True):
                 await run_sync(_kill, actor)
@@ -113,7 +121,7 @@ def _create(name: str, factory: str, settings: dict[str, Any]) -> Any:
         namespace=NAMESPACE,
         name=name,
         # The Python and the code of this process, whichever started the node.
-        runtime_env={"py_executable": sys.executable, "env_vars": {"PYTHONPATH": str(_CODE)}},
+        runtime_env={"py_executable": sys.executable, "env_vars": {"PYTHONPATH": _list_paths()}},
     ).remote(factory, settings)
     try:
         ray.get(actor.start.remote())
@@ -121,6 +129,31 @@ def _create(name: str, factory: str, settings: dict[str, Any]) -> Any:
         log_failure(logger, "the decode worker does not start", error)
         raise ProviderNotReady("the decode worker does not start; the log says why") from error
     return actor
+
+
+async def _watch(actor: Any) -> None:
+    """Look after the actor while it lives.
+
+    Raises:
+        ProviderNotReady: it has died for good, as when its node is gone; whoever started this process starts it anew.
+    """
+    from ray.exceptions import ActorDiedError, RayError
+
+    while True:
+        await anyio.sleep(WATCH_S)
+        try:
+            await actor.start.remote()
+        except ActorDiedError as error:
+            raise ProviderNotReady(
+                "the decode worker is gone, and its Ray node with it; start it again"
+            ) from error
+        except RayError:
+            continue  # it is being made anew
+
+
+def _list_paths() -> str:
+    """Where the actor finds this PROMPTer, and engines of packages that this process finds by a variable."""
+    return os.pathsep.join(filter(None, (str(_CODE), os.environ.get("PYTHONPATH", ""))))
 
 
 def _kill(actor: Any) -> None:

@@ -16,7 +16,7 @@ from app.core.config import DecodeSettings, Settings
 from app.core.errors import EngineFailed, PrompterError
 from app.core.metrics import Observer, TierMetrics
 from app.core.supervision import Supervisor
-from app.providers.tier.port import TierLink, WorkerLost
+from app.providers.tier.port import LinkLost, TierLink, WorkerLost
 from app.services.decoding.policy import SHEDDABLE, Shed, Ticket
 from app.services.decoding.scheduler import Scheduler, current_ticket
 from app.services.tier.calls import AnyAnswer, Call, EngineState, Look, WorkerState
@@ -194,14 +194,13 @@ class Workers:
         return [worker for worker in self._workers.values() if worker.is_there]
 
     async def _keep_finding(self) -> None:
-        while not await self._join():  # noqa: ASYNC110  # the cluster has no event
-            await anyio.sleep(JOIN_S)
+        is_joined = False
         while True:
-            await self._find()
-            await anyio.sleep(self._settings.heartbeat_s)
+            is_joined = await (self._find() if is_joined else self._join())
+            await anyio.sleep(self._settings.heartbeat_s if is_joined else JOIN_S)
 
     async def _join(self) -> bool:
-        """Whether the cluster has taken this process."""
+        """Join the cluster, and look for its workers; whether it has taken this process."""
         try:
             await self._link.open()
         except PrompterError as error:
@@ -210,15 +209,17 @@ class Workers:
             self._refusal = error.message
             return False
         self._refusal = ""
-        return True
+        return await self._find()
 
-    async def _find(self) -> None:
-        """Ask the cluster for its workers, and watch each one that is new."""
+    async def _find(self) -> bool:
+        """Ask the cluster for its workers, and watch each one that is new; whether this process is in it."""
         try:
             with anyio.fail_after(self._settings.lost_after_s):
                 names = await self._link.find_workers()
+        except LinkLost:
+            return False
         except (TimeoutError, WorkerLost):
-            return  # each worker is watched by itself
+            return True  # each worker is watched by itself
         for name in names - self._workers.keys():
             worker = self._workers[name] = Worker(name)
             self._tasks.start_loop(f"watch over {name}", self._watch, worker)
@@ -226,6 +227,7 @@ class Workers:
             worker = self._workers[name]
             if worker.is_lost or worker.state is None:
                 self._workers.pop(name).watch.cancel()
+        return True
 
     async def _watch(self, worker: Worker) -> None:
         with worker.watch:

@@ -1,10 +1,12 @@
 """Joining a Ray cluster: refused where strangers could reach it, or where Ray is not there."""
 
+from pathlib import Path
+
 import pytest
 
 from app.core.config import DecodeSettings
 from app.core.errors import ProviderNotReady
-from app.providers.tier.ray_node import check_guard, check_installed
+from app.providers.tier.ray_node import check_guard, check_installed, find_free_ports, has_node
 
 SETTINGS = DecodeSettings(tier="ray", address="127.0.0.1:1")
 
@@ -29,3 +31,25 @@ def test_where_ray_is_missing_the_extra_is_named(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("app.providers.tier.ray_node.find_spec", lambda _: None)
     with pytest.raises(ProviderNotReady, match="extras add ray"):
         check_installed()
+
+
+def test_a_node_of_the_cluster_is_found_among_processes(tmp_path: Path) -> None:
+    assert has_node("10.0.0.1:6399", "", tmp_path / "none"), "where nothing can be listed there may be one"
+    assert not has_node("10.0.0.1:6399", "", tmp_path)
+    (tmp_path / "7").mkdir()
+    arguments = [
+        "/ray/raylet",
+        "--node_ip_address=10.0.0.2",
+        "--worker=python --gcs-address=10.0.0.1:6399",
+        "",
+    ]
+    (tmp_path / "7" / "cmdline").write_bytes("\0".join(arguments).encode())
+    assert has_node("10.0.0.1:6399", "", tmp_path)
+    assert has_node("10.0.0.1:6399", "10.0.0.2", tmp_path)
+    assert not has_node("10.0.0.1:6399", "10.0.0.20", tmp_path)
+    assert not has_node("10.0.0.1:639", "", tmp_path)
+
+
+def test_helpers_of_a_node_get_ports_of_their_own() -> None:
+    ports = find_free_ports()
+    assert len(set(ports)) == len(ports) == 4
