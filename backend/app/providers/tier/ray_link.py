@@ -108,7 +108,8 @@ class _BridgeProcess(asyncio.Protocol):
         answer = self._waiting[number] = asyncio.get_running_loop().create_future()
         self._transport.write(Message(kind=kind, number=number, name=name, body=body).pack())
         try:
-            return await answer
+            body_of_answer: bytes = await answer
+            return body_of_answer
         except asyncio.CancelledError:
             self._transport.write(Message(kind=Kind.CANCEL, number=number).pack())
             raise

@@ -17,7 +17,8 @@ messages = st.builds(
 @given(st.lists(messages, max_size=6), st.lists(st.integers(1, 50)))
 def test_messages_come_out_as_they_went_in(sent: list[Message], cuts: list[int]) -> None:
     stream = b"".join(message.pack() for message in sent)
-    unpacker, found = Unpacker(), []
+    unpacker = Unpacker()
+    found: list[Message] = []
     for cut in cuts:
         found += unpacker.push(stream[:cut])
         stream = stream[cut:]
