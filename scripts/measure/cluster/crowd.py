@@ -13,7 +13,7 @@ import numpy as np
 from app.bench.clips import RATE_HZ, Scene, build_scene, find_clips, load_samples
 from app.bench.figures import compute_quantile
 from app.bench.scoring import find_lost_clips
-from app.bench.speaker import CHUNK_MS, TAIL_S, SessionLog, list_finals
+from app.bench.speaker import CHUNK_MS, EVENTS, TAIL_S, SessionLog, list_finals
 from app.client.errors import ClientError
 from app.client.pacing import paced
 from app.client.prompt_client import PromptClient
@@ -34,7 +34,7 @@ class Speaker:
         self.began_s = time.monotonic()
         try:
             async for event in client.dictate(
-                self._chunks(), sample_rate=RATE_HZ, provider=provider, lang="en", events=("status",)
+                self._chunks(), sample_rate=RATE_HZ, provider=provider, lang="en", events=EVENTS
             ):
                 self.log.events.append(((time.monotonic() - self.began_s) * 1000, event.data))
         except ClientError as error:
@@ -102,7 +102,7 @@ class Crowd:
 
     def __init__(self, folder: Path, provider: str) -> None:
         clips = find_clips(folder, ["en"], ["speech"])
-        self._clips = [(clip, load_samples(clip)) for clip in clips]
+        self._clips = [(clip, load_samples(clip)) for clip in clips if clip.speech]
         self._provider = provider
 
     async def run(self, url: str, speakers: int, sentences: int) -> Result:
