@@ -131,7 +131,9 @@ def summarize(crowd: Sequence[Speaker]) -> Result:
         broken=sum(each.log.failure is not None for each in served),
         resumed=sum(data["type"] == "resumed" for each in crowd for _, data in each.log.events),
         finals=tuple(sorted(finals, key=lambda one: one.at_s)),
-        failures=dict(Counter(each.log.failure for each in crowd if each.log.failure)),
+        failures=dict(
+            Counter(f"{each.log.failure}: {each.log.reason}" for each in crowd if each.log.failure)
+        ),
     )
 
 

@@ -205,8 +205,9 @@ class Lan:
         for node in reversed(self.nodes):
             node.kill()
             node.quota.remove()
-            with contextlib.suppress(ClusterError):
-                run_ip("netns", "del", node.namespace)
+            for end in (("link", "del", node.link), ("netns", "del", node.namespace)):
+                with contextlib.suppress(ClusterError):
+                    run_ip(*end)
         with contextlib.suppress(ClusterError):
             run_ip("link", "del", BRIDGE)
 

@@ -47,6 +47,8 @@ def main() -> None:
         check_machine("nginx", "setpriv")
         folder = options.out or Path(tempfile.mkdtemp(prefix="prompter-cluster-"))
         folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise ClusterError(f"{str(folder)!r} is not empty; name another folder for the logs")
         folder.chmod(0o755)
         anyio.run(PARTS[options.part], options, folder.resolve())
         print(f"logs: {folder}", file=sys.stderr)
