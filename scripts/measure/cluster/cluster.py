@@ -64,41 +64,57 @@ class Cluster:
         return {"workers": workers, "others": self.lan.read_cpu_s(*self.workers)}
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a cluster is made of."""
+
+    model: str
+    """`sleeping`, or a checkpoint."""
+    workers: int
+    """0: the gateways decode themselves."""
+    gateways: int = 1
+    """Several have a database and nginx."""
+    cores: float | None = None
+    """Share of the cores of each worker, once it has loaded its engine."""
+    has_namespaces: bool = True
+
+
 @contextmanager
-def open_cluster(
-    folder: Path, model: str, *, workers: int, gateways: int = 1, cores: float | None = None
-) -> Iterator[Cluster]:
+def open_cluster(folder: Path, shape: Shape) -> Iterator[Cluster]:
     """A cluster that is ready for speakers; nothing but its logs is left at the end."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
-    with open_lan(folder) as lan:
-        cluster = Cluster(lan=lan, engine=choose_engine(model, folder), cores=cores)
-        settings: dict[str, str] = {}
-        if workers:
+    with open_lan(folder, has_namespaces=shape.has_namespaces) as lan:
+        cluster = Cluster(lan=lan, engine=choose_engine(shape.model, folder), cores=shape.cores)
+        if shape.workers:
             cluster.tier = Tier(lan.add("head"), secrets.token_hex(32))
             cluster.tier.start()
-            settings["PROMPTER_DECODE__TIER"] = "ray"
-        if gateways > 1:
-            database = Postgres(lan.add("database"))
-            database.start()
-            settings["PROMPTER_STORAGE__URL"] = database.url
-        for number in range(gateways):
-            node = lan.add(f"gateway{number + 1}")
-            tier = cluster.tier.settings(node) if cluster.tier else {}
-            environment = make_environment(node, cluster.engine, **settings, **tier)
-            if number == 0 and gateways > 1:
-                run_prompter(environment, "db", "upgrade")
-            gateway = Gateway(node)
-            gateway.start(environment)
-            cluster.gateways.append(gateway)
-        for _ in range(workers):
+        add_gateways(cluster, shape)
+        for _ in range(shape.workers):
             cluster.add_worker()
         for gateway in cluster.gateways:
             gateway.wait_until_ready()
-        if workers:
-            wait_for("the last worker", lambda: cluster.count_workers() == workers)
+        if shape.workers:
+            wait_for("the last worker", lambda: cluster.count_workers() == shape.workers)
             cluster.hold_workers()
-        cluster.url = cluster.gateways[0].url
-        if gateways > 1:
-            cluster.url = start_nginx(lan.add("nginx"), cluster.gateways)
+        several = shape.gateways > 1
+        cluster.url = start_nginx(lan.add("nginx"), cluster.gateways) if several else cluster.gateways[0].url
         yield cluster
+
+
+def add_gateways(cluster: Cluster, shape: Shape) -> None:
+    """Start the gateways, and the database that they share."""
+    settings = {"PROMPTER_DECODE__TIER": "ray"} if shape.workers else {}
+    if shape.gateways > 1:
+        database = Postgres(cluster.lan.add("database"))
+        database.start()
+        settings["PROMPTER_STORAGE__URL"] = database.url
+    for number in range(shape.gateways):
+        node = cluster.lan.add(f"gateway{number + 1}")
+        tier = cluster.tier.settings(node) if cluster.tier else {}
+        environment = make_environment(node, cluster.engine, **settings, **tier)
+        if number == 0 and shape.gateways > 1:
+            run_prompter(environment, "db", "upgrade")
+        gateway = Gateway(node)
+        gateway.start(environment)
+        cluster.gateways.append(gateway)

@@ -1,4 +1,8 @@
-"""Machines on one machine: network namespaces at a bridge, each held to a share of a core by a cgroup. Needs root."""
+"""Machines on one machine: network namespaces at a bridge, each held to a share of a core by a cgroup. Needs root.
+
+Without namespaces (`LoopbackLan`) each has an address of the loopback interface: a machine whose network must not
+change can be measured on, and no cable can be pulled.
+"""
 
 import contextlib
 import os
@@ -12,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 BRIDGE = "prompter-lan"
-NET = "10.98.0"
+NET, LOOPBACK = "10.98.0", "127.98.0"
 """The first three parts of every address; the bridge itself, and this script with it, has .1."""
 CGROUPS = Path("/sys/fs/cgroup")
 PERIOD_US = 20_000
@@ -30,7 +34,7 @@ class ClusterError(Exception):
 
 def check_machine(*programs: str) -> None:
     """Raises ClusterError with all that this machine lacks."""
-    missing = [f"the program {name!r}" for name in ("ip", *programs) if find_program(name) is None]
+    missing = [f"the program {name!r}" for name in programs if find_program(name) is None]
     if os.geteuid() != 0:
         missing.append("root, who alone can make network namespaces and cgroups")
     if not (CGROUPS / "cgroup.controllers").is_file() and not (CGROUPS / "cpu").is_dir():
@@ -95,6 +99,7 @@ class Node:
     name: str
     address: str
     namespace: str
+    """Empty without one."""
     link: str
     """Its end of the bridge, in the namespace of this script."""
     quota: Quota
@@ -109,23 +114,10 @@ class Node:
         procs = [str(folder / "cgroup.procs") for folder in self.quota.folders]
         (self.folder / "ray").mkdir(exist_ok=True)
         RAY_FOLDER.mkdir(exist_ok=True)
+        inside = ["ip", "netns", "exec", self.namespace] if self.namespace else ["unshare", "--mount"]
         with (self.folder / f"{title}.log").open("ab") as log:
             process = subprocess.Popen(
-                [
-                    "sh",
-                    "-c",
-                    JOIN,
-                    "sh",
-                    "ip",
-                    "netns",
-                    "exec",
-                    self.namespace,
-                    "sh",
-                    "-c",
-                    OWN_RAY,
-                    "sh",
-                    *command,
-                ],
+                ["sh", "-c", JOIN, "sh", *inside, "sh", "-c", OWN_RAY, "sh", *command],
                 env={
                     **os.environ,
                     **(environment or {}),
@@ -146,7 +138,8 @@ class Node:
 
     def power_off(self) -> None:
         """As when its plug is pulled: nobody is told that its connections are over."""
-        run_ip("link", "set", self.link, "down")
+        if self.link:
+            run_ip("link", "set", self.link, "down")
         self.kill()
 
     def kill(self) -> None:
@@ -169,33 +162,57 @@ class Node:
 class Lan:
     """The machines, and the bridge that joins them."""
 
+    net = NET
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.nodes: list[Node] = []
+        self._bridge = False
+
+    def open(self) -> None:
+        """Raises ClusterError where the bridge is there already, from a run that goes on or that was killed."""
+        run_ip("link", "add", BRIDGE, "type", "bridge")
+        self._bridge = True
+        run_ip("addr", "add", f"{NET}.1/24", "dev", BRIDGE)
+        run_ip("link", "set", BRIDGE, "up")
 
     def add(self, name: str, *, cores: float | None = None) -> Node:
         """A new machine, held to this share of the cores."""
         number = len(self.nodes)
-        namespace, link = f"{BRIDGE}-{name}", f"pml{number}"
-        address = f"{NET}.{FIRST_HOST + number}"
         folder = self.folder / name
         folder.mkdir(parents=True)
         folder.chmod(0o755)
-        node = Node(name, address, namespace, link, Quota(f"{BRIDGE}-{name}"), folder)
+        namespace, link = self._name(name, number)
+        node = Node(
+            name=name,
+            address=f"{self.net}.{FIRST_HOST + number}",
+            namespace=namespace,
+            link=link,
+            quota=Quota(f"{BRIDGE}-{name}"),
+            folder=folder,
+        )
         self.nodes.append(node)
+        if cores is not None:
+            node.quota.limit(cores)
+        self._connect(node)
+        return node
+
+    def _name(self, name: str, number: int) -> tuple[str, str]:
+        """The namespace and the link of a machine."""
+        return f"{BRIDGE}-{name}", f"pml{number}"
+
+    def _connect(self, node: Node) -> None:
+        namespace, link = node.namespace, node.link
         run_ip("netns", "add", namespace)
         run_ip("link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", namespace)
         run_ip("link", "set", link, "master", BRIDGE)
         run_ip("link", "set", link, "up")
         for inside in (
-            ("addr", "add", f"{address}/24", "dev", "eth0"),
+            ("addr", "add", f"{node.address}/24", "dev", "eth0"),
             ("link", "set", "eth0", "up"),
             ("link", "set", "lo", "up"),
         ):
             run_ip("-n", namespace, *inside)
-        if cores is not None:
-            node.quota.limit(cores)
-        return node
 
     def read_cpu_s(self, *without: Node) -> float:
         """CPU seconds of all machines but these."""
@@ -207,23 +224,31 @@ class Lan:
             node.quota.remove()
             for end in (("link", "del", node.link), ("netns", "del", node.namespace)):
                 with contextlib.suppress(ClusterError):
-                    run_ip(*end)
-        with contextlib.suppress(ClusterError):
+                    if node.namespace:
+                        run_ip(*end)
+        if self._bridge:
             run_ip("link", "del", BRIDGE)
 
 
-@contextmanager
-def open_lan(folder: Path) -> Iterator[Lan]:
-    """An empty network; nothing of it is left at the end.
+class LoopbackLan(Lan):
+    """Machines that share the network of this one, at addresses of its loopback interface."""
 
-    Raises:
-        ClusterError: the bridge is there already, from a run that goes on or that was killed.
-    """
-    lan = Lan(folder)
-    run_ip("link", "add", BRIDGE, "type", "bridge")
+    net = LOOPBACK
+
+    def open(self) -> None: ...
+
+    def _name(self, name: str, number: int) -> tuple[str, str]:  # noqa: ARG002  # they have none
+        return "", ""
+
+    def _connect(self, node: Node) -> None: ...
+
+
+@contextmanager
+def open_lan(folder: Path, *, has_namespaces: bool = True) -> Iterator[Lan]:
+    """An empty network; nothing of it is left at the end."""
+    lan = Lan(folder) if has_namespaces else LoopbackLan(folder)
     try:
-        run_ip("addr", "add", f"{NET}.1/24", "dev", BRIDGE)
-        run_ip("link", "set", BRIDGE, "up")
+        lan.open()
         yield lan
     finally:
         lan.close()

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from math import ceil
 from pathlib import Path
 
@@ -27,7 +28,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[2] / "backend")]
 
 import anyio  # noqa: E402  # the path above comes first
-from cluster import Cluster, open_cluster  # noqa: E402
+from cluster import Cluster, Shape, open_cluster  # noqa: E402
 from crowd import Crowd, Result, show_s  # noqa: E402
 from nodes import ClusterError, check_machine  # noqa: E402
 
@@ -44,7 +45,7 @@ SAME = 1.1
 def main() -> None:
     options = parse_arguments()
     try:
-        check_machine("nginx", "setpriv")
+        check_machine("nginx", "setpriv", *([] if options.loopback else ["ip"]))
         folder = options.out or Path(tempfile.mkdtemp(prefix="prompter-cluster-"))
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
@@ -69,6 +70,9 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--limit", type=float, default=2.0, help="the p95 (s) up to which speakers fit")
     parser.add_argument("--sentences", type=int, default=4, help="that each speaker says")
+    parser.add_argument(
+        "--loopback", action="store_true", help="without namespaces: the machines share a network"
+    )
     parser.add_argument("--out", type=Path, help="folder for the logs")
     return parser.parse_args()  # fmt: skip
 
@@ -77,39 +81,37 @@ def parse_arguments() -> argparse.Namespace:
 
 
 async def measure_one(options: argparse.Namespace, folder: Path) -> None:
-    with open_cluster(folder, options.model or "sleeping", workers=0) as cluster:
+    with open_cluster(folder, make_shape(options, "sleeping", workers=0)) as cluster:
         await find_speakers(cluster, options)
 
 
 async def measure_double(options: argparse.Namespace, folder: Path) -> None:
-    await compare(options, folder, options.model or "base", workers=2, times=DOUBLE, cores=QUOTA)
+    await compare(options, folder, make_shape(options, "base", workers=2, cores=QUOTA), DOUBLE)
 
 
 async def measure_eight(options: argparse.Namespace, folder: Path) -> None:
-    await compare(options, folder, options.model or "sleeping", workers=8, times=EIGHTFOLD, cores=None)
+    await compare(options, folder, make_shape(options, "sleeping", workers=8), EIGHTFOLD)
 
 
-async def compare(
-    options: argparse.Namespace, folder: Path, model: str, *, workers: int, times: float, cores: float | None
-) -> None:
+async def compare(options: argparse.Namespace, folder: Path, shape: Shape, times: float) -> None:
     """The speakers of one worker, then so many times as many with all workers."""
-    with open_cluster(folder / "one", model, workers=1, cores=cores) as cluster:
+    with open_cluster(folder / "one", replace(shape, workers=1)) as cluster:
         one = await find_speakers(cluster, options)
     wanted = ceil(times * one.speakers)
-    with open_cluster(folder / "all", model, workers=workers, cores=cores) as cluster:
+    with open_cluster(folder / "all", shape) as cluster:
         several = await measure_crowd(cluster, options, wanted)
     before_s, after_s = one.quantile_s(0.95), several.quantile_s(0.95)
     is_same = before_s is not None and after_s is not None and after_s <= SAME * before_s
     tell(
         is_same and fits(several, options),
-        f"{workers} workers carry {wanted} speakers, {wanted / one.speakers:.2f} times the {one.speakers} of one: p95 "
-        f"{show_s(before_s)} with one worker, {show_s(after_s)} with {workers}",
+        f"{shape.workers} workers carry {wanted} speakers, {wanted / one.speakers:.2f} times the {one.speakers} of one: "
+        f"p95 {show_s(before_s)} with one worker, {show_s(after_s)} with {shape.workers}",
     )
 
 
 async def lose_worker(options: argparse.Namespace, folder: Path) -> None:
     speakers = options.speakers or 12
-    with open_cluster(folder, options.model or "sleeping", workers=options.workers or 3) as cluster:
+    with open_cluster(folder, make_shape(options, "sleeping", workers=options.workers or 3)) as cluster:
         lost_at_s, noticed_at_s = [0.0], [0.0]
 
         async def power_off() -> None:
@@ -133,7 +135,7 @@ async def lose_worker(options: argparse.Namespace, folder: Path) -> None:
 
 async def add_worker(options: argparse.Namespace, folder: Path) -> None:
     speakers = options.speakers or 12
-    with open_cluster(folder, options.model or "sleeping", workers=1) as cluster:
+    with open_cluster(folder, make_shape(options, "sleeping", workers=1)) as cluster:
         added_at_s, ready_at_s = [0.0], [0.0]
 
         async def add() -> None:
@@ -156,7 +158,7 @@ async def add_worker(options: argparse.Namespace, folder: Path) -> None:
 async def kill_gateway(options: argparse.Namespace, folder: Path) -> None:
     speakers = options.speakers or 8
     workers = 2 if options.workers is None else options.workers
-    with open_cluster(folder, options.model or "sleeping", workers=workers, gateways=2) as cluster:
+    with open_cluster(folder, make_shape(options, "sleeping", workers=workers, gateways=2)) as cluster:
         killed_at_s = [0.0]
 
         async def kill() -> None:
@@ -181,6 +183,18 @@ PARTS: dict[str, Callable[..., object]] = {
 
 
 # -- what they share
+
+
+def make_shape(
+    options: argparse.Namespace, model: str, *, workers: int, gateways: int = 1, cores: float | None = None
+) -> Shape:
+    return Shape(
+        model=options.model or model,
+        workers=workers,
+        gateways=gateways,
+        cores=cores,
+        has_namespaces=not options.loopback,
+    )
 
 
 async def find_speakers(cluster: Cluster, options: argparse.Namespace) -> Result:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nodes import NET, ClusterError, Node, find_program
+from nodes import ClusterError, Node, find_program
 
 ROOT = Path(__file__).resolve().parents[3]
 BACKEND = ROOT / "backend"
@@ -170,7 +170,7 @@ class Postgres:
             shutil.chown(self._data, "postgres", "postgres")
             self._run("initdb", "-D", str(self._data), "-U", "prompter", "-E", "UTF8", "-A", "trust")
             with (self._data / "pg_hba.conf").open("a") as file:
-                file.write(f"host all all {NET}.0/24 trust\n")
+                file.write(f"host all all {self.node.address}/24 trust\n")
         self.node.run(
             "postgres",
             [*self._as_postgres(), str(self._bin / "postgres"), "-D", str(self._data),
