@@ -104,8 +104,8 @@ async def compare(options: argparse.Namespace, folder: Path, shape: Shape, times
     is_same = before_s is not None and after_s is not None and after_s <= SAME * before_s
     tell(
         is_same and fits(several, options),
-        f"{shape.workers} workers carry {wanted} speakers, {wanted / one.speakers:.2f} times the {one.speakers} of one: "
-        f"p95 {show_s(before_s)} with one worker, {show_s(after_s)} with {shape.workers}",
+        f"{shape.workers} workers carry {wanted} speakers, {wanted / one.speakers:.2f} times the {one.speakers} of "
+        f"one: p95 {show_s(before_s)} with one worker, {show_s(after_s)} with {shape.workers}",
     )
 
 

@@ -217,8 +217,7 @@ class Gateway:
         ticket, call.view.busy = call.asked, busy
         del self._calls[ticket]
         call.view.ours -= 1
-        if hasattr(ticket, "waited_at_worker_s"):
-            ticket.waited_at_worker_s = call.waited_s
+        ticket.waited_at_worker_s = call.waited_s
         self.policy.finish(ticket, self.timeline.now, learn=not call.is_shed)
         if call.is_shed:
             ticket.state = JobState.SHED

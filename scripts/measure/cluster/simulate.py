@@ -22,8 +22,8 @@ from scripted_cluster import AUDIO_BYTES_S, Gateway, Link, Worker  # noqa: E402 
 from scripted_speech import CHECKPOINTS, SPOKEN, Speaker, parse_spoken  # noqa: E402
 from scripted_time import Figures, Timeline  # noqa: E402
 
-LOOK_CPU_S = 0.0003
-"""CPU of a gateway for asking one worker how much it has to do, over Ray."""
+CALL_CPU_S = 0.0009
+"""CPU of a gateway for one call of a worker, over Ray (docs/decisions/0026)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +77,12 @@ def list_uses(plan: Plan, figures: Figures) -> dict[str, float]:
     of the workers, and count for nothing here."""
     audio = plan.speakers * plan.audio_ms / 1000 / plan.gateways
     decisions = count_decisions(plan, figures)
-    looks = plan.workers / plan.link.heartbeat_s * LOOK_CPU_S
+    calls = count_calls(plan, figures) * CALL_CPU_S
+    looks = plan.workers / plan.link.heartbeat_s * CALL_CPU_S
     network_bit_s = 8 * (plan.speakers * AUDIO_BYTES_S + figures.sent_bytes / plan.measured_s) / plan.gateways
     return {
         "cores of the workers, finals": figures.finals_s / plan.measured_s / plan.slots,
-        "core of a gateway": audio + decisions + looks,
+        "core of a gateway": audio + decisions + calls + looks,
         "1 Gbit/s of a gateway": network_bit_s / 1e9,
     }
 
@@ -89,6 +90,11 @@ def list_uses(plan: Plan, figures: Figures) -> dict[str, float]:
 def count_decisions(plan: Plan, figures: Figures) -> float:
     """What decisions take of a gateway's core."""
     return (sum(figures.decisions_s) + sum(figures.choices_s)) / plan.measured_s / plan.gateways
+
+
+def count_calls(plan: Plan, figures: Figures) -> float:
+    """Decodes that a gateway asks for in a second."""
+    return len(figures.choices_s) / plan.measured_s / plan.gateways
 
 
 def report(plan: Plan, figures: Figures) -> list[str]:
@@ -101,7 +107,8 @@ def report(plan: Plan, figures: Figures) -> list[str]:
     uses = list_uses(plan, figures)
     partials = len(figures.partial_queue_s)
     decisions = count_decisions(plan, figures)
-    looks = plan.workers / plan.link.heartbeat_s * LOOK_CPU_S
+    calls = count_calls(plan, figures)
+    looks = plan.workers / plan.link.heartbeat_s
     busy = figures.busy_s / plan.measured_s / plan.slots
     rows = {
         "speakers, refused": f"{plan.speakers}, {figures.refused}",
@@ -120,7 +127,8 @@ def report(plan: Plan, figures: Figures) -> list[str]:
         "a worker's decision, p50 / p95 (us)": show(figures.worker_decisions_s, 1e6, 0),
         "wait of finals at their worker, p50 / p95 (s)": show(figures.at_worker_s, digits=3),
         "decisions, of a gateway's core": f"{100 * decisions:.2f} %",
-        "heartbeats, of a gateway's core": f"{100 * looks:.2f} %",
+        "decodes a second and gateway, of its core": f"{calls:.0f}, {100 * calls * CALL_CPU_S:.1f} %",
+        "heartbeats a second and gateway, of its core": f"{looks:.0f}, {100 * looks * CALL_CPU_S:.1f} %",
         "in use: cores of the workers, partials included": f"{100 * busy:.1f} %",
         **{f"in use: {name}": f"{100 * share:.1f} %" for name, share in uses.items()},
         "scarcest": max(uses, key=uses.__getitem__),
