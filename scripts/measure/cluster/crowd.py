@@ -104,9 +104,17 @@ class Crowd:
         clips = find_clips(folder, ["en"], ["speech"])
         self._clips = [(clip, load_samples(clip)) for clip in clips if clip.speech]
         self._provider = provider
+        self._speakers: list[Speaker] = []
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether every speaker has been told something."""
+        return bool(self._speakers) and all(list_finals(each.log) for each in self._speakers)
 
     async def run(self, url: str, speakers: int, sentences: int) -> Result:
-        crowd = [Speaker(build_scene(self._clips, sentences, seed)) for seed in range(speakers)]
+        crowd = self._speakers = [
+            Speaker(build_scene(self._clips, sentences, seed)) for seed in range(speakers)
+        ]
         async with PromptClient(url) as client, anyio.create_task_group() as group:
             for number, speaker in enumerate(crowd):
                 group.start_soon(speaker.speak, client, self._provider)

@@ -19,7 +19,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
@@ -37,7 +37,7 @@ QUOTA = 0.3
 DOUBLE, EIGHTFOLD = 1.9, 7.5
 BACK_WITHIN_S, USED_WITHIN_S = 5.0, 10.0
 LOOK_S = 0.1
-"""How often a gateway is asked for its workers."""
+"""How often is looked for what is waited for."""
 SAME = 1.1
 """A p95 of at most this multiple is the same."""
 
@@ -116,7 +116,6 @@ async def lose_worker(options: argparse.Namespace, folder: Path) -> None:
 
         async def power_off() -> None:
             known = cluster.count_workers()
-            await wait_until_busy(cluster)
             lost_at_s[0] = time.monotonic()
             cluster.workers[1].power_off()
             noticed_at_s[0] = await wait_for_count(cluster, lambda count: count < known)
@@ -139,7 +138,6 @@ async def add_worker(options: argparse.Namespace, folder: Path) -> None:
         added_at_s, ready_at_s = [0.0], [0.0]
 
         async def add() -> None:
-            await wait_until_busy(cluster)
             added_at_s[0] = time.monotonic()
             await anyio.to_thread.run_sync(cluster.add_worker)
             ready_at_s[0] = await wait_for_count(cluster, lambda count: count >= 2)
@@ -162,7 +160,6 @@ async def kill_gateway(options: argparse.Namespace, folder: Path) -> None:
         killed_at_s = [0.0]
 
         async def kill() -> None:
-            await wait_until_busy(cluster)
             killed_at_s[0] = time.monotonic()
             cluster.gateways[0].node.kill()
 
@@ -225,10 +222,13 @@ def fits(result: Result, options: argparse.Namespace) -> bool:
     return on_time and not (result.lost or result.twice or result.refused or result.broken)
 
 
-async def measure_crowd(cluster: Cluster, options: argparse.Namespace, speakers: int) -> Result:
+async def measure_crowd(
+    cluster: Cluster, options: argparse.Namespace, speakers: int, crowd: Crowd | None = None
+) -> Result:
     """Let so many speak, and print what they saw and what it cost."""
+    crowd = crowd or Crowd(options.speech, cluster.engine.name)
     before_s, began_s = cluster.read_cpu_s(), time.monotonic()
-    result = await Crowd(options.speech, cluster.engine.name).run(cluster.url, speakers, options.sentences)
+    result = await crowd.run(cluster.url, speakers, options.sentences)
     after_s, took_s = cluster.read_cpu_s(), time.monotonic() - began_s
     cores = ", ".join(f"{name} {(after_s[name] - before_s[name]) / took_s:.2f}" for name in after_s)
     busy = ", ".join(f"{load:.1f}" for load in os.getloadavg()[:1])
@@ -240,17 +240,20 @@ async def measure_crowd(cluster: Cluster, options: argparse.Namespace, speakers:
 
 
 async def with_speakers(
-    cluster: Cluster, options: argparse.Namespace, speakers: int, event: Callable[[], object]
+    cluster: Cluster, options: argparse.Namespace, speakers: int, event: Callable[[], Awaitable[None]]
 ) -> Result:
-    """Let so many speak while something happens."""
+    """Let so many speak, and something happen when each of them has been told something."""
     results: list[Result] = []
+    crowd = Crowd(options.speech, cluster.engine.name)
 
-    async def speak() -> None:
-        results.append(await measure_crowd(cluster, options, speakers))
+    async def wait() -> None:
+        while not crowd.is_warm and not results:
+            await anyio.sleep(LOOK_S)
+        await event()
 
     async with anyio.create_task_group() as group:
-        group.start_soon(speak)
-        group.start_soon(event)
+        group.start_soon(wait)
+        results.append(await measure_crowd(cluster, options, speakers, crowd))
     return results[0]
 
 
@@ -260,12 +263,6 @@ async def wait_for_count(cluster: Cluster, is_wanted: Callable[[int], bool]) -> 
     while not is_wanted(cluster.count_workers()) and time.monotonic() < deadline_s:  # noqa: ASYNC110  # a poll
         await anyio.sleep(LOOK_S)
     return time.monotonic()
-
-
-async def wait_until_busy(cluster: Cluster) -> None:
-    """Until all speak: about a third of the way through four sentences."""
-    await anyio.sleep(15)
-    assert cluster.url
 
 
 def print_around(result: Result, at_s: float, noticed_s: float) -> None:
