@@ -261,7 +261,7 @@ async def with_speakers(
 async def wait_for(is_there: Callable[[], bool], within_s: float = 120.0) -> float:
     """The moment at which something is there; after `within_s`, that moment."""
     deadline_s = time.monotonic() + within_s
-    while not await anyio.to_thread.run_sync(is_there) and time.monotonic() < deadline_s:
+    while not await anyio.to_thread.run_sync(is_there) and time.monotonic() < deadline_s:  # noqa: ASYNC110  # a poll
         await anyio.sleep(LOOK_S)
     return time.monotonic()
 
