@@ -83,6 +83,15 @@ class Quota:
     def list_processes(self) -> list[int]:
         return [int(line) for line in (self.folders[0] / "cgroup.procs").read_text().split()]
 
+    def read_memory_mb(self) -> float:
+        """Memory of its processes (MB), as proportional set size: shared pages count once."""
+        total_kb = 0
+        for pid in self.list_processes():
+            with contextlib.suppress(OSError):
+                lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+                total_kb += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+        return total_kb / 1024
+
     def remove(self) -> None:
         deadline_s = time.monotonic() + 10
         while self.list_processes() and time.monotonic() < deadline_s:

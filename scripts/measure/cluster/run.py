@@ -232,9 +232,10 @@ async def measure_crowd(
     result = await crowd.run(cluster.url, speakers, options.sentences or SENTENCES.get(options.part, 4))
     after_s, took_s = cluster.read_cpu_s(), time.monotonic() - began_s
     cores = ", ".join(f"{name} {(after_s[name] - before_s[name]) / took_s:.2f}" for name in after_s)
-    busy = ", ".join(f"{load:.1f}" for load in os.getloadavg()[:1])
+    memory = ", ".join(f"{node.name} {node.quota.read_memory_mb():.0f}" for node in cluster.lan.nodes)
     print(
-        f"{len(cluster.workers)} workers, {result.format()}; cores: {cores}; load of the machine {busy}",
+        f"{len(cluster.workers)} workers, {result.format()}; cores: {cores}; load of the machine "
+        f"{os.getloadavg()[0]:.1f}; MB: {memory}",
         flush=True,
     )
     return result
