@@ -2,18 +2,23 @@
 
 import random
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+import anyio
 import httpx2
 import pytest
+from sqlalchemy import func, select
+from websockets.exceptions import ConnectionClosed
 
+from app.storage.database import Database
+from app.storage.tables import SpeechSessionAudioRow, SpeechSessionEventRow, SpeechSessionRow
 from tests.fakes.engine import FakeEngine, Script, guess_words
 from tests.support.database import PostgresServer
 from tests.support.moving_client import MovingClient, cut_evenly
 from tests.support.server import RunningServer, serve_engine
-from tests.support.speech_client import close_sockets, make_sentence
+from tests.support.speech_client import PATIENCE_S, close_sockets, make_sentence
 
 CHUNKS = cut_evenly(make_sentence(1.0) * 3)
 
@@ -93,3 +98,113 @@ async def test_finals_are_those_of_an_unbroken_session(pair: Pair) -> None:
     assert moved.events[-1]["stats"] == unbroken.events[-1]["stats"]
     texts = [text for _, text in unbroken.finals]
     assert pair.list_stored() == [texts, texts]
+
+
+async def test_a_session_that_is_not_stored_does_not_survive(pair: Pair) -> None:
+    """No audio and no text of it leaves the process."""
+    client = MovingClient(CHUNKS)
+    ready = await client.start(pair.here.url, store=False, endpointing="command")
+    assert (ready["survives"], ready["dictation_id"]) == (False, None)
+    await client.send(len(CHUNKS) // 2)
+    await client.until("final")
+    assert await count_rows(pair) == (0, 0, 0)
+    refused = await client.ask_to_resume(pair.there.url)
+    assert refused["code"] == "resume_refused"
+    await client.move(pair.here.url)
+    await client.send()
+    await client.stop()
+    assert pair.list_stored() == []
+
+
+async def test_a_dictation_that_is_not_stored_ends_the_log_of_the_one_before(pair: Pair) -> None:
+    client = MovingClient(CHUNKS)
+    await client.start(pair.here.url, endpointing="command")
+    await client.send()
+    await client.stop()
+    assert client.connection is not None
+    await client.connection.send('{"type":"start","config":{"store":false}}')
+    assert (await client.until("ready"))["survives"] is False
+    await wait_for_rows(pair, (0, 0, 0))
+
+
+async def test_a_token_is_worth_nothing_to_anybody_else(pair: Pair) -> None:
+    client, other = MovingClient(CHUNKS), MovingClient(CHUNKS, label="s2")
+    await client.start(pair.here.url, endpointing="command")
+    await client.send(10)
+    for wrong in ("", "nonsense", client.token[:-1], client.token + "x"):
+        other.token = wrong
+        assert (await other.ask_to_resume(pair.there.url))["code"] == "resume_refused"
+    other.token = client.token  # with another label
+    assert (await other.ask_to_resume(pair.there.url))["code"] == "resume_refused"
+    other.label, other.last_seq = client.label, 10**9
+    assert (await other.ask_to_resume(pair.there.url))["code"] == "resume_refused"
+    await client.send()  # nobody has taken it
+    await client.stop()
+    client.check_order()
+
+
+async def test_of_two_clients_with_one_token_the_last_one_has_the_session(pair: Pair) -> None:
+    first = MovingClient(CHUNKS)
+    await first.start(pair.here.url, endpointing="command")
+    await first.send(20)
+    await first.until("ack")
+    second = MovingClient(CHUNKS)
+    second.token, second.last_seq, second.acked = first.token, first.last_seq, first.acked
+    old = first.connection
+    await second.move(pair.there.url)
+    assert await read_close(first) == (1012, "resumed_elsewhere")
+    first.connection = old
+    await second.send()
+    await second.stop()
+    second.check_order()
+    (stored,) = pair.list_stored()
+    assert stored == [text for _, text in second.finals]
+    assert pair.here.troubles == pair.there.troubles == []
+
+
+async def test_what_was_asked_for_is_answered_by_the_other_server(pair: Pair) -> None:
+    """A flush that waits, and `stop`: neither is asked for again."""
+    client = MovingClient(CHUNKS)
+    await client.start(pair.here.url, endpointing="manual")
+    half = len(CHUNKS) // 2
+    await client.send(half)
+    assert client.connection is not None
+    await client.connection.send('{"type":"flush","id":"f1"}')
+    await client.until("flushed")
+    await client.move(pair.there.url)
+    await client.send()
+    await client.connection.send('{"type":"stop"}')
+    await client.until("stopped")
+    assert client.connection is not None
+    seen, client.last_seq = client.last_seq, client.last_seq - 1
+    answer = await client.move(pair.here.url)  # `stopped` did not arrive
+    assert answer["stopping"] is True
+    assert (await client.event())["seq"] == seen
+    assert [event["type"] for event in client.events].count("flushed") == 1
+    assert len(client.finals) == 2
+
+
+async def read_close(client: MovingClient) -> tuple[int | None, str | None]:
+    """How the server closes the socket of this client."""
+    assert client.connection is not None
+    with suppress(ConnectionClosed):
+        while True:
+            await client.event()
+    return client.connection.close_code, client.connection.close_reason
+
+
+async def count_rows(pair: Pair) -> tuple[int, ...]:
+    """Sessions, pieces of audio and events that the log has."""
+    database = Database(pair.here.resources.settings)
+    tables = (SpeechSessionRow, SpeechSessionAudioRow, SpeechSessionEventRow)
+    async with database.read() as session:
+        found = [await session.scalar(select(func.count()).select_from(table)) for table in tables]
+    await database.aclose()
+    return tuple(count or 0 for count in found)
+
+
+async def wait_for_rows(pair: Pair, wanted: tuple[int, ...]) -> None:
+    with anyio.fail_after(PATIENCE_S):
+        while (found := await count_rows(pair)) != wanted:  # noqa: ASYNC110  # servers in other threads
+            await anyio.sleep(0.05)
+    assert found == wanted

@@ -291,7 +291,9 @@ class JournalWriter:
         self.is_running = False
         """Whether sessions are written."""
         self.on_orphan: Callable[[LoggedSession], Awaitable[None]] = _leave
-        """Called with a session whose server is gone and whose client does not come back."""
+        """Called with a session whose server is gone and whose client does not come back. May raise OSError."""
+        self.may_adopt: Callable[[], bool] = lambda: False
+        """Whether such a session can be taken."""
 
     @property
     def run_id(self) -> UUID:
@@ -371,6 +373,12 @@ class JournalWriter:
             self._urgent.set()
             await self._written.wait()
 
+    async def wait_for_ends(self) -> None:
+        """Wait until the sessions that are over are forgotten, or cannot be."""
+        while self._ended and not self._is_failing:
+            self._urgent.set()
+            await self._written.wait()
+
     async def look_now(self) -> None:
         """Look whether this server still has its sessions; not while the database is away."""
         if not self._is_failing:
@@ -383,7 +391,9 @@ class JournalWriter:
             return await session_log.find(session, owner, token_hash)
 
     async def find_dictation(self, owner: UUID, dictation_id: UUID) -> LoggedSession | None:
-        """This user's session that has this dictation. Raises StorageUnavailable."""
+        """This user's session that has this dictation, if sessions are written. Raises StorageUnavailable."""
+        if not self.is_on:
+            return None
         async with self._database.read() as session:
             return await session_log.find_dictation(session, owner, dictation_id)
 
@@ -553,6 +563,8 @@ class JournalWriter:
     async def _find_orphans(self) -> None:
         while True:
             await anyio.sleep(ORPHANS_EVERY_S)
+            if not self.may_adopt():
+                continue
             try:
                 async with self._database.read() as session:
                     orphans = await session_log.list_orphans(session, self._wait_s, ORPHANS)

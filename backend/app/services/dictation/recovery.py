@@ -9,22 +9,28 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 import anyio
+import orjson
 from anyio.to_thread import run_sync
 
 from app.core.config import Settings
 from app.core.errors import NotFound, PrompterError, StorageUnavailable
 from app.core.supervision import Supervisor
 from app.providers.base import SAMPLE_RATE_HZ
+from app.schemas.speech_socket import StartConfig
 from app.services.audio.endpointing import FRAME_SAMPLES
+from app.services.dictation.events import Event, list_finals
+from app.services.dictation.journal import JournalWriter
+from app.services.dictation.session_state import SessionAbout, SessionState
 from app.services.dictation.spool import AudioSpool
 from app.services.history.dictation_writer import DictationRecorder, DictationStore, DictationWriter
 from app.services.transcription.job import TranscriptionService
 from app.services.transcription.request import TranscriptionRequest
 from app.services.transcription.result import RecordingTranscript, TranscribedUtterance
 from app.storage import dictations
-from app.storage.audio_spool import FRAME_BYTES, SpoolEntry
+from app.storage.audio_spool import FRAME_BYTES, SpooledDictation, SpoolEntry
 from app.storage.database import Database
-from app.storage.dictations import StoredFinal
+from app.storage.dictations import NewDictation, StoredFinal
+from app.storage.session_log import LoggedSession
 from app.utils.chunked_audio import make_wav
 from app.utils.joining import TextPart
 
@@ -35,6 +41,7 @@ RETRY_S = 60.0
 KEPT = 200
 """Recovered dictations whose finals are kept in memory for clients that come late."""
 STORE_CHECK_S = 0.5
+SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 Spoken = TranscribedUtterance | StoredFinal
 
 
@@ -92,7 +99,10 @@ class Recovery:
         database: Database,
         writer: DictationWriter,
         store: DictationStore,
+        journals: JournalWriter,
     ) -> None:
+        self._journals = journals
+        journals.on_orphan, journals.may_adopt = self._adopt, lambda: spool.can_keep
         self._wait_s = settings.limits.resume_s
         self._spool = spool
         self._transcriptions = transcriptions
@@ -108,8 +118,11 @@ class Recovery:
         """Whether a live session has this user's dictation."""
         spool.on_left = lambda entry: self.tasks.start_job(self._run, entry)
 
-    def knows(self, owner: UUID, dictation_id: UUID) -> bool:
-        """Whether this user's dictation broke off, and waits for its client."""
+    async def knows(self, owner: UUID, dictation_id: UUID) -> bool:
+        """Whether this user's dictation broke off, and waits for its client, here or on another server."""
+        with suppress(StorageUnavailable):
+            if await self._journals.find_dictation(owner, dictation_id) is not None:
+                return True
         left = [entry for entry, _ in (*self._running.values(), *self._recovered.values())]
         return (
             self.is_live(owner, dictation_id)
@@ -129,7 +142,9 @@ class Recovery:
             StorageUnavailable, OSError: it waits for its client again.
         """
         await self.break_off(owner, dictation_id)
+        await self._journals.wait_for_ends()
         await self._spool.write_now()
+        await self._fetch(owner, dictation_id)
         for entry, done in list(self._running.values()):
             if entry.about.belongs_to(owner, dictation_id):
                 await done.wait()
@@ -151,6 +166,36 @@ class Recovery:
                     del self._recovered[entry.id]
                 return claim
         return None if told_ms is None else await self._claim_text(owner, session_id, dictation_id, told_ms)
+
+    async def _fetch(self, owner: UUID, dictation_id: UUID) -> None:
+        """Have the audio of a dictation here that another server had. Raises StorageUnavailable, OSError."""
+        logged = await self._journals.find_dictation(owner, dictation_id)
+        if logged is not None and self._spool.can_keep:
+            taken = await self._journals.take(logged.id)
+            if taken is not None:
+                await self._adopt(taken)
+
+    async def _adopt(self, taken: LoggedSession) -> None:
+        """Have here what another server had of a session, which has been taken: it waits for its client, or its text.
+
+        Raises:
+            StorageUnavailable, OSError
+        """
+        about, state = SessionAbout.load(taken.about), SessionState.load(taken.state)
+        recorder = await record_moved(self._store, taken, about)
+        if state.is_over:
+            recorder.end()
+        while recorder.unstored_from_ms is not None:
+            await self._writer.wait_until_stored()
+            await anyio.sleep(STORE_CHECK_S)
+        entry = None
+        if not state.is_over and state.rate_hz is not None:
+            described = describe_moved(taken, about, state)
+            audio, settled = cut_moved(taken, state)
+            entry = await self._spool.adopt(described, audio, settled)
+        await self._journals.forget(taken)
+        if entry is not None:
+            self._spool.leave(entry)
 
     async def _claim_audio(self, entry: SpoolEntry, session_id: str | None, told_ms: int | None) -> Claim:
         about = entry.about
@@ -224,6 +269,10 @@ class Recovery:
         )
 
     async def _run(self, entry: SpoolEntry) -> None:
+        if await self._has_moved(entry):
+            if self._spool.take(entry):
+                await self._spool.remove(entry.id)
+            return
         with suppress(StorageUnavailable):  # logged already; its lease runs out too
             await self._store.interrupt(entry.about.dictation_id)
         await anyio.sleep(self._wait_s)
@@ -241,6 +290,14 @@ class Recovery:
                 del self._running[entry.id]
                 done.set()
             await anyio.sleep(RETRY_S)
+
+    async def _has_moved(self, entry: SpoolEntry) -> bool:
+        """Whether the log of sessions has this dictation: a server goes on with it, or makes text of what is there."""
+        try:
+            found = await self._journals.find_dictation(entry.about.user_id, entry.about.dictation_id)
+        except StorageUnavailable:
+            return False
+        return found is not None
 
     async def _recover(self, entry: SpoolEntry) -> None:
         """Raises PrompterError, OSError."""
@@ -291,6 +348,58 @@ class Recovery:
                     return await job.whole()
                 finally:
                     await job.aclose()
+
+
+async def record_moved(store: DictationStore, taken: LoggedSession, about: SessionAbout) -> DictationRecorder:
+    """Record a session that another server had, and store what it has told and had no time to store.
+
+    Raises:
+        StorageUnavailable
+    """
+    new = NewDictation(
+        id=taken.dictation_id,
+        user_id=taken.user_id,
+        session_label=taken.label,
+        lang=None,
+        provider=about.provider,
+        model=about.model,
+        started_at=about.started_at,
+    )
+    recorder, end_ms = await store.take_over(taken.user_id, taken.label, new, base_ms=about.base_ms)
+    events: list[Event] = [orjson.loads(event) for event in taken.events]
+    for final in list_finals(events):
+        if final["end_ms"] + about.base_ms > end_ms:
+            recorder.add_final(final)
+    return recorder
+
+
+def describe_moved(taken: LoggedSession, about: SessionAbout, state: SessionState) -> SpooledDictation:
+    """What is needed to make text of the audio of a session that another server had."""
+    config = StartConfig.model_validate(about.config)
+    assert state.rate_hz is not None
+    return SpooledDictation(
+        dictation_id=taken.dictation_id,
+        user_id=taken.user_id,
+        session_label=taken.label,
+        started_at=about.started_at,
+        rate_hz=state.rate_hz,
+        base_ms=about.base_ms + state.heard.find_lead(state.rate_hz)[0] // SAMPLES_PER_MS,
+        provider=about.provider,
+        model=about.model,
+        lang=config.lang or "auto",
+        langs=tuple(config.langs),
+        vocabulary=tuple(config.vocabulary),
+    )
+
+
+def cut_moved(taken: LoggedSession, state: SessionState) -> tuple[bytes, int]:
+    """The audio of such a session, from where it is heard again, and how many bytes of it have their text."""
+    assert state.rate_hz is not None
+    sample, position = state.heard.find_lead(state.rate_hz)
+    first = taken.audio[0][0] if taken.audio else position
+    pcm = b"".join(piece for _, piece in taken.audio)[max(position - first, 0) :]
+    settled = (state.heard.settled - sample) * state.rate_hz // SAMPLE_RATE_HZ * FRAME_BYTES
+    return bytes(max(first - position, 0)) + pcm, min(settled, len(pcm))
 
 
 async def _has_none(owner: UUID, dictation_id: UUID) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any, cast
@@ -39,7 +39,6 @@ from app.services.dictation.events import (
     Keeping,
     ReadyEvent,
     error_event,
-    list_finals,
     pong_event,
     resumed_event,
     status_event,
@@ -50,12 +49,11 @@ from app.services.dictation.messages import check_size, parse_control, parse_jso
 from app.services.dictation.outbox import Connection, Outbox
 from app.services.dictation.passthrough import PassthroughDictation
 from app.services.dictation.progress import LOADING_S, Progress
-from app.services.dictation.recovery import Claim, Recovery
+from app.services.dictation.recovery import Claim, Recovery, record_moved
 from app.services.dictation.session_state import HeardState, SessionAbout, SessionState, dump_state
 from app.services.dictation.spool import AudioSpool, SpooledAudio
 from app.services.history.dictation_writer import DictationRecorder, DictationStore
 from app.storage.audio_spool import SpooledDictation
-from app.storage.dictations import NewDictation
 from app.storage.session_log import LoggedSession, SessionBeginning
 from app.utils.ids import parse_id
 
@@ -201,7 +199,7 @@ class SpeechSession:
         wanted = self._make_stt_config(config)
         self._opening_since = time.monotonic() if "status" in config.events else None
         continued = parse_id(config.continues_dictation or "") if config.store else None
-        is_known = continued is not None and self._recovery.knows(self.owner, continued)
+        is_known = continued is not None and await self._recovery.knows(self.owner, continued)
         try:
             engine = await open_engine(
                 self._engines, self._settings, config.provider, wanted, live=True, is_admitted=is_known
@@ -556,30 +554,11 @@ class SpeechSession:
         self._set_journal(logged.id, logged.epoch)
         assert self._journal is not None
         self._journal.go_on(logged, state)
-        recorder = await self._go_on_recording(logged, about, events)
+        recorder = await record_moved(self._store, logged, about)
         if opened is not None:
             await self._go_on_hearing(logged, about, state, recorder, opened)
         else:
             recorder.end()
-
-    async def _go_on_recording(
-        self, logged: LoggedSession, about: SessionAbout, events: Sequence[Event]
-    ) -> DictationRecorder:
-        """Record from here on, and store what the other server has told and had no time to store."""
-        new = NewDictation(
-            id=logged.dictation_id,
-            user_id=self.owner,
-            session_label=logged.label,
-            lang=None,
-            provider=about.provider,
-            model=about.model,
-            started_at=about.started_at,
-        )
-        recorder, end_ms = await self._store.take_over(self.owner, logged.label, new, base_ms=about.base_ms)
-        for final in list_finals(events):
-            if final["end_ms"] + about.base_ms > end_ms:
-                recorder.add_final(final)
-        return recorder
 
     async def _go_on_hearing(
         self,

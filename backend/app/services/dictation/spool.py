@@ -258,7 +258,7 @@ class AudioSpool:
         self, owner: UUID, about: Callable[[int], SpooledDictation], recorder: DictationRecorder
     ) -> SpooledAudio | None:
         """Keep the audio of a new dictation; None where none is to be kept. `about` is asked once the rate is known."""
-        if not (self.is_on and self._is_running):
+        if not self.can_keep:
             return None
         audio = SpooledAudio(about, recorder)
         self._live.append(audio)
@@ -283,6 +283,27 @@ class AudioSpool:
     def give_back(self, entry: SpoolEntry) -> None:
         """It could not be recovered now."""
         self._left[entry.id] = entry
+
+    async def adopt(self, about: SpooledDictation, audio: bytes, settled: int) -> SpoolEntry:
+        """Keep audio that another server had, until `leave` says that it is here alone. Raises OSError."""
+        entry = SpoolEntry(new_id(), about, settled, len(audio))
+
+        def write() -> None:
+            self._store.create(entry.id, about)
+            self._store.append(entry.id, 0, audio)
+            self._store.settle(entry.id, settled, delete=False)
+
+        await self._call(write)
+        return entry
+
+    def leave(self, entry: SpoolEntry) -> None:
+        """Nobody goes on with this audio now: it waits for its client, or for its text."""
+        self._leave(entry)
+
+    @property
+    def can_keep(self) -> bool:
+        """Whether audio is kept on this server's disk."""
+        return self.is_on and self._is_running
 
     async def read(self, entry: SpoolEntry) -> bytes:
         """The audio of an entry that is not settled. Raises OSError."""

@@ -8,6 +8,7 @@ import pytest
 
 from app.core.errors import StorageUnavailable
 from app.core.metrics import Observer
+from app.services.dictation.journal import JournalWriter
 from app.services.dictation.recovery import Recovery
 from app.services.dictation.spool import AudioSpool
 from app.services.history.dictation_writer import DictationStore, DictationWriter
@@ -46,7 +47,8 @@ async def run_recovery(
     writer = DictationWriter(database, 10, Observer())
     store = DictationStore(writer, RecentTranscripts(10), database)
     transcriptions: Any = None
-    recovery = Recovery(settings, spool, transcriptions, database, writer, store)
+    journals = JournalWriter(settings, database, Observer())
+    recovery = Recovery(settings, spool, transcriptions, database, writer, store, journals)
     async with recovery.tasks.run(), spool.run():
         yield recovery, spool
 
@@ -83,6 +85,6 @@ async def test_a_dictation_that_is_waited_for_is_known(database: Database) -> No
     """It goes on, however many others dictate meanwhile."""
     entry = SpoolEntry(new_id(), describe(RATE_HZ), 0, len(SECOND))
     async with run_recovery(database, FakeDisk(entry)) as (recovery, _):
-        assert recovery.knows(OWNER, entry.about.dictation_id)
-        assert not recovery.knows(new_id(), entry.about.dictation_id)
-        assert not recovery.knows(OWNER, new_id())
+        assert await recovery.knows(OWNER, entry.about.dictation_id)
+        assert not await recovery.knows(new_id(), entry.about.dictation_id)
+        assert not await recovery.knows(OWNER, new_id())
