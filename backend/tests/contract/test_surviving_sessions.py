@@ -1,20 +1,28 @@
 """Two servers on one PostgreSQL: a session goes on at the other one, and whoever has lost it writes nothing more."""
 
+import asyncio
+import json
 import random
+import signal
+import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import anyio
 import httpx2
 import pytest
 from sqlalchemy import func, select
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
+from app.services.dictation.journal import SURE_S
 from app.storage.database import Database
 from app.storage.tables import SpeechSessionAudioRow, SpeechSessionEventRow, SpeechSessionRow
 from tests.fakes.engine import FakeEngine, Script, guess_words
+from tests.support.command import ServerProcess, run_program
 from tests.support.database import PostgresServer
 from tests.support.moving_client import MovingClient, cut_evenly
 from tests.support.server import RunningServer, serve_engine
@@ -208,3 +216,86 @@ async def wait_for_rows(pair: Pair, wanted: tuple[int, ...]) -> None:
         while (found := await count_rows(pair)) != wanted:  # noqa: ASYNC110  # servers in other threads
             await anyio.sleep(0.05)
     assert found == wanted
+
+
+# -- servers that end, or stand still
+
+
+@asynccontextmanager
+async def run_gateways(url: str, folder: Path, **env: str) -> AsyncIterator[list[ServerProcess]]:
+    """Two servers as processes of their own, on one database."""
+    settings = {
+        "PROMPTER_STORAGE__URL": url,
+        "PROMPTER_STT__PROVIDER": "fake",
+        "PROMPTER_LIMITS__STALL_S": "60",
+    }
+    async with AsyncExitStack() as stack:
+        gateways = []
+        for name in ("a", "b"):
+            (folder / name).mkdir()
+            command = (sys.executable, "-m", "tests.fakes.digest_server", "--port", "0")
+            program = run_program(folder / name, *command, **settings, **env)
+            gateways.append(await stack.enter_async_context(program))
+        yield gateways
+
+
+async def list_stored_at(gateway: ServerProcess, dictation_id: str) -> list[str]:
+    async with gateway.client() as http:
+        await http.get("/api/dictations")  # waits for what is not stored yet
+        found = (await http.get(f"/api/dictations/{dictation_id}")).json()
+        return [final["text"] for final in found["items"]]
+
+
+async def say_whole(url: str) -> list[tuple[int, str]]:
+    """The finals of a dictation that nothing interrupts."""
+    client = MovingClient(CHUNKS)
+    await client.start(url, endpointing="command")
+    await client.send()
+    await client.stop()
+    return client.finals
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("how", ["killed", "stopped", "suspended"])
+async def test_a_session_outlives_its_server(
+    how: str, postgres_server: PostgresServer, postgres_template: str, tmp_path: Path
+) -> None:
+    """In the middle of the second sentence, when the first final has just come: no final is lost, none comes twice."""
+    url = postgres_server.create(postgres_template)
+    async with run_gateways(url, tmp_path) as (here, there):
+        client = MovingClient(CHUNKS)
+        ready = await client.start(here.url, endpointing="command")
+        await client.send(len(CHUNKS) // 2)
+        await client.until("final")
+        match how:
+            case "killed":
+                here.kill()
+            case "stopped":
+                here.process.send_signal(signal.SIGTERM)
+                assert await read_close(client) == (1012, "handed_over")
+            case "suspended":
+                here.process.send_signal(signal.SIGSTOP)
+        first = client.connection
+        await client.move(there.url)
+        await client.send()
+        if how == "suspended":
+            await wake(here, first)
+        await client.stop()
+        client.check_order()
+        assert client.finals == await say_whole(there.url)
+        stored = await list_stored_at(there, ready["dictation_id"])
+        assert stored == [text for _, text in client.finals]
+
+
+async def wake(gateway: ServerProcess, connection: ClientConnection | None) -> None:
+    """Let a suspended server go on. It says nothing more to its client, and closes."""
+    assert connection is not None
+    await anyio.sleep(SURE_S + 0.5)  # it has to stand still for longer than it trusts itself
+    gateway.process.send_signal(signal.SIGCONT)
+    told = []
+    with suppress(ConnectionClosed):
+        while True:
+            async with asyncio.timeout(PATIENCE_S):
+                told.append(json.loads(await connection.recv())["type"])
+    assert (connection.close_code, connection.close_reason) == (1012, "resumed_elsewhere")
+    assert set(told) <= {"ack", "partial"}, told

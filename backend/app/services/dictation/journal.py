@@ -33,7 +33,9 @@ from app.utils.ids import new_id
 logger = logging.getLogger(__name__)
 
 EXPENDABLE = frozenset({"partial", "ack", "pong", "status"})
-"""Events of which only the newest counts: they are not written."""
+"""Events of which only the newest counts: they are not kept in the database."""
+UNWRITTEN = EXPENDABLE - {"partial"}
+"""Events that leave no trace in it. How far the partials of an utterance are is part of a session's state."""
 APPEND_EVERY_S = 0.2
 """Audio that arrived is written so soon. An event that counts is written at once."""
 TOUCH_EVERY_S = 1.0
@@ -159,8 +161,11 @@ class SessionJournal:
             self._writer.give_up(self)
 
     def add_event(self, event: Event) -> None:
-        """Take an event that has its number. One that is expendable is not written."""
-        if not self.is_active or event["type"] in EXPENDABLE:
+        """Take an event that has its number."""
+        if not self.is_active or event["type"] in UNWRITTEN:
+            return
+        if event["type"] == "partial":
+            self.note_change(is_urgent=True)
             return
         stored = event if event["type"] != "ready" else event | {"resume_token": ""}
         self._pending.events.append((event["seq"], orjson.dumps(stored).decode()))
@@ -188,7 +193,7 @@ class SessionJournal:
             return True
         if self.is_lost or not self._writer.is_sure:
             return False
-        return event["type"] in EXPENDABLE or event["seq"] <= self.logged_seq
+        return event["type"] in UNWRITTEN or event["seq"] <= self.logged_seq
 
     # -- what the writer calls
 

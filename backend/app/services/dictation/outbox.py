@@ -130,12 +130,13 @@ class Outbox:
     def emit(self, event: Event) -> None:
         """Queue an event; never waits. A partial that has not left gives way to the next one of its utterance."""
         event["session_id"] = self.session_id
-        if self._queue and _supersedes(event, self._queue[-1]):
-            event["seq"] = self._queue[-1]["seq"]
+        is_newer = bool(self._queue) and _supersedes(event, self._queue[-1])
+        if not is_newer or self.journal is not None:  # the number before may be that of what is being written
+            self.last_seq += 1
+        event["seq"] = self.last_seq
+        if is_newer:
             self._queue[-1] = event
         else:
-            self.last_seq += 1
-            event["seq"] = self.last_seq
             self._queue.append(event)
         if self.journal is not None:
             self.journal.add_event(event)
