@@ -167,7 +167,7 @@ async def open_share(
 ) -> Response:
     """The page of a shared conversation. A link that opens nothing has the same page, whatever the reason."""
     frame = _make_frame(request, lang, token)
-    if refusal := _count_visit(request, resources, frame):
+    if refusal := await _count_visit(request, resources, frame):
         return refusal
     number = int(page) if page.isascii() and page.isdecimal() and len(page) < 7 else 0
     branch = await resources.shares.read(token, number)
@@ -186,7 +186,7 @@ async def open_file(
 ) -> Response:
     """A file of a shared conversation: `3-0` is the first one of its fourth message. With `small` its thumbnail."""
     frame = _make_frame(request)
-    if refusal := _count_visit(request, resources, frame, is_file=True):
+    if refusal := await _count_visit(request, resources, frame, is_file=True):
         return refusal
     asked = _FILE_NUMBER.fullmatch(number)
     found = asked and await resources.shares.find_file(
@@ -211,12 +211,12 @@ def _name_file(file: Attachment) -> str:
     return disposition.replace("attachment", "inline", 1) if file.media_type in SHOWN else disposition
 
 
-def _count_visit(
+async def _count_visit(
     request: Request, resources: ResourcesDep, frame: PageFrame, *, is_file: bool = False
 ) -> Response | None:
     """Count a request; the refusal, if its address has sent too many."""
     try:
-        resources.shares.count_visit(request.client.host if request.client else "", is_file=is_file)
+        await resources.shares.count_visit(request.client.host if request.client else "", is_file=is_file)
     except TooManyAttempts as refusal:
         wait_s = int(refusal.retry_after_s or 1)
         response = _make_page(frame, render_busy(frame, wait_s), refusal.status)

@@ -15,7 +15,7 @@ from app.core.config import Settings
 from app.core.errors import StorageUnavailable
 from app.core.security import LOCAL_USER_ID
 from app.core.supervision import Supervisor
-from app.storage import answers, backup, conversations, dictations, idempotency, migrate, shares
+from app.storage import answers, backup, conversations, dictations, idempotency, migrate, shares, throttles
 from app.storage.common import utc_now
 from app.storage.data_folder import lock_folder, warn_if_moved
 from app.storage.database import Database
@@ -145,6 +145,7 @@ async def _beat(database: Database) -> None:
                     if may_judge:
                         await answers.interrupt_dead(session, database.run_id)
                     await _continue_ids(session)  # other servers' clocks may be ahead of this one
+                    await throttles.remove_paid(session)
         except StorageUnavailable:
             continue  # logged already; the next beat tries again
 

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import httpx2
 import pytest
 from sqlalchemy import func, select
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
+from app.services.dictation import journal
 from app.services.dictation.journal import SURE_S
 from app.storage.database import Database
 from app.storage.tables import SpeechSessionAudioRow, SpeechSessionEventRow, SpeechSessionRow
@@ -28,6 +30,8 @@ from tests.support.moving_client import MovingClient, cut_evenly
 from tests.support.server import RunningServer, serve_engine
 from tests.support.speech_client import PATIENCE_S, close_sockets, make_sentence
 
+OUTAGE_S = 3.0
+"""The longest pause between two tries is shorter: a longer outage is the same."""
 CHUNKS = cut_evenly(make_sentence(1.0) * 3)
 
 
@@ -37,6 +41,13 @@ class Pair:
 
     here: RunningServer
     there: RunningServer
+
+    def list_stored_there(self) -> list[str]:
+        """The finals of the last dictation, as the second server stores them."""
+        with httpx2.Client(base_url=self.there.url, trust_env=False, timeout=30) as http:
+            found = http.get("/api/dictations").json()
+            items = http.get(f"/api/dictations/{found[0]['id']}").json()["items"] if found else []
+            return [final["text"] for final in items]
 
     def list_stored(self) -> list[list[str]]:
         """The finals of each dictation, the last one first, as they are stored."""
@@ -190,6 +201,77 @@ async def test_what_was_asked_for_is_answered_by_the_other_server(pair: Pair) ->
     assert (await client.event())["seq"] == seen
     assert [event["type"] for event in client.events].count("flushed") == 1
     assert len(client.finals) == 2
+
+
+async def test_a_client_without_its_token_goes_on_at_the_other_server(pair: Pair) -> None:
+    """Its page was loaded anew: it knows the dictation, and how far it has finals."""
+    client, page = MovingClient(CHUNKS), MovingClient(CHUNKS, label="s2")
+    ready = await client.start(pair.here.url, endpointing="command")
+    half = len(CHUNKS) // 2
+    await client.send(half)
+    await client.until("final")
+    while client.acked < half:
+        await client.until("ack")
+    told_ms = client.events[[event["type"] for event in client.events].index("final")]["end_ms"]
+    again = {"continues_dictation": ready["dictation_id"], "told_ms": told_ms}
+    continued = await page.start(pair.there.url, endpointing="command", **again)
+    assert continued["dictation_id"] == ready["dictation_id"]
+    assert continued["base_ms"] + continued["safe_ms"] - continued["from_ms"] == half * 100
+    assert await read_close(client) == (1012, "resumed_elsewhere")
+    page.skip(half)
+    await page.send()
+    await page.stop()
+    (stored,) = pair.list_stored()
+    assert len(stored) == len(set(stored)) == 3
+
+
+async def test_text_is_made_of_a_session_whose_client_does_not_come(
+    monkeypatch: pytest.MonkeyPatch, postgres_server: PostgresServer, postgres_template: str
+) -> None:
+    monkeypatch.setattr(journal, "ORPHANS_EVERY_S", 0.2)
+    url = postgres_server.create(postgres_template)
+    with run_pair(url, limits={"resume_s": 1}) as pair:
+        client = MovingClient(CHUNKS)
+        await client.start(pair.here.url, endpointing="command")
+        half = len(CHUNKS) // 2
+        await client.send(half)
+        while client.acked < half:
+            await client.until("ack")
+        pair.here.server.should_exit = True
+        with anyio.fail_after(PATIENCE_S * 2):
+            while len(stored := await anyio.to_thread.run_sync(pair.list_stored_there)) < 2:  # noqa: ASYNC110
+                await anyio.sleep(0.1)  # a server in another thread
+        assert stored[0] == client.finals[0][1]
+        await wait_for_rows(pair, (0, 0, 0))
+
+
+@pytest.mark.once
+async def test_an_outage_of_the_database_stops_nobody_and_loses_nothing(
+    postgres_server: PostgresServer, postgres_template: str
+) -> None:
+    """Finals come while it is away, all is stored afterwards, and the session survives again."""
+    with run_pair(postgres_server.create(postgres_template)) as pair:
+        client = MovingClient(CHUNKS)
+        await client.start(pair.here.url, endpointing="command")
+        third = len(CHUNKS) // 3
+        await client.send(third)
+        await client.until("final")
+        await anyio.to_thread.run_sync(postgres_server.stop)
+        try:
+            await client.send(2 * third + 2)
+            await client.until("final")
+            await anyio.sleep(OUTAGE_S)
+        finally:
+            await anyio.to_thread.run_sync(postgres_server.start)
+        while client.acked < client.sent:
+            await client.until("ack")
+        await client.move(pair.there.url)
+        await client.send()
+        await client.stop()
+        client.check_order()
+        texts = [text for _, text in client.finals]
+        assert texts == [text for _, text in await say_whole(pair.there.url)]
+        assert await anyio.to_thread.run_sync(pair.list_stored) == [texts, texts]
 
 
 async def read_close(client: MovingClient) -> tuple[int | None, str | None]:

@@ -115,6 +115,24 @@ def test_stop_works_at_the_other_server(two: Pair) -> None:
     assert there.http.post(f"/api/conversations/{new_id()}/stop").status_code == 404
 
 
+def test_an_answer_goes_on_at_the_other_server_from_where_its_reader_was(two: Pair) -> None:
+    """A reader whose gateway is gone has the rest from another one, and no piece twice."""
+    here, there = two.here, two.there
+    conversation_id, reading = here.ask()
+    there.wait_for_text(conversation_id)
+    message_id = there.load_answer(conversation_id)["id"]
+    first = "".join(FIRST)
+    following = here.pool.submit(
+        lambda: there.http.get(f"/api/chat/stream/{message_id}", headers={"Last-Event-ID": f"{len(first)}.0"})
+    )
+    two.second.set()
+    two.third.set()
+    events = parse_events(following.result(30).text)
+    assert join_told(events) == "".join([*SECOND, *THIRD])
+    assert (events[-1].name, events[-1].data["status"]) == ("done", "completed")
+    assert join_told(reading.result(30)) == WHOLE
+
+
 def test_a_stop_at_the_other_server_takes_about_half_a_second() -> None:
     """The server that answers looks for it, and the one that was asked looks for the end."""
     assert 2 * STOP_POLL_S <= 0.5

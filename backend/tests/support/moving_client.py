@@ -70,6 +70,10 @@ class MovingClient:
         await connection.send(json.dumps({"type": "resume", **message}))
         return await self.event()
 
+    def skip(self, sent: int) -> None:
+        """The server has so many of the audio messages from the session before."""
+        self.sent = sent
+
     async def send(self, until: int | None = None) -> None:
         """Send the audio messages up to this number; all where none is given."""
         assert self.connection is not None

@@ -13,7 +13,8 @@ from app.core.idempotency import RequestKey
 from app.core.security import Caller
 from app.services.accounts.api_keys import hash_secret
 from app.services.accounts.passwords import Passwords, make_name_key
-from app.services.accounts.throttle import Throttle, make_address_key
+from app.services.accounts.shared_throttle import SharedThrottle
+from app.services.accounts.throttle import make_address_key
 from app.services.accounts.tokens import REFRESH_PREFIX, AccessTokens, generate_refresh_token
 from app.storage import idempotency
 from app.storage.database import Database
@@ -52,11 +53,10 @@ class Logins:
         self._database = database
         self._passwords = passwords
         self._tokens = tokens
-        self._clock = clock
         self._refresh_life = timedelta(days=settings.refresh_days)
         tries, window_s = settings.login_attempts, settings.login_window_s
-        self._by_name = Throttle(tries, window_s)
-        self._by_address = Throttle(tries * ADDRESS_FACTOR, window_s)
+        self._by_name = SharedThrottle(database, "log-in name", tries, window_s, clock)
+        self._by_address = SharedThrottle(database, "log-in address", tries * ADDRESS_FACTOR, window_s, clock)
 
     async def begin(self, name: str, password: str, address: str) -> LoginTokens:
         """Log in.
@@ -66,18 +66,18 @@ class Logins:
             TooManyAttempts: too many for this account, from this address, or at once; says when to try again.
         """
         key, address_key = make_name_key(name), make_address_key(address)
-        self._count_attempt(key, address_key)
+        await self._count_attempt(key, address_key)
         async with self._database.read() as session:
             user = await Users(session).find_by_name(key)
         stored = user.password_hash if user is not None and user.disabled_at is None else None
         try:
             is_right, new_hash = await self._passwords.check(password, stored)
         except TooManyAttempts:
-            self._give_back(key, address_key)
+            await self._give_back(key, address_key)
             raise
         if user is None or not is_right:
             raise Unauthorized(REFUSED)
-        self._give_back(key, address_key)
+        await self._give_back(key, address_key)
         return await self._issue_first(user, new_hash)
 
     async def renew(self, refresh_token: str, key: RequestKey | None = None) -> LoginTokens:
@@ -122,19 +122,18 @@ class Logins:
             await Users(session).find_by_id(caller.user_id, lock=True)
             await RefreshTokens(session).revoke_family(caller.credential_id, datetime.now(UTC))
 
-    def _count_attempt(self, key: str, address_key: str) -> None:
+    async def _count_attempt(self, key: str, address_key: str) -> None:
         """Count an attempt before its outcome is known, or refuse it."""
-        now_s = self._clock()
-        wait_s = max(self._by_name.wait_s(key, now_s), self._by_address.wait_s(address_key, now_s))
-        if wait_s:
-            wait_s = ceil(wait_s)
-            raise TooManyAttempts(f"too many wrong passwords; try again in {wait_s} s", retry_after_s=wait_s)
-        self._by_name.take(key, now_s)
-        self._by_address.take(address_key, now_s)
+        if not (wait_s := await self._by_name.take(key)):
+            if not (wait_s := await self._by_address.take(address_key)):
+                return
+            await self._by_name.give_back(key)
+        wait_s = ceil(wait_s)
+        raise TooManyAttempts(f"too many wrong passwords; try again in {wait_s} s", retry_after_s=wait_s)
 
-    def _give_back(self, key: str, address_key: str) -> None:
-        self._by_name.give_back(key, self._clock())
-        self._by_address.give_back(address_key, self._clock())
+    async def _give_back(self, key: str, address_key: str) -> None:
+        await self._by_name.give_back(key)
+        await self._by_address.give_back(address_key)
 
     async def _issue_first(self, user: User, new_hash: str | None) -> LoginTokens:
         now = datetime.now(UTC)

@@ -132,6 +132,11 @@ class SessionJournal:
         return not (self.is_lost or self.is_given_up or self.is_over)
 
     @property
+    def received(self) -> int:
+        """Bytes of audio of the dictation, written or not."""
+        return self.position + self._pending.pcm_bytes
+
+    @property
     def is_waiting(self) -> bool:
         """Whether something is not written yet."""
         return self.is_active and (self.beginning is not None or self._pending.is_changed)

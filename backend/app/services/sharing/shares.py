@@ -19,7 +19,8 @@ from app.core.errors import Forbidden, NotFound, SharingOff, StorageUnavailable,
 from app.core.idempotency import RequestKey
 from app.core.security import is_loopback
 from app.services.accounts.api_keys import hash_secret
-from app.services.accounts.throttle import Throttle, make_address_key
+from app.services.accounts.shared_throttle import SharedThrottle
+from app.services.accounts.throttle import make_address_key
 from app.services.attachments.attachments import Attachment, Attachments
 from app.storage import idempotency, messages
 from app.storage import shares as rows
@@ -103,10 +104,10 @@ class Shares:
         self._settings = settings.sharing
         self._database = database
         self._attached = attached
-        self._clock = clock
         self._key_file = KeyFile(settings.data_dir, settings.llm.connections_key.get_secret_value())
-        self._visits = Throttle(self._settings.requests_per_minute, 60.0)
-        self._fetches = Throttle(self._settings.requests_per_minute * FILES_FACTOR, 60.0)
+        tries = self._settings.requests_per_minute
+        self._visits = SharedThrottle(database, "shared page", tries, 60.0, clock)
+        self._fetches = SharedThrottle(database, "shared file", tries * FILES_FACTOR, 60.0, clock)
         self.sharing: Sharing = _find_reach(settings)
 
     # -- for owners
@@ -156,19 +157,17 @@ class Shares:
 
     # -- for whoever opens a link
 
-    def count_visit(self, address: str, *, is_file: bool = False) -> None:
+    async def count_visit(self, address: str, *, is_file: bool = False) -> None:
         """Count a request for a shared page, or for a file of one.
 
         Raises:
             TooManyAttempts: too many from this address; says when to try again.
         """
         throttle = self._fetches if is_file else self._visits
-        key, now_s = make_address_key(address), self._clock()
-        if wait_s := ceil(throttle.wait_s(key, now_s)):
+        if wait_s := ceil(await throttle.take(make_address_key(address))):
             raise TooManyAttempts(
                 f"too many requests for shared pages; try again in {wait_s} s", retry_after_s=wait_s
             )
-        throttle.take(key, now_s)
 
     async def read(self, token: str, number: int = 1) -> SharedBranch | None:
         """Read a page of what a token opens; None where it opens nothing, whatever the reason, or has no such page."""
