@@ -6,7 +6,6 @@ a process that was stopped, and believes that it still has the session, changes 
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -236,8 +235,9 @@ async def list_orphans(session: AsyncSession, older_than_s: float, limit: int) -
     return list(await session.scalars(orphans.limit(limit)))
 
 
-async def has_other_servers(session: AsyncSession, run_id: UUID, since: datetime) -> bool:
-    """Whether another process has beaten since then."""
+async def has_other_servers(session: AsyncSession, run_id: UUID, within_s: float) -> bool:
+    """Whether another process has beaten within this time, by the database's clock."""
+    since = func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, within_s)
     others = select(RunRow.id).where(RunRow.id != run_id, RunRow.heartbeat_at > since).limit(1)
     return await session.scalar(others) is not None
 

@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -25,7 +24,6 @@ from app.core.supervision import Supervisor, reraise_cancellation
 from app.services.dictation.events import Event
 from app.services.dictation.session_state import SessionState
 from app.storage import answers, session_log
-from app.storage.common import utc_now
 from app.storage.database import Database
 from app.storage.session_log import LoggedSession, SessionAppend, SessionBeginning, SessionTrim
 from app.utils.ids import new_id
@@ -419,10 +417,9 @@ class JournalWriter:
 
     async def has_others(self) -> bool:
         """Whether another server could go on with sessions of this one."""
-        since = utc_now() - timedelta(seconds=answers.LEASE_S)
         try:
             async with self._database.read() as session:
-                return await session_log.has_other_servers(session, self.run_id, since)
+                return await session_log.has_other_servers(session, self.run_id, answers.LEASE_S)
         except StorageUnavailable:
             return False
 

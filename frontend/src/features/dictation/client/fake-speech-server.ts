@@ -32,6 +32,8 @@ export class FakeSpeechServer {
   /** New sockets get no connection. */
   isDown = false;
   forgets = false;
+  /** Whether another server goes on with its dictations where it stops. */
+  survives = false;
   /** These cannot be resumed. */
   readonly forgotten = new Set<FakeDictation>();
   /** What a server that died has of the dictation before, as `ready` tells it. */
@@ -108,7 +110,8 @@ export class FakeSpeechServer {
         const engine = { provider: "fake", model: null, lang: "en", reason: null };
         const id = `d${this.dictations.length}`;
         const times = kept ?? { safe_ms: null, from_ms: null };
-        const keeping = { dictation_id: id, spooled: true, base_ms: times.from_ms ?? 0, ...times };
+        const base_ms = times.from_ms ?? 0;
+        const keeping = { dictation_id: id, spooled: true, survives: this.survives, base_ms, ...times };
         return this.emit({ type: "ready", resume_token: socket.dictation.token, ...engine, ...keeping });
       }
       case "resume":

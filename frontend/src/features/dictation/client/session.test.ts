@@ -211,6 +211,23 @@ describe("a dictation", () => {
     session.cancel();
   });
 
+  it("goes on with the same dictation where another server has it", async () => {
+    const server = new FakeSpeechServer();
+    server.survives = true;
+    const { session, events, states } = begin(server);
+    [1, 2, 3].forEach((mark) => session.sendAudio(frame(mark)));
+    await settle();
+    server.socket.drop(1012);
+    session.sendAudio(frame(4));
+    await settle(500);
+    expect(server.dictations).toHaveLength(1);
+    expect(marksOf(server.dictation.received)).toEqual([1, 2, 3, 4]);
+    expect(events.map((event) => event.type)).not.toContain("restarted");
+    session.stop();
+    await settle(5000);
+    expect(states().at(-1)).toBe("ended");
+  });
+
   it("sends a server that died only what it does not have", async () => {
     const server = new FakeSpeechServer();
     const { session } = begin(server);
