@@ -207,13 +207,18 @@ async def find_dictation(session: AsyncSession, user_id: UUID, dictation_id: UUI
     return None if found is None else _to_session(found)
 
 
-async def take(session: AsyncSession, session_id: UUID, run_id: UUID) -> LoggedSession | None:
+async def take(
+    session: AsyncSession, session_id: UUID, run_id: UUID, *, only_orphan: bool = False
+) -> LoggedSession | None:
     """Take a session for this process, from whichever has it; None where it is over.
 
-    Whatever the other one has not written by now it never writes: no event, no audio, and no final of the dictation.
+    `only_orphan`: only from a process that is gone; of several that look after those, one has it. Whatever the other
+    process has not written by now it never writes: no event, no audio, and no final of the dictation.
     """
     row, audio, event = SpeechSessionRow, SpeechSessionAudioRow, SpeechSessionEventRow
     taken = update(row).where(row.id == session_id)
+    if only_orphan:
+        taken = taken.where(row.run_id.not_in(select(RunRow.id)))
     taken = taken.values(epoch=row.epoch + 1, run_id=run_id, touched_at=func.clock_timestamp())
     if await session.scalar(taken.returning(row.epoch)) is None:
         return None

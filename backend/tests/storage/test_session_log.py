@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from app.storage import session_log
+from app.storage import answers, session_log
 from app.storage.database import Database
 from app.storage.session_log import LoggedSession, SessionAppend, SessionBeginning, SessionTrim
 from app.utils.ids import new_id
@@ -95,7 +95,10 @@ async def test_what_is_not_needed_is_trimmed_and_orphans_are_found(url: str, tmp
     async with database.read() as session:
         assert await session_log.list_orphans(session, 0, 10) == [session_id]
         assert await session_log.list_orphans(session, 60, 10) == []
-    taken = await take(database, session_id)
+    async with database.write() as session:
+        await answers.send_heartbeat(session, B)
+        taken = await session_log.take(session, session_id, B, only_orphan=True)
+        assert await session_log.take(session, session_id, A, only_orphan=True) is None
     assert taken is not None
     assert (taken.audio, taken.events) == ([(4, b"efgh"), (8, b"ij")], ["2", "3"])
     await database.aclose()

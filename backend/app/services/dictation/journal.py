@@ -405,10 +405,14 @@ class JournalWriter:
         async with self._database.read() as session:
             return await session_log.find_dictation(session, owner, dictation_id)
 
-    async def take(self, session_id: UUID) -> LoggedSession | None:
-        """Take a session from the server that has it; None where it is over. Raises StorageUnavailable."""
+    async def take(self, session_id: UUID, *, only_orphan: bool = False) -> LoggedSession | None:
+        """Take a session from the server that has it, or only from one that is gone; None where there is none.
+
+        Raises:
+            StorageUnavailable
+        """
         async with self._database.write() as session:
-            return await session_log.take(session, session_id, self.run_id)
+            return await session_log.take(session, session_id, self.run_id, only_orphan=only_orphan)
 
     async def forget(self, taken: LoggedSession) -> None:
         """A session that was taken is over. Raises StorageUnavailable."""
@@ -576,7 +580,7 @@ class JournalWriter:
                 async with self._database.read() as session:
                     orphans = await session_log.list_orphans(session, self._wait_s, ORPHANS)
                 for orphan in orphans:
-                    if (taken := await self.take(orphan)) is not None:
+                    if (taken := await self.take(orphan, only_orphan=True)) is not None:
                         await self.on_orphan(taken)
             except (StorageUnavailable, OSError):
                 continue  # logged already
