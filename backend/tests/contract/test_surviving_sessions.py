@@ -310,6 +310,7 @@ async def run_gateways(url: str, folder: Path, **env: str) -> AsyncIterator[list
         "PROMPTER_STORAGE__URL": url,
         "PROMPTER_STT__PROVIDER": "fake",
         "PROMPTER_LIMITS__STALL_S": "60",
+        "PROMPTER_LIMITS__IDLE_SESSION_S": "600",
     }
     async with AsyncExitStack() as stack:
         gateways = []

@@ -9,7 +9,7 @@ from typing import TypeVar
 from uuid import UUID
 
 import httpx2
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from app.core.config import AccountSettings, Settings
 from app.core.security import Caller, Role, Scope
@@ -21,7 +21,7 @@ from app.services.accounts.passwords import Passwords
 from app.services.accounts.tokens import AccessTokens
 from app.storage.data_folder import KEY_FILE
 from app.storage.database import Database
-from app.storage.tables import ApiKeyRow
+from app.storage.tables import ApiKeyRow, ThrottleRow
 from app.storage.users import RefreshTokens
 from app.utils.ids import new_id
 
@@ -145,6 +145,13 @@ class AccountProcess:
         self.authenticator = Authenticator(database, tokens)
         self.keys = ApiKeyManager(database)
         self.administration = UserAdministration(database, make_cheap_passwords())
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let the attempts age, in memory and where all servers of a database count them."""
+        self.now_s += seconds
+        async with self.database.write() as session:
+            for row in await session.scalars(select(ThrottleRow)):
+                row.paid_by -= timedelta(seconds=seconds)
 
     async def open(self, name: str = "ada") -> LoginTokens:
         return await self.logins.begin(name, PASSWORD, "192.0.2.7")

@@ -31,7 +31,7 @@ from app.services.decoding.providers import SttProviders
 from app.services.decoding.scheduled_stream import ScheduledStream
 from app.services.decoding.scheduler import Scheduler
 from app.services.decoding.stability import INCREMENTAL, StablePrefix
-from app.services.decoding.window_session import WindowSession, WindowSizes
+from app.services.decoding.window_session import DecodingContext, WindowSession, WindowSizes
 from app.services.decoding.window_stream import DecodeListener, LiveWindowStream, WindowStream
 
 _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
@@ -170,10 +170,14 @@ class UtteranceDecoder:
         self._boundary = ProviderBoundary(engine.name)
         self._open_stream: Callable[[UtteranceStarted], Awaitable[SttStream]]
         self._is_windowed = False
+        self.context: DecodingContext | None = None
+        """What the finals so far tell the next decodes; None for an engine that keeps that itself."""
         match engine.session:
             case WindowSttSession() as session:
                 self._is_windowed = True
-                self._open_stream = partial(self._open_window_stream, self._window_session(session))
+                windows = self._window_session(session)
+                self.context = windows.context
+                self._open_stream = partial(self._open_window_stream, windows)
             case RawSttSession():
                 raise TypeError(f"the engine {engine.name!r} finds utterances by itself")
             case session:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import anyio
 import numpy as np
@@ -92,6 +92,15 @@ class DecodingContext:
             self._told.add(ToldUtterance(samples, part, final.words), end, final.ends_before)
         else:
             self._told.clear()
+
+    def dump(self) -> dict[str, Any]:
+        """What another server needs to go on, but for the audio before: JSON."""
+        return {"lang": self.lang, "spoken_s": self._spoken_s, "text": self._text, "end": self._end}
+
+    def load(self, dumped: dict[str, Any]) -> None:
+        """Go on where another server was."""
+        self.lang, self._spoken_s = dumped["lang"], dict(dumped["spoken_s"])
+        self._text, self._end = dumped["text"], dumped["end"]
 
     def forget_last(self) -> None:
         """The last final turned out to be none: no next decode goes on from it, or leans to its language."""

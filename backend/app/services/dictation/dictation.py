@@ -210,6 +210,7 @@ class SegmentedDictation:
             finals=self._builder.totals.finals,
             discarded=self._builder.totals.discarded,
             marks=tuple(self._marks),
+            context=self._recognition.context,
         )
 
     def _tidy_marks(self, settled: int) -> None:
@@ -226,6 +227,10 @@ class SegmentedDictation:
                 tidy.pop()
             tidy.append(mark)
         self._marks = tidy
+
+    def go_on_decoding(self, heard: HeardState) -> None:
+        """Decode as the other server would have; to be called before `run`."""
+        self._recognition.context_before = heard.context
 
     async def hear_logged(self, heard: HeardState, pieces: Sequence[tuple[int, bytes]], rate_hz: int) -> None:
         """Go on where another server was: take the audio that has no text, and what was asked for meanwhile.

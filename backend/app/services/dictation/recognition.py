@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import anyio
 import numpy as np
@@ -147,6 +148,8 @@ class RecognitionLoop:
         self._has_loss_mark = False
         self._utterance: UtteranceState | None = None
         self._pause: UtterancePaused | None = None
+        self.context_before: dict[str, Any] | None = None
+        """What the finals of another server tell the next decodes; to be set before `run`."""
         self._decoded = 0
         """Session sample up to which the engine has all audio that it is to hear."""
 
@@ -160,6 +163,8 @@ class RecognitionLoop:
             async with anyio.create_task_group() as self._tasks:
                 self._running_decoder = UtteranceDecoder(self._engine, LiveOutput(self, self._tasks))
                 self._decoder.set_awaited(is_awaited=self._is_awaited)
+                if self.context_before is not None and self._decoder.context is not None:
+                    self._decoder.context.load(self.context_before)
                 try:
                     await self._work()
                 finally:
@@ -169,6 +174,12 @@ class RecognitionLoop:
             raise errors.exceptions[0] from None
         finally:
             await self._engine.aclose()
+
+    @property
+    def context(self) -> dict[str, Any] | None:
+        """What the finals so far tell the next decodes."""
+        decoder = self._running_decoder
+        return decoder.context.dump() if decoder is not None and decoder.context is not None else None
 
     def set_awaited(self, *, is_awaited: bool) -> None:
         """Whether a client waits for results: if none does, an utterance that is going on keeps its audio alone."""

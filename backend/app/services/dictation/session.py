@@ -591,6 +591,7 @@ class SpeechSession:
             spooled=spooled,
         )
         dictation.is_logged = True
+        dictation.go_on_decoding(state.heard)
         self._dictation, self._recorder, self.dictation_id = dictation, recorder, recorder.id
         self._begin_row = partial(recorder.begin, builder.info.provider, builder.info.model)
         self._run_soon(self, partial(self._run, dictation, recorder, spooled))

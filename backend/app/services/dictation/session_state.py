@@ -61,6 +61,8 @@ class HeardState:
     discarded: int = 0
     marks: tuple[Mark, ...] = ()
     """In order: those that may have to be heard again, and the last one before."""
+    context: dict[str, Any] | None = None
+    """What the finals so far tell the next decodes, of an engine that decodes windows."""
 
     def find_lead(self, rate_hz: int) -> tuple[int, int]:
         """Sample and byte with which to begin to hear again: a frame of the speech gate begins there."""

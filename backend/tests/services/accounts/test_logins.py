@@ -83,10 +83,11 @@ async def test_the_throttle_forgets_with_time(one: AccountProcess) -> None:
 
     for number in range(5):
         await guess("ada", "wrong", f"192.0.2.{number}")
-    with pytest.raises(TooManyAttempts, match="try again in 60 s") as refused:
+    with pytest.raises(TooManyAttempts, match=r"try again in \d+ s") as refused:
         await one.open("ADA")
-    assert refused.value.retry_after_s == 60
-    one.now_s += 60
+    wait_s = refused.value.retry_after_s
+    assert wait_s == 60 if one.database.is_sqlite else 0 < wait_s <= 60
+    await one.pass_time(60)
     assert (await one.open()).user.name == "ada"
     for number in range(20):
         await guess(f"user {number}", "wrong", "2001:db8::1")

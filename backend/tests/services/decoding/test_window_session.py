@@ -2,6 +2,7 @@
 
 import anyio
 import numpy as np
+import orjson
 import pytest
 
 from app.core.config import Settings, SttSettings, WhisperSettings
@@ -40,6 +41,16 @@ def session(
 
 
 # -- context
+
+
+def test_a_context_goes_on_at_another_server() -> None:
+    here, there = DecodingContext(), DecodingContext()
+    final = WindowResult("What is the weather like", "en", lang_sure=True, trusted=True)
+    here.remember(final, 3 * SECOND, 2.0, make_speech(3))
+    there.load(orjson.loads(orjson.dumps(here.dump())))
+    assert (there.lang, there.spoken) == (here.lang, here.spoken)
+    assert there.prompt(4 * SECOND, 3 * SECOND) == here.prompt(4 * SECOND, 3 * SECOND) == final.text
+    assert there.find_told(4 * SECOND, SECOND) is None  # the audio before stays where it is
 
 
 def test_a_prompt_has_the_last_whole_words_of_a_text() -> None:
