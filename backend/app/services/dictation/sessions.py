@@ -150,6 +150,8 @@ class SessionManager:
         session = await self._find_here(owner, session_id, token, last_event_seq)
         if session is None:
             session = await self._find_elsewhere(owner, session_id, token, last_event_seq)
+        if session not in self._entries:
+            raise ResumeRefused(_REFUSED)  # somebody else has taken it meanwhile
         async with self._take(session) as entry:
             if not entry.keys:
                 raise ResumeRefused(_REFUSED)  # it ended while its socket was closing
@@ -226,7 +228,14 @@ class SessionManager:
                     self._by_key[entry.keys[-1]] = (session, label)
             stack.pop_all()
         with anyio.CancelScope(shield=True):  # whoever leaves: it has been taken
-            await session.go_on(taken, opened, last_event_seq)
+            try:
+                await session.go_on(taken, opened, last_event_seq)
+            except BaseException:
+                if opened is not None and not session.running:
+                    await opened[0].aclose()
+                session.leave_to_others()  # its client may ask again
+                await self._end(session)
+                raise
 
     def _lose(self, session: SpeechSession) -> None:
         """Another server has this session: nothing more of it is heard, told or stored here."""
@@ -345,7 +354,8 @@ class SessionManager:
 
     async def _end(self, session: SpeechSession) -> None:
         """Forget the session; returns when its engine is free."""
-        entry = self._entries[session]
+        if (entry := self._entries.get(session)) is None:
+            return  # two have ended it
         self._forget_keys(entry)
         try:
             await session.cancel()
