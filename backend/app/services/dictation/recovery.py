@@ -183,7 +183,7 @@ class Recovery:
         """
         about, state = SessionAbout.load(taken.about), SessionState.load(taken.state)
         recorder = await record_moved(self._store, taken, about)
-        if state.is_over:
+        if state.is_over or state.rate_hz is None:
             recorder.end()
         while recorder.unstored_from_ms is not None:
             await self._writer.wait_until_stored()
