@@ -1,7 +1,6 @@
 """Attempts that several servers count: together on PostgreSQL, and one server's alone on SQLite."""
 
 from app.services.accounts.shared_throttle import SharedThrottle
-from app.storage import throttles
 from app.storage.database import Database
 
 
@@ -29,16 +28,3 @@ async def test_an_attempt_that_is_given_back_does_not_count(database: Database) 
     await throttle.give_back("ana")
     assert await throttle.take("ana") == 0
     assert await throttle.take("ana") > 0
-
-
-async def test_keys_that_need_not_wait_are_forgotten(database: Database) -> None:
-    if database.is_sqlite:
-        return  # counted in memory: see test_throttle.py
-    long, short = SharedThrottle(database, "a", 1, 1000), SharedThrottle(database, "b", 1, 0.001)
-    assert (await long.take("ana"), await short.take("ana")) == (0, 0)
-    removed = 0
-    while not removed:  # until a millisecond is over
-        async with database.write() as session:
-            removed = await throttles.remove_paid(session)
-    assert removed == 1
-    assert await long.take("ana") > 0
