@@ -67,7 +67,7 @@ from app.services.attachments.request_files import RequestFiles
 from app.services.chat.answers import Answers
 from app.services.chat.conversations import Branches, Conversations, RealtimeSessions
 from app.services.decoding.providers import SttProviders
-from app.services.decoding.scheduler import make_scheduler, usable_cores
+from app.services.decoding.scheduler import make_scheduler
 from app.services.dictation.journal import JournalWriter
 from app.services.dictation.recovery import Recovery
 from app.services.dictation.redo import RedoService
@@ -242,20 +242,6 @@ def _make_resources(
         shares=Shares(settings, database, attached),
         accounts=accounts,
     )
-
-
-@asynccontextmanager
-async def run_decode_worker(settings: Settings) -> AsyncIterator[str]:
-    """One decode worker on this machine until the block ends, loaded and found by servers; its name.
-
-    Raises:
-        ProviderNotReady: it does not start, or cannot join its cluster.
-    """
-    from app.providers.tier.ray_worker import run_worker  # Ray takes seconds to import
-
-    cores = settings.scheduler.cores or usable_cores()
-    async with run_worker(settings, "app.services.tier.worker:DecodeWorker", cores) as name:
-        yield name
 
 
 @asynccontextmanager

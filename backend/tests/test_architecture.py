@@ -33,6 +33,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 
 LAYER_EXCEPTIONS = {
     ("app.cli.users", "services"): "the command manages accounts without a running server",
+    ("app.cli.worker", "providers"): "the command starts a decode worker, which has no application",
     ("app.cli.demo_data", "toolsets"): "the command makes demo data without a running server",
 }
 """Modules that may import one more layer, with the reason."""

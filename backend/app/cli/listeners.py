@@ -36,6 +36,16 @@ def list_listeners(*ports: int) -> list[Listener]:
     ]
 
 
+def list_listeners_of(*names: str) -> list[Listener]:
+    """Return where programs listen whose names begin so, as far as Linux tells this user."""
+    places = dict(_read_tables())
+    return [
+        Listener(address=places[inode][0], port=places[inode][1], program=program)
+        for inode, program in _find_programs(set(places)).items()
+        if program.startswith(names)
+    ]
+
+
 def _read_tables() -> Iterator[tuple[str, tuple[str, int]]]:
     """Yield the inode, address and port of every listening socket."""
     for table in _TABLES:

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from app.core.config import Settings
 
 
+FACTORY = "app.services.tier.worker:DecodeWorker"
+"""What decodes, in a process that Ray starts: this one stays small."""
+
+
 def worker(
     ray: Annotated[
         str | None,
@@ -54,9 +58,9 @@ def _run(settings: "Settings") -> None:
 async def _work(settings: "Settings") -> None:
     import anyio
 
-    from app.main import run_decode_worker
+    from app.providers.tier.ray_worker import run_worker
 
-    async with run_decode_worker(settings) as name:
+    async with run_worker(settings, FACTORY) as name:
         note_console().print(f"{name} is there", markup=False)
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async for _ in signals:

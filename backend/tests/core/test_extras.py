@@ -34,7 +34,7 @@ def test_the_pins_are_those_of_the_package() -> None:
 
 def test_the_pins_are_those_that_the_tests_run_with() -> None:
     tested = read_pins("requirements.txt") | read_pins("requirements-dev.txt")
-    names = ("tools", "postgres", "bench", "pdf", "heic", "ray")
+    names = ("tools", "postgres", "bench", "pdf", "heic")
     pins = {pin for name in names for pin in read_extras()[name].pins}
     assert pins <= tested
 

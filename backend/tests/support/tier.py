@@ -4,6 +4,7 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
@@ -12,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from app.core.config import DecodeSettings, Settings
 from app.core.metrics import TierMetrics
 from app.providers.base import SttConfig, SttProvider, WindowRequest, WindowResult
-from app.providers.registry import Registration
+from app.providers.registry import Registration, list_stt_registrations
 from app.services.decoding.policy import Job, Priority
 from app.services.decoding.scheduler import Scheduler
 from app.services.tier.remote_engine import RemoteWindowSession, offer_remote
@@ -25,9 +26,9 @@ WITHIN_S = 60
 """Time limit of what takes milliseconds on an idle machine."""
 
 
-async def until(holds: Callable[[], object]) -> None:
+async def until(holds: Callable[[], object], within_s: float = WITHIN_S) -> None:
     """Wait until a condition holds that has no event of its own."""
-    with anyio.fail_after(WITHIN_S):
+    with anyio.fail_after(within_s):
         while not holds():  # noqa: ASYNC110
             await anyio.sleep(0.002)
 
@@ -35,12 +36,17 @@ async def until(holds: Callable[[], object]) -> None:
 class Cluster:
     """One gateway, and workers that come and go."""
 
-    def __init__(self) -> None:
+    def __init__(self, real: str = "", lost_after_s: float = 20.0, **settings: Any) -> None:
+        """The engine is a fake, or the `real` one of this name with these settings."""
         self.link = FakeLink()
         self.scheduler = Scheduler(4, time.monotonic)
+        self._name = real or "fake"
+        self._settings = {"stt": {"provider": self._name}, **settings}
         registry = CollectorRegistry()
-        settings = DecodeSettings(tier="ray", address="there:1", heartbeat_s=0.05, lost_after_s=0.5)
-        self.workers = Workers(self.link, settings, self.scheduler, TierMetrics(registry))
+        settings_of_tier = DecodeSettings(
+            tier="ray", address="there:1", heartbeat_s=0.05, lost_after_s=lost_after_s
+        )
+        self.workers = Workers(self.link, settings_of_tier, self.scheduler, TierMetrics(registry))
         self.engines: dict[str, FakeWindowEngine] = {}
         self.metric = registry.get_sample_value
         self._group: TaskGroup | None = None
@@ -49,9 +55,8 @@ class Cluster:
     async def add(self, script: WindowScript | None = None, *, cores: int = 1) -> str:
         """A worker joins and is found; its name."""
         name = f"worker-{next(self._numbers)}"
-        engine = self.engines[name] = FakeWindowEngine(script)
-        settings = Settings.model_validate({"stt": {"provider": "fake"}, "scheduler": {"cores": cores}})
-        worker = DecodeWorker(settings, {"fake": Registration("fake", lambda: lambda _: engine, "test")})
+        settings = Settings.model_validate({**self._settings, "scheduler": {"cores": cores}})
+        worker = DecodeWorker(settings, self._register(name, script))
         assert self._group is not None
         await self._group.start(self._run_worker, worker)
         self.link.add(name, worker.answer)
@@ -64,10 +69,15 @@ class Cluster:
 
     def build(self) -> SttProvider:
         """The engine as the gateway's services see it."""
-        registration = Registration("fake", lambda: lambda _: FakeWindowEngine(), "test")
-        offered = offer_remote({"fake": registration}, self.workers, self.scheduler)
-        provider: SttProvider = offered["fake"].load()(Settings())
+        offered = offer_remote(self._register("", None), self.workers, self.scheduler)
+        provider: SttProvider = offered[self._name].load()(Settings())
         return provider
+
+    def _register(self, worker: str, script: WindowScript | None) -> dict[str, Registration]:
+        if self._name != "fake":
+            return {self._name: list_stt_registrations()[self._name]}
+        engine = self.engines[worker] = FakeWindowEngine(script)
+        return {"fake": Registration("fake", lambda: lambda _: engine, "test")}
 
     async def open(self) -> RemoteWindowSession:
         session = await self.build().open_session(SttConfig())

@@ -35,7 +35,7 @@ def doctor(as_json: AsJson = False) -> None:
 def examine(settings: "Settings", now: datetime) -> "Iterator[Finding]":
     """Run all checks, in the order in which one would set a server up."""
     from app.cli.config_sources import has_database, read_connections
-    from app.cli.doctor import data, network, parts
+    from app.cli.doctor import data, network, parts, tier
 
     yield from parts.check_page()
     yield from parts.check_extras(settings)
@@ -48,6 +48,7 @@ def examine(settings: "Settings", now: datetime) -> "Iterator[Finding]":
     connected = run_async(read_connections(settings)) if is_readable else []
     yield from parts.check_speech(settings)
     yield from parts.check_language_model(settings, len(connected))
+    yield from tier.check_tier(settings, os.environ)
     yield from network.check_network(settings, os.environ, now)
 
 

@@ -134,6 +134,8 @@ def _list_needed(settings: Settings) -> Iterator[str]:
         yield "llama"
     if settings.assistants.named:
         yield "tools"
+    if settings.decode.tier == "ray":
+        yield "ray"
 
 
 def check_page(built: Path = WEB_APP) -> Iterator[Finding]:

@@ -24,7 +24,7 @@ def main(connection: socket.socket, settings: DecodeSettings) -> None:
     with suppress(OSError):  # the server is gone
         node = RayNode(settings)
         try:
-            node.join(0)
+            node.join()
         except ProviderNotReady as error:
             connection.sendall(Message(kind=Kind.REFUSED, body=error.message.encode()).pack())
             return

@@ -22,6 +22,8 @@ NAMESPACE = "prompter"
 WORKER_PREFIX = "decode-worker-"
 _START_S = 180.0
 """How long a node may take to start (s)."""
+_STARTS = 3
+"""Ray gives a node 30 s to start, which a busy machine does not always keep."""
 _TRY_S = 1.0
 _END_S = 15.0
 _QUIET = {
@@ -57,8 +59,8 @@ class RayNode:
         self._node: subprocess.Popen[bytes] | None = None
         """Ray's own command, where this process has started the node: the node ends with it."""
 
-    def join(self, cores: int) -> None:
-        """Connect to the cluster; where this machine has no node of it, start one with so many cores. Blocks.
+    def join(self) -> None:
+        """Connect to the cluster; where this machine has no node of it, start one. Blocks.
 
         Raises:
             ProviderNotReady: Ray is missing, unguarded, or cannot be reached.
@@ -68,7 +70,7 @@ class RayNode:
         os.environ.update({name: value for name, value in _QUIET.items() if name not in os.environ})
         may_have_node = has_node(self._settings.address, self._settings.node_address)
         if not may_have_node or not self._try_connect():
-            self._start_node(cores)
+            self._start_node()
 
     def leave(self) -> None:
         """Disconnect this process, and end a node that it has started. Blocks."""
@@ -106,14 +108,24 @@ class RayNode:
             return False
         return True
 
-    def _start_node(self, cores: int) -> None:
+    def _start_node(self) -> None:
         """
         Raises:
             ProviderNotReady: Ray's own command failed, or the cluster does not take this machine.
         """
+        for _ in range(_STARTS):
+            if self._try_start_node():
+                return
+        raise ProviderNotReady(
+            f"no Ray node for the cluster at {self._settings.address} could be started on this machine: the cluster is "
+            "not there, or has another token; the log has Ray's words"
+        )
+
+    def _try_start_node(self) -> bool:
+        """Whether there is a node now through which this process is in the cluster."""
         with tempfile.TemporaryFile() as output:
             self._node = subprocess.Popen(  # noqa: S603  # Ray's own command, without a shell
-                [*_RAY, *self._list_options(cores)],
+                [*_RAY, *self._list_options()],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -122,24 +134,21 @@ class RayNode:
             deadline_s = time.monotonic() + _START_S
             while self._node.poll() is None and time.monotonic() < deadline_s:
                 if self._try_connect():
-                    return
+                    return True
                 time.sleep(_TRY_S)
             self.end_node()
             output.seek(0)
             logger.error("ray start: %s", output.read().decode(errors="replace").strip()[-2000:])
-        raise ProviderNotReady(
-            f"no Ray node for the cluster at {self._settings.address} could be started on this machine: the cluster is "
-            "not there, or has another token; the log has Ray's words"
-        )
+        return False
 
-    def _list_options(self, cores: int) -> list[str]:
+    def _list_options(self) -> list[str]:
         own = self._settings.node_address
         return [
             "start",
             "--block",
             f"--address={self._settings.address}",
             *([f"--node-ip-address={own}"] if own else []),
-            f"--num-cpus={cores}",
+            "--num-cpus=0",  # workers have slots of their own, and nothing else is to run here
             "--disable-usage-stats",
             "--include-log-monitor=false",
             f"--object-store-memory={_STORE_BYTES}",

@@ -79,14 +79,14 @@ def share_settings(settings: Settings) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def run_worker(settings: Settings, factory: str, cores: int) -> AsyncIterator[str]:
+async def run_worker(settings: Settings, factory: str) -> AsyncIterator[str]:
     """Join the cluster, and run one worker on this machine until the block ends; its name.
 
     Raises:
         ProviderNotReady: the cluster cannot be joined, or the worker does not start.
     """
     node = RayNode(settings.decode)
-    await run_sync(node.join, cores)
+    await run_sync(node.join)
     try:
         name = f"{WORKER_PREFIX}{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         actor = await run_sync(_create, name, factory, share_settings(settings))

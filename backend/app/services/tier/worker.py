@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, cast
 
+import anyio
+
 from app import __version__
 from app.core.config import Settings
 from app.core.errors import EngineFailed, PrompterError, ProviderNotReady
@@ -74,13 +76,16 @@ class DecodeWorker:
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
         """Load the default engine, then answer until the block ends."""
-        async with self._tasks.run():
-            await self._engines.warm_up()
-            self._tasks.start_loop("default engine", self._engines.keep_warm)
-            self._tasks.start_loop("idle sessions", self._sessions.sweep)
-            yield
-        await self._sessions.aclose()
-        await self._engines.aclose()
+        try:
+            async with self._tasks.run():
+                await self._engines.warm_up()
+                self._tasks.start_loop("default engine", self._engines.keep_warm)
+                self._tasks.start_loop("idle sessions", self._sessions.sweep)
+                yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._sessions.aclose()
+                await self._engines.aclose()
 
     @property
     def busy(self) -> int:

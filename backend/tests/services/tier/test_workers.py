@@ -55,7 +55,7 @@ async def test_a_final_whose_worker_dies_is_decoded_elsewhere() -> None:
 
 
 async def test_a_final_whose_worker_falls_silent_is_decoded_elsewhere() -> None:
-    async with Cluster().run() as cluster:
+    async with Cluster(lost_after_s=0.5).run() as cluster:
         first = await cluster.add()
         session = await cluster.open()
         cluster.link.nodes[first].is_silent = True
