@@ -250,7 +250,8 @@ async def test_an_outage_of_the_database_stops_nobody_and_loses_nothing(
     postgres_server: PostgresServer, postgres_template: str
 ) -> None:
     """Finals come while it is away, all is stored afterwards, and the session survives again."""
-    with run_pair(postgres_server.create(postgres_template)) as pair:
+    limits = {"idle_session_s": 120}  # a database that recovers takes its time
+    with run_pair(postgres_server.create(postgres_template), limits=limits) as pair:
         client = MovingClient(CHUNKS)
         await client.start(pair.here.url, endpointing="command")
         third = len(CHUNKS) // 3
