@@ -146,6 +146,8 @@ def summarize(crowd: Sequence[Speaker]) -> Result:
 
 
 def count_twice(log: SessionLog) -> int:
-    """Finals that begin before the one before them has ended."""
-    spans = sorted((data["start_ms"], data["end_ms"]) for _, data in list_finals(log))
-    return sum(after[0] < before[1] for before, after in pairwise(spans))
+    """Finals that were told again, and those that begin before the speech of the one before them has ended."""
+    finals = [data for _, data in list_finals(log)]
+    spans = sorted((data["start_ms"], data["timing"]["speech_end_ms"]) for data in finals)
+    again = len(finals) - len({data["utterance_id"] for data in finals})
+    return again + sum(after[0] < before[1] for before, after in pairwise(spans) if after != before)
