@@ -109,8 +109,9 @@ class Cluster:
             await anyio.sleep_forever()
 
     def release(self) -> None:
-        """Let all decodes that are held go on."""
+        """Let all decodes that are held go on, and those that have not come so far yet."""
         for engine in self.engines.values():
+            engine.script.hold = lambda _: False
             for session in engine.sessions:
                 for held in session.held:
                     held.set()
