@@ -371,6 +371,7 @@ def list_samples() -> dict[str, set[str]]:
     observer.time_partial("p", 1)
     observer.time_first_token("p", 1)
     observer.time_final("p", {"endpoint_ms": 1, "queue_ms": 1, "decode_ms": 1}, 1)
+    observer.tier.time_decode("final", 1, 0)
     found: dict[str, set[str]] = {}
     for line in observer.render().decode().splitlines():
         if match := re.match(r"([a-z_0-9]+)(?:\{(.*)\})? ", line):

@@ -64,8 +64,8 @@ export function isFault(end: SocketEnd): boolean {
 }
 
 /**
- * What follows the end of a socket: resume the dictation, start another one, or give up. `survives`: another server goes
- * on with the dictation where one stops.
+ * What follows the end of a socket: resume the dictation, start another one, or give up. `survives`: another
+ * server goes on with the dictation where one stops.
  */
 export function chooseRecovery(
   end: SocketEnd,
