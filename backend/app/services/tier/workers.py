@@ -4,6 +4,7 @@ import logging
 import math
 import os
 import uuid
+import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -48,6 +49,8 @@ class Worker:
     """One worker, as this gateway knows it."""
 
     name: str
+    order: int
+    """Of workers that have equally little to do, the lowest is asked first; another gateway has another order."""
     state: WorkerState | None = None
     """What it told last; None before its first answer."""
     is_lost: bool = False
@@ -221,7 +224,7 @@ class Workers:
         except (TimeoutError, WorkerLost):
             return True  # each worker is watched by itself
         for name in names - self._workers.keys():
-            worker = self._workers[name] = Worker(name)
+            worker = self._workers[name] = Worker(name, zlib.crc32(f"{self.gateway} {name}".encode()))
             self._tasks.start_loop(f"watch over {name}", self._watch, worker)
         for name in self._workers.keys() - names:
             worker = self._workers[name]
@@ -279,7 +282,7 @@ class Workers:
         there = [worker for worker in self._there if worker.has(engine, model)]
         if not there:
             return None
-        return min(there, key=lambda worker: (worker.name != near, worker.load, worker.ours, worker.name))
+        return min(there, key=lambda worker: (worker.name != near, worker.load, worker.ours, worker.order))
 
     async def _wait_for_change(self, ticket: Ticket | None) -> None:
         if ticket is not None and ticket.priority in SHEDDABLE:

@@ -32,6 +32,17 @@ async def test_decodes_go_to_the_worker_that_has_least_to_do() -> None:
             cluster.release()
 
 
+async def test_gateways_do_not_all_begin_with_the_same_worker() -> None:
+    asked = set()
+    for _ in range(12):
+        async with Cluster().run() as cluster:
+            for _ in range(3):
+                await cluster.add()
+            await cluster.decode(await cluster.open())
+            asked |= {name for name, node in cluster.link.nodes.items() if node.calls}
+    assert len(asked) > 1
+
+
 async def test_a_final_whose_worker_dies_is_decoded_elsewhere() -> None:
     async with Cluster().run() as cluster:
         held = WindowScript(hold=lambda _: True)
