@@ -1,6 +1,7 @@
 """Shared by the commands: exit codes, options for the server's address, consoles, and settings with clear errors."""
 
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Callable, Coroutine
@@ -142,3 +143,12 @@ def read_settings() -> "Settings":
         raise CommandError(f"setting {name}: {first['msg']}", USAGE) from error
     except SettingsError as error:
         raise CommandError(f"settings cannot be read: {error}", USAGE) from error
+
+
+def log_refusal(settings: "Settings", error: CommandError) -> int:
+    """Log why there is no start as an object, as every other line is; the exit code."""
+    from app.core.logging import configure_logging
+
+    configure_logging(settings.log_level, settings.log_format)
+    logging.getLogger(__name__).error("cannot start: %s", error)
+    return error.exit_code

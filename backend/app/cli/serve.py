@@ -1,7 +1,6 @@
 """`prompter serve`: binds the port, and runs the application under uvicorn until Ctrl-C."""
 
 import errno
-import logging
 import os
 import signal
 import socket
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.common import FAILED, OK, REFUSED, USAGE, CommandError, exit_now
+from app.cli.common import FAILED, OK, REFUSED, USAGE, CommandError, exit_now, log_refusal, read_settings
 from app.cli.listeners import list_listeners
 
 if TYPE_CHECKING:
@@ -58,8 +57,6 @@ def serve(
     It listens on this machine alone unless there are accounts or --insecure is given. It downloads
     nothing unless an administrator asks for weights in the page.
     """
-    from app.cli.common import read_settings
-
     if wyoming is not None:
         os.environ["PROMPTER_WYOMING__URI"] = wyoming
     changes: dict[str, Any] = {
@@ -80,7 +77,7 @@ def serve(
     except CommandError as error:
         if settings.log_format != "json":
             raise
-        raise typer.Exit(_log_refusal(settings, error)) from error
+        raise typer.Exit(log_refusal(settings, error)) from error
     settings = settings.model_copy(update={"port": listener.getsockname()[1]})
     # The application reads its settings from the environment, also in the processes that --reload starts.
     for name in ("host", "port", "insecure", "tls_cert", "tls_key"):
@@ -92,15 +89,6 @@ def serve(
     except SystemExit as end:
         exit_now(end.code if isinstance(end.code, int) else FAILED)
     exit_now(OK)
-
-
-def _log_refusal(settings: "Settings", error: CommandError) -> int:
-    """Log why there is no start as an object, as every other line is; the exit code."""
-    from app.core.logging import configure_logging
-
-    configure_logging(settings.log_level, settings.log_format)
-    logging.getLogger(__name__).error("cannot start: %s", error)
-    return error.exit_code
 
 
 def _check_access(settings: "Settings") -> None:

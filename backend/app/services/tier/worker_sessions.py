@@ -1,6 +1,5 @@
 """The sessions and utterances that gateways have open at a worker, and their end when nobody asks for them."""
 
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -153,7 +152,7 @@ class WorkerSessions:
         self._find_provider = find_provider
         self._now = now
         self._sessions: dict[tuple[str, int], WorkerSession] = {}
-        self._opening: defaultdict[tuple[str, int], anyio.Lock] = defaultdict(anyio.Lock)
+        self._opening: dict[tuple[str, int], anyio.Event] = {}
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -165,16 +164,27 @@ class WorkerSessions:
             UnknownProvider, EngineFailed, and other errors of the engine.
         """
         key = place.gateway, place.session
-        if (found := self._sessions.get(key)) is None:
-            async with self._opening[key]:
-                if (found := self._sessions.get(key)) is None:
-                    provider = await self._find_provider(place.engine)
-                    found = WorkerSession(place, provider, self._scheduler, is_live=is_live)
-                    await found.open()
-                    self._sessions[key] = found
-            self._opening.pop(key, None)
+        while (found := self._sessions.get(key)) is None:
+            if (opening := self._opening.get(key)) is not None:
+                await opening.wait()  # it may fail: then this call tries
+                continue
+            self._opening[key] = anyio.Event()
+            try:
+                self._sessions[key] = await self._open(place, is_live=is_live)
+            finally:
+                self._opening.pop(key).set()
         found.used_at = self._now()
         return found
+
+    async def _open(self, place: Place, *, is_live: bool) -> WorkerSession:
+        provider = await self._find_provider(place.engine)
+        made = WorkerSession(place, provider, self._scheduler, is_live=is_live)
+        try:
+            await made.open()
+        except BaseException:
+            await made.aclose()
+            raise
+        return made
 
     async def close_stream(self, place: Place, number: int) -> None:
         """Forget an utterance that its gateway does not want any more."""
