@@ -19,6 +19,8 @@ class FakeNode:
     died: anyio.Event = field(default_factory=anyio.Event)
     is_silent: bool = False
     """Takes calls, and never answers: as a machine behind a cut cable."""
+    dies_on: type | tuple[()] = ()
+    """A call of this class ends its process."""
     calls: list[Call] = field(default_factory=list)
     """What it was asked to decode."""
 
@@ -50,6 +52,8 @@ class FakeLink:
             raise WorkerLost(has_died=True)
         if isinstance(call, DecodeWindow | DecodeContinuation | HearStream):
             node.calls.append(call)
+        if isinstance(call, node.dies_on):
+            self.kill(worker)
         # Not awaited beyond the death of its machine: what runs in a thread there is of no concern here.
         answering = asyncio.ensure_future(self._answer(node, call))
         dying = asyncio.ensure_future(node.died.wait())

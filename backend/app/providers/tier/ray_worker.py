@@ -89,10 +89,11 @@ async def run_worker(settings: Settings, factory: str) -> AsyncIterator[str]:
     await run_sync(node.join)
     try:
         name = f"{WORKER_PREFIX}{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
-        actor = await run_sync(_create, name, factory, share_settings(settings))
+        actor, process = await run_sync(_create, name, factory, share_settings(settings))
+        logger.info("%s decodes in process %d", name, process)
         try:
             async with anyio.create_task_group() as group:
-                group.start_soon(_watch, actor)
+                group.start_soon(_watch, name, actor, process)
                 yield name
                 group.cancel_scope.cancel()
         except BaseExceptionGroup as errors:
@@ -105,8 +106,8 @@ async def run_worker(settings: Settings, factory: str) -> AsyncIterator[str]:
             await run_sync(node.leave)
 
 
-def _create(name: str, factory: str, settings: dict[str, Any]) -> Any:
-    """Start the actor on this machine's node, and give it its name when its weights are loaded. Blocks."""
+def _create(name: str, factory: str, settings: dict[str, Any]) -> tuple[Any, int]:
+    """Start the actor on this machine's node; it and the id of its process, when its weights are loaded. Blocks."""
     import ray
     from ray.exceptions import RayError
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -124,15 +125,15 @@ def _create(name: str, factory: str, settings: dict[str, Any]) -> Any:
         runtime_env={"py_executable": sys.executable, "env_vars": {"PYTHONPATH": _list_paths()}},
     ).remote(factory, settings)
     try:
-        ray.get(actor.start.remote())
+        process: int = ray.get(actor.start.remote())
     except RayError as error:
         log_failure(logger, "the decode worker does not start", error)
         raise ProviderNotReady("the decode worker does not start; the log says why") from error
-    return actor
+    return actor, process
 
 
-async def _watch(actor: Any) -> None:
-    """Look after the actor while it lives.
+async def _watch(name: str, actor: Any, process: int) -> None:
+    """Look after the actor while it lives, and tell when Ray has made it anew.
 
     Raises:
         ProviderNotReady: it has died for good, as when its node is gone; whoever started this process starts it anew.
@@ -142,13 +143,18 @@ async def _watch(actor: Any) -> None:
     while True:
         await anyio.sleep(WATCH_S)
         try:
-            await actor.start.remote()
+            found = await actor.start.remote()
         except ActorDiedError as error:
             raise ProviderNotReady(
                 "the decode worker is gone, and its Ray node with it; start it again"
             ) from error
         except RayError:
             continue  # it is being made anew
+        if found != process:
+            process = found
+            logger.warning(
+                "%s was started again, in process %d: the process before it had died", name, process
+            )
 
 
 def _list_paths() -> str:

@@ -8,7 +8,6 @@ from typing import Any, cast
 import numpy as np
 
 from app.core.config import Settings
-from app.core.errors import ProviderNotReady
 from app.core.notes import Note, NoteCode
 from app.providers.base import (
     Hypothesis,
@@ -45,7 +44,7 @@ from app.services.tier.calls import (
     StartEngine,
     Turn,
 )
-from app.services.tier.workers import Workers
+from app.services.tier.workers import Deaths, Workers, make_no_worker_error
 
 _BEST = (ProviderState.READY, ProviderState.LOADING)
 
@@ -125,10 +124,7 @@ class RemoteEngine:
             ProviderNotReady: no worker has the engine.
         """
         if not self._workers.find_engines(self.name):
-            raise ProviderNotReady(
-                f"no decode worker has the engine {self.name!r}; start one with `prompter worker`",
-                note=Note(NoteCode.NO_WORKER),
-            )
+            raise make_no_worker_error(self.name)
         known = model if model in self.models() else None  # a worker says what is wrong with another name
         return await self._workers.ask(lambda _: call, self.name, known)
 
@@ -160,6 +156,7 @@ class _Remote:
         )
         self._worker: str | None = None
         """The worker that was asked last: it has what it needs for this session."""
+        self._deaths = Deaths()
 
     async def aclose(self) -> None:
         """Workers forget sessions that are not asked for."""
@@ -183,7 +180,7 @@ class _Remote:
             self._worker = worker
             return call
 
-        return await self._workers.ask(note, self._engine, self.model, near=near)
+        return await self._workers.ask(note, self._engine, self.model, near=near, deaths=self._deaths)
 
 
 class RemoteWindowSession(_Remote):

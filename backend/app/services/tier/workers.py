@@ -14,8 +14,9 @@ import anyio
 
 from app import __version__
 from app.core.config import DecodeSettings, Settings
-from app.core.errors import EngineFailed, PrompterError
+from app.core.errors import EngineFailed, PrompterError, ProviderNotReady
 from app.core.metrics import Observer, TierMetrics
+from app.core.notes import Note, NoteCode
 from app.core.supervision import Supervisor
 from app.providers.tier.port import LinkLost, TierLink, WorkerLost
 from app.services.decoding.policy import SHEDDABLE, Shed, Ticket
@@ -28,7 +29,7 @@ JOIN_S = 5.0
 """How often is tried to join a cluster that is not there (s)."""
 
 DEATHS = 3
-"""An utterance is given up when this many workers have died while they decoded it."""
+"""An utterance is given up when this many workers have died while they decoded it; so is the opening of a session."""
 
 
 def make_workers(
@@ -42,6 +43,21 @@ def make_workers(
 
         link = RayLink(settings.decode)
     return Workers(link, settings.decode, scheduler, observer.tier)
+
+
+def make_no_worker_error(engine: str) -> ProviderNotReady:
+    """What somebody is told who would begin, where no worker has the engine."""
+    return ProviderNotReady(
+        f"no decode worker has the engine {engine!r}; start one with `prompter worker`",
+        note=Note(NoteCode.NO_WORKER),
+    )
+
+
+@dataclass(slots=True)
+class Deaths:
+    """How many workers have died on what a session asks, since it was answered last."""
+
+    count: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -157,32 +173,37 @@ class Workers:
         model: str | None = None,
         *,
         near: str | None = None,
+        deaths: Deaths | None = None,
     ) -> Any:
-        """The value of a worker's answer, however many workers are lost meanwhile; waits for one where there is none.
+        """The value of a worker's answer, however many workers are lost meanwhile.
 
         `make_call` makes the call for the worker of this name, again for each one that is asked. A worker `near` is
-        asked if it is there.
+        asked if it is there. A decode waits where no worker is there. `deaths` are those of the session.
 
         Raises:
             Shed: the decode is a partial, and its worker was lost or has more urgent work.
+            ProviderNotReady: no worker has the engine, and this is no decode.
             PrompterError: what the engine raised there.
             EngineFailed: workers died again and again while they worked for it.
         """
         ticket = current_ticket.get()
-        deaths = 0
+        deaths = deaths or Deaths()
         while True:
+            if ticket is not None and ticket.priority in SHEDDABLE and deaths.count >= DEATHS - 1:
+                raise Shed(ticket.priority.name)  # the last try is the final's
             worker = self._choose(engine, model, near)
             if worker is None:
-                await self._wait_for_change(ticket)
-                continue
-            try:
-                answer = await self._call(worker, make_call(worker.name))
-            except WorkerLost as loss:
-                self._lose(worker, has_died=loss.has_died)
-                deaths += loss.has_died
-                self._count_loss(ticket, engine, deaths)
-                continue
-            return self._take(worker, answer, ticket)
+                await self._wait_for_change(ticket, engine)
+            elif not deaths.count or await self._answers(worker):
+                try:
+                    answer = await self._call(worker, make_call(worker.name))
+                except WorkerLost as loss:
+                    self._lose(worker, has_died=loss.has_died)
+                    deaths.count += loss.has_died
+                    self._count_loss(ticket, engine, deaths)
+                    continue
+                deaths.count = 0
+                return self._take(worker, answer, ticket)
 
     def tell(self, name: str, call: Call) -> None:
         """Send a worker a call that nobody waits for."""
@@ -284,10 +305,17 @@ class Workers:
             return None
         return min(there, key=lambda worker: (worker.name != near, worker.load, worker.ours, worker.order))
 
-    async def _wait_for_change(self, ticket: Ticket | None) -> None:
-        if ticket is not None and ticket.priority in SHEDDABLE:
+    async def _wait_for_change(self, ticket: Ticket | None, engine: str) -> None:
+        if ticket is None:
+            raise make_no_worker_error(engine)
+        if ticket.priority in SHEDDABLE:
             raise Shed(ticket.priority.name)
         await self._changed.wait()
+
+    async def _answers(self, worker: Worker) -> bool:
+        """Whether it is there at this moment: of workers that end together only the first dies on its call."""
+        await self._look(worker)
+        return worker.is_there
 
     async def _call(self, worker: Worker, call: Call) -> AnyAnswer:
         """
@@ -309,20 +337,24 @@ class Workers:
         with suppress(WorkerLost), anyio.move_on_after(self._settings.lost_after_s):
             await self._link.call(worker.name, call)
 
-    def _count_loss(self, ticket: Ticket | None, engine: str, deaths: int) -> None:
+    def _count_loss(self, ticket: Ticket | None, engine: str, deaths: Deaths) -> None:
         """
         Raises:
             Shed: the decode is a partial.
             EngineFailed: too many workers have died of it.
         """
-        if ticket is None:
-            return
-        if ticket.priority in SHEDDABLE:
+        if ticket is not None and ticket.priority in SHEDDABLE:
             raise Shed(ticket.priority.name)
-        if deaths >= DEATHS:
+        if deaths.count >= DEATHS:
+            deaths.count = 0
+            if ticket is None:
+                raise EngineFailed(
+                    f"{DEATHS} decode workers died when they opened {engine!r}; choose another model"
+                )
             self._metrics.count_lost()
             raise EngineFailed(f"{DEATHS} decode workers of {engine!r} died on one utterance; say it again")
-        self._metrics.count_redone()
+        if ticket is not None:
+            self._metrics.count_redone()
 
     def _take(self, worker: Worker, answer: AnyAnswer, ticket: Ticket | None) -> Any:
         worker.busy = answer.busy

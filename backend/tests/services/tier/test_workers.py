@@ -4,9 +4,10 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from app.core.errors import EngineFailed
-from app.providers.base import WindowResult
+from app.core.errors import EngineFailed, ProviderNotReady
+from app.providers.base import SttConfig, WindowResult
 from app.services.decoding.policy import Priority, Shed
+from app.services.tier.calls import DecodeWindow, OpenSession
 from tests.fakes.window_engine import WindowScript, make_text
 from tests.support.tier import Cluster
 
@@ -148,3 +149,66 @@ async def test_a_gateway_knows_what_others_take_of_the_workers() -> None:
         other.scheduler.new_session("fake")
         await one.until(lambda: one.scheduler.load_elsewhere > 0)
         assert other.scheduler.load_elsewhere == 0
+
+
+async def test_workers_that_end_together_are_not_the_utterances_fault() -> None:
+    """A machine with several workers goes down: the servers notice one after the other, at this utterance."""
+    async with Cluster().run() as cluster:
+        held = WindowScript(hold=lambda _: True)
+        first = await cluster.add(held)
+        session = await cluster.open()
+        results: list[WindowResult] = []
+
+        async def decode() -> None:
+            results.append(await cluster.decode(session))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(decode)
+            await cluster.until(lambda: cluster.link.nodes[first].calls)
+            others = [await cluster.add() for _ in range(4)]
+            for name in (first, *others):
+                cluster.link.kill(name)
+            group.start_soon(cluster.add)
+            await cluster.until(lambda: results)
+            cluster.release()
+        assert results[0].text == make_text(3)
+        assert cluster.metric("prompter_tier_lost_total") == 0
+
+
+async def test_a_session_is_refused_where_the_last_worker_is_lost_meanwhile() -> None:
+    """Somebody waits at a page: `start` is answered at once, and not when a worker comes."""
+    async with Cluster().run() as cluster:
+        first = await cluster.add()
+        engine = cluster.build()
+        cluster.link.kill(first)
+        with pytest.raises(ProviderNotReady, match="prompter worker"):
+            await engine.open_session(SttConfig())
+
+
+async def test_a_model_that_kills_every_worker_is_given_up() -> None:
+    """One that is larger than their memory: whoever chose it is told, and the others' workers live."""
+    async with Cluster().run() as cluster:
+        names = [await cluster.add() for _ in range(4)]
+        engine = cluster.build()
+        for name in names:
+            cluster.link.nodes[name].dies_on = OpenSession
+        with pytest.raises(EngineFailed, match="choose another model"):
+            await engine.open_session(SttConfig())
+        assert cluster.workers.slots == 1
+
+
+async def test_partials_that_kill_workers_leave_some_to_the_others() -> None:
+    async with Cluster().run() as cluster:
+        names = [await cluster.add() for _ in range(4)]
+        session = await cluster.open()
+        for name in names:
+            cluster.link.nodes[name].dies_on = DecodeWindow
+        for _ in range(5):
+            with pytest.raises(Shed):
+                await cluster.decode(session, Priority.PARTIAL)
+        assert cluster.workers.slots == 2
+        with pytest.raises(EngineFailed, match="died on one utterance"):
+            await cluster.decode(session)
+        assert cluster.workers.slots == 1
+        cluster.link.nodes[cluster.workers.names[0]].dies_on = ()
+        assert (await cluster.decode(session)).text == make_text(3), "the next utterance begins anew"
