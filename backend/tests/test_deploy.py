@@ -25,17 +25,24 @@ from app.cli.uvicorn_server import compute_end_limit_s
 from app.core.config import ALIASES, LimitSettings, Settings
 from app.core.extras import read_extras
 from app.core.metrics import Observer
-from app.core.security import LOOPBACK_NAMES
+from app.core.security import LOOPBACK_NAMES, RAY_AUTH_VARIABLE, tell_open_ray
 from app.main import create_app
+from app.providers.tier.ray_node import STORE_BYTES
+from app.storage.data_folder import ATTACHMENTS_FOLDER
 from app.weights.catalog import find_known
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
-FILES = ("Containerfile", "compose.yaml", "kubernetes.yaml", "prompter.service", "nginx.conf", "grafana.json")
+UNITS = ("prompter.service", "prompter-worker.service", "prompter-head.service")
+FILES = ("Containerfile", "compose.yaml", "kubernetes.yaml", *UNITS, "nginx.conf", "grafana.json")
 STOP_S = compute_end_limit_s(LimitSettings().stop_s)
 OF_DATABASE = {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD"}
 """Read by the image of PostgreSQL."""
+OF_RAY = {RAY_AUTH_VARIABLE, "RAY_AUTH_TOKEN", "RAY_USAGE_STATS_REPORT_URL"}
 PORT = 8000
+RAY_PORT = 6399
+IN_CLUSTER = ("head", "worker", "gateway1", "gateway2")
+"""The services of the compose file with a part of Ray in them."""
 
 
 @cache
@@ -72,19 +79,21 @@ def test_settings_of_the_containers_exist() -> None:
     """JWT_SECRET_KEY too, which has another prefix."""
     services = read_yaml("compose.yaml")[0]["services"]
     named = {key for service in services.values() for key in service.get("environment", {})}
-    config = next(each for each in read_yaml("kubernetes.yaml") if each["kind"] == "ConfigMap")
-    assert named | set(config["data"]) <= known_names() | OF_DATABASE
+    assert named | set(read_cluster_settings()) <= known_names() | OF_DATABASE | OF_RAY
 
 
 def test_values_of_the_image_and_of_the_cluster_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = next(each for each in read_yaml("kubernetes.yaml") if each["kind"] == "ConfigMap")
-    for name, value in {**read_image_settings(), **config["data"]}.items():
+    for name, value in {**read_image_settings(), **read_cluster_settings()}.items():
         monkeypatch.setenv(name, value)
     settings = Settings(_env_file=None)
     assert (settings.host, settings.port) == ("0.0.0.0", PORT)
     assert settings.accounts.mode == "accounts", "whoever reaches the container is another machine"
     assert settings.allowed_hosts == ["prompter.example"]
     assert {settings.data_dir, settings.models_dir} == {Path("/data"), Path("/models")}
+
+
+def read_cluster_settings() -> dict[str, str]:
+    return {name: value for each in list_objects("ConfigMap") for name, value in each["data"].items()}
 
 
 def read_image_settings() -> dict[str, str]:
@@ -133,17 +142,29 @@ def test_trusted_proxies_are_those_that_uvicorn_reads(monkeypatch: pytest.Monkey
 # -- ports, routes, users and time limits
 
 
-def read_deployment() -> Any:
-    return next(each for each in read_yaml("kubernetes.yaml") if each["kind"] == "Deployment")
+def list_objects(kind: str) -> list[Any]:
+    return [each for each in read_yaml("kubernetes.yaml") if each["kind"] == kind]
 
 
-def read_pod() -> Any:
-    return read_deployment()["spec"]["template"]["spec"]
+def read_object(kind: str, name: str) -> Any:
+    return next(each for each in list_objects(kind) if each["metadata"]["name"] == name)
 
 
-def read_container() -> Any:
-    (container,) = read_pod()["containers"]
+def read_pod(name: str = "prompter") -> Any:
+    return read_object("Deployment", name)["spec"]["template"]["spec"]
+
+
+def read_container(name: str = "prompter") -> Any:
+    (container,) = read_pod(name)["containers"]
     return container
+
+
+def list_pods() -> list[Any]:
+    return [read_pod(each["metadata"]["name"]) for each in list_objects("Deployment")]
+
+
+def list_containers(pod: Any) -> list[Any]:
+    return [*pod.get("initContainers", ()), *pod["containers"]]
 
 
 def test_one_port_everywhere() -> None:
@@ -153,7 +174,7 @@ def test_one_port_everywhere() -> None:
     assert read_yaml("compose.yaml")[0]["services"]["server"]["ports"] == [f"127.0.0.1:{PORT}:{PORT}"]
     (port,) = read_container()["ports"]
     assert port["containerPort"] == PORT
-    service = next(each for each in read_yaml("kubernetes.yaml") if each["kind"] == "Service")
+    service = read_object("Service", "prompter")
     assert [each["targetPort"] for each in service["spec"]["ports"]] == [port["name"]]
     assert re.findall(r"server 127\.0\.0\.1:(\d+)", text_of("nginx.conf")) == [str(PORT)]
 
@@ -182,23 +203,26 @@ def test_there_is_time_for_the_last_finals() -> None:
     pause, seconds = container["lifecycle"]["preStop"]["exec"]["command"]
     assert pause == "sleep"
     assert pod["terminationGracePeriodSeconds"] >= STOP_S + int(seconds)
-    for name in ("server", "gateway"):
+    for name in ("server", "gateway", *IN_CLUSTER):
         grace = read_yaml("compose.yaml")[0]["services"][name]["stop_grace_period"]
         assert int(grace.removesuffix("s")) >= STOP_S
-    assert int(read_unit()["TimeoutStopSec"][0]) >= STOP_S
+    for name in UNITS:
+        assert int(read_unit(name)["TimeoutStopSec"][0]) >= STOP_S
 
 
 def test_no_container_has_rights_that_it_does_not_need() -> None:
     (user,) = re.findall(r"^USER (\d+):\d+$", text_of("Containerfile"), re.M)
-    pod, container = read_pod(), read_container()
-    assert pod["securityContext"]["runAsUser"] == pod["securityContext"]["fsGroup"] == int(user) != 0
-    assert pod["securityContext"]["runAsNonRoot"] is True
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
-    for name in ("server", "gateway", "migrate"):
+    for pod in list_pods():
+        assert pod["securityContext"]["runAsUser"] == pod["securityContext"]["fsGroup"] == int(user) != 0
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["automountServiceAccountToken"] is False
+        for container in list_containers(pod):
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+    for name in ("server", "gateway", "migrate", *IN_CLUSTER):
         service = read_yaml("compose.yaml")[0]["services"][name]
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
@@ -213,28 +237,120 @@ def test_what_is_written_is_on_a_volume() -> None:
         service = read_yaml("compose.yaml")[0]["services"][name]
         assert {each.partition(":")[2] for each in service["volumes"]} == written
         assert service["tmpfs"] == ["/tmp"]
-    mounts = {each["name"]: each["mountPath"] for each in read_container()["volumeMounts"]}
-    assert set(mounts.values()) == written | {"/tmp"}
-    claims = {
-        e["metadata"]["name"] for e in read_yaml("kubernetes.yaml") if e["kind"] == "PersistentVolumeClaim"
-    }
-    for volume in read_pod()["volumes"]:
-        assert volume["name"] in mounts
-        if claim := volume.get("persistentVolumeClaim"):
-            assert claim["claimName"] in claims
+    claims = {each["metadata"]["name"] for each in list_objects("PersistentVolumeClaim")}
+    for pod in list_pods():
+        names = {each["name"] for each in pod["volumes"]}
+        for container in list_containers(pod):
+            mounts = {each["name"]: each["mountPath"] for each in container["volumeMounts"]}
+            assert set(mounts) == names
+            assert {settings["PROMPTER_DATA_DIR"], "/tmp"} <= set(mounts.values())
+        for volume in pod["volumes"]:
+            if claim := volume.get("persistentVolumeClaim"):
+                assert claim["claimName"] in claims
+
+
+def test_what_is_attached_is_shared_and_the_rest_of_the_data_is_not() -> None:
+    services = read_yaml("compose.yaml")[0]["services"]
+    shared = f"attachments:/data/{ATTACHMENTS_FOLDER}"
+    volumes = [services[name]["volumes"] for name in ("gateway1", "gateway2")]
+    assert all(shared in each for each in volumes)
+    assert len({name for each in volumes for name in each if name.endswith(":/data")}) == 2
+    assert f"/data/{ATTACHMENTS_FOLDER}" in {each["mountPath"] for each in read_container()["volumeMounts"]}
+    (claim,) = list_objects("PersistentVolumeClaim")
+    assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+    assert f"-o 10001 -g 10001 /data /data/{ATTACHMENTS_FOLDER}" in text_of("Containerfile")
 
 
 def test_names_of_the_cluster_fit_together() -> None:
-    deployment, names = read_deployment(), [each["metadata"]["name"] for each in read_yaml("kubernetes.yaml")]
-    labels = deployment["spec"]["template"]["metadata"]["labels"]
-    service = next(each for each in read_yaml("kubernetes.yaml") if each["kind"] == "Service")
-    assert deployment["spec"]["selector"]["matchLabels"] == service["spec"]["selector"] == labels
-    for source in read_container()["envFrom"]:
-        (name,) = (each["name"] for each in source.values())
-        assert name in names
-    if "SQLite" in text_of("kubernetes.yaml"):
-        assert deployment["spec"]["replicas"] == 1
-        assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+    names = {each["metadata"]["name"] for each in read_yaml("kubernetes.yaml")}
+    secrets = set(re.findall(r"kubectl create secret generic (\S+)", text_of("kubernetes.yaml")))
+    for deployment in list_objects("Deployment"):
+        labels = deployment["spec"]["template"]["metadata"]["labels"]
+        assert deployment["spec"]["selector"]["matchLabels"] == labels
+        for container in list_containers(deployment["spec"]["template"]["spec"]):
+            for source in container["envFrom"]:
+                ((kind, each),) = source.items()
+                assert each["name"] in (secrets if kind == "secretRef" else names)
+    for service in list_objects("Service"):
+        deployment = read_object("Deployment", service["metadata"]["name"])
+        assert service["spec"]["selector"] == deployment["spec"]["selector"]["matchLabels"]
+
+
+def test_no_pod_takes_the_address_of_a_service_for_a_setting() -> None:
+    """Of a Service `prompter` Kubernetes makes PROMPTER_PORT=tcp://…, in place of the image's."""
+    assert all(pod["enableServiceLinks"] is False for pod in list_pods())
+
+
+# -- decode workers
+
+
+def test_every_part_of_the_cluster_finds_its_head_and_has_the_token() -> None:
+    services = read_yaml("compose.yaml")[0]["services"]
+    for name in IN_CLUSTER:
+        environment = services[name]["environment"]
+        assert environment["PROMPTER_DECODE__ADDRESS"] == f"head:{RAY_PORT}"
+        assert not tell_open_ray(environment, is_trusted=False)
+        assert environment["RAY_AUTH_TOKEN"] == "${RAY_AUTH_TOKEN:-}"
+    settings = read_cluster_settings()
+    service = read_object("Service", "prompter-head")
+    assert settings["PROMPTER_DECODE__ADDRESS"] == f"prompter-head:{service['spec']['ports'][0]['port']}"
+    assert not tell_open_ray(settings, is_trusted=False)
+    ray = [{"configMapRef": {"name": "prompter-ray"}}, {"secretRef": {"name": "prompter-ray"}}]
+    for pod in list_pods():
+        assert all(each in container["envFrom"] for each in ray for container in list_containers(pod))
+
+
+def test_workers_have_no_key_of_the_servers() -> None:
+    services = read_yaml("compose.yaml")[0]["services"]
+    of_servers = set(read_yaml("compose.yaml")[0]["x-team-settings"])
+    for name in ("head", "worker"):
+        assert not of_servers & set(services[name]["environment"])
+        sources = [
+            each for source in read_container(f"prompter-{name}")["envFrom"] for each in source.values()
+        ]
+        assert {each["name"] for each in sources} == {"prompter-ray"}
+
+
+def test_the_head_is_one_and_listens_where_others_look() -> None:
+    commands = [
+        read_yaml("compose.yaml")[0]["services"]["head"]["command"],
+        read_container("prompter-head")["command"],
+        shlex.split(read_unit("prompter-head.service")["ExecStart"][0].removeprefix("/opt/prompter/bin/")),
+    ]
+    for command in commands:
+        assert command[:3] == ["ray", "start", "--head"]
+        assert {"--block", f"--port={RAY_PORT}", "--num-cpus=0", "--include-dashboard=false"} <= set(command)
+        (store,) = (each.partition("=")[2] for each in command if each.startswith("--object-store-memory"))
+        assert int(store) <= STORE_BYTES, "there is shared memory for as much"
+    deployment = read_object("Deployment", "prompter-head")
+    assert deployment["spec"]["replicas"] == 1
+    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+    assert [each["containerPort"] for each in read_container("prompter-head")["ports"]] == [RAY_PORT]
+
+
+def test_ray_has_the_shared_memory_that_it_is_told_to_take() -> None:
+    for name in IN_CLUSTER:
+        size = read_yaml("compose.yaml")[0]["services"][name]["shm_size"]
+        assert int(size.removesuffix("m")) << 20 > STORE_BYTES
+    for pod in list_pods():
+        (volume,) = (each for each in pod["volumes"] if each["name"] == "shared-memory")
+        assert volume["emptyDir"]["medium"] == "Memory"
+        assert int(volume["emptyDir"]["sizeLimit"].removesuffix("Mi")) << 20 > STORE_BYTES
+
+
+def test_nobody_outside_reaches_ray() -> None:
+    services = read_yaml("compose.yaml")[0]["services"]
+    for name in IN_CLUSTER:
+        assert services[name]["networks"] == ["inside"]
+        assert "ports" not in services[name]
+    everybody = {"app": "prompter"}
+    inside, outside = list_objects("NetworkPolicy")
+    assert inside["spec"]["podSelector"]["matchLabels"] == everybody
+    assert inside["spec"]["ingress"] == [{"from": [{"podSelector": {"matchLabels": everybody}}]}]
+    assert outside["spec"]["podSelector"] == read_object("Deployment", "prompter")["spec"]["selector"]
+    assert outside["spec"]["ingress"] == [{"ports": [{"port": "http"}]}]
+    for deployment in list_objects("Deployment"):
+        assert everybody.items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
 
 
 def test_services_of_compose_fit_together() -> None:
@@ -248,10 +364,22 @@ def test_services_of_compose_fit_together() -> None:
             is_file = source.startswith("./")
             assert (is_file and not source.startswith("./tls/")) <= (DEPLOY / source).exists()
             assert is_file or source in whole["volumes"]
-    (command,) = (part for part in whole["services"]["nginx"]["command"] if "sed" in part)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "servers"), [("nginx", ["gateway"]), ("balancer", ["gateway1", "gateway2"])]
+)
+def test_nginx_is_told_the_servers_of_its_profile(proxy: str, servers: list[str]) -> None:
+    service = read_yaml("compose.yaml")[0]["services"][proxy]
+    assert service["depends_on"] == servers
+    (command,) = (part for part in service["command"] if "sed" in part)
     _, old, new = shlex.split(command)[1].split("/")[:3]
-    assert f"server {old} " in text_of("nginx.conf")
-    assert new == f"gateway:{PORT}"
+    pattern, replacement = re.sub(r"\\([()])", r"\1", old), re.sub(r"\\(\d)", r"\\\1", new)
+    told, count = re.subn(pattern, replacement, text_of("nginx.conf"))
+    assert count == 1
+    assert re.findall(r"server ([\w.:]+) max_fails=2 fail_timeout=5s;", told) == [
+        f"{name}:{PORT}" for name in servers
+    ]
 
 
 # -- the image
@@ -321,26 +449,46 @@ def test_arguments_of_the_image_are_what_the_program_knows() -> None:
 # -- systemd
 
 
-def read_unit() -> Mapping[str, list[str]]:
+def read_unit(file: str) -> Mapping[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for line in text_of("prompter.service").splitlines():
+    for line in text_of(file).replace("\\\n", "").splitlines():
         if line and not line.startswith(("#", "[")):
             name, _, value = line.partition("=")
             found.setdefault(name, []).append(value)
     return found
 
 
-def test_the_unit_starts_the_server_where_it_may_write() -> None:
-    unit = read_unit()
-    assert unit["ExecStart"] == ["/opt/prompter/bin/prompter serve"]
+@pytest.mark.parametrize("file", UNITS)
+def test_a_unit_starts_its_program_where_it_may_write(file: str) -> None:
+    unit = read_unit(file)
+    (command,) = unit["ExecStart"]
+    assert command.startswith(
+        (
+            "/opt/prompter/bin/prompter serve",
+            "/opt/prompter/bin/prompter worker",
+            "/opt/prompter/bin/ray start ",
+        )
+    )
     environment = dict(pair.split("=", 1) for line in unit["Environment"] for pair in line.split())
     state = f"/var/lib/{unit['StateDirectory'][0]}"
-    for name in ("PROMPTER_DATA_DIR", "PROMPTER_MODELS_DIR", "HOME"):
+    for name in {"PROMPTER_DATA_DIR", "PROMPTER_MODELS_DIR", "HOME"} & set(environment):
         assert Path(environment[name]).is_relative_to(state)
     assert unit["User"] == ["prompter"]
-    assert unit["NoNewPrivileges"] == ["yes"]
-    assert unit["ProtectSystem"] == ["strict"]
-    assert unit["CapabilityBoundingSet"] == [""]
+
+
+def test_units_are_hardened_alike() -> None:
+    def list_hardening(file: str) -> str:
+        return text_of(file).partition("\nCapabilityBoundingSet=\n")[2].partition("\n\n")[0]
+
+    (hardening,) = {list_hardening(each) for each in UNITS}
+    assert {"NoNewPrivileges=yes", "ProtectSystem=strict"} <= set(hardening.splitlines())
+
+
+def test_units_of_the_cluster_have_the_same_settings() -> None:
+    for file in UNITS:
+        assert "/etc/prompter/ray.env" in {
+            each.removeprefix("-") for each in read_unit(file)["EnvironmentFile"]
+        }
 
 
 # -- nginx; backend/tests/contract/test_behind_nginx.py runs the recipe

@@ -151,7 +151,7 @@ class RayNode:
             "--num-cpus=0",  # workers have slots of their own, and nothing else is to run here
             "--disable-usage-stats",
             "--include-log-monitor=false",
-            f"--object-store-memory={_STORE_BYTES}",
+            f"--object-store-memory={STORE_BYTES}",
             # With ports of its own choice a node waits for files that helpers write, for 15 s at most: a slow machine
             # would have no node.
             *(f"--{name}={port}" for name, port in zip(_HELPER_PORTS, find_free_ports(), strict=True)),
@@ -164,7 +164,7 @@ _HELPER_PORTS = (
     "runtime-env-agent-port",
     "metrics-export-port",
 )
-_STORE_BYTES = 200 << 20
+STORE_BYTES = 200 << 20
 """Shared memory for calls under way: a call has less than 2 MB."""
 
 
