@@ -281,6 +281,12 @@ def test_no_pod_takes_the_address_of_a_service_for_a_setting() -> None:
     assert all(pod["enableServiceLinks"] is False for pod in list_pods())
 
 
+def test_no_part_of_the_cluster_is_process_number_1() -> None:
+    """The kernel keeps SIGTERM from that one while it has no handler: a worker that loads would wait for SIGKILL."""
+    assert all(pod["shareProcessNamespace"] is True for pod in list_pods())
+    assert all(read_yaml("compose.yaml")[0]["services"][name]["init"] is True for name in IN_CLUSTER)
+
+
 # -- decode workers
 
 
