@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import groupby
 
 from app.cli.doctor.findings import Finding, report_ok, report_problem, report_warning
@@ -43,7 +44,7 @@ def check_head(address: str) -> Finding:
         )
     try:
         socket.create_connection((host.strip("[]"), int(port)), ANSWER_S).close()
-    except (OSError, OverflowError):
+    except (OSError, OverflowError, UnicodeError):  # the last one: no name of a host looks so
         return report_problem(
             "decode workers",
             f"nobody answers at {address}",
@@ -59,7 +60,7 @@ def check_ray_ports(listeners: list[Listener]) -> Iterator[Finding]:
         return
     rows = sorted(listeners, key=lambda each: (each.program, each.port))
     told = [
-        f"{program} at {', '.join(f'{each.address}:{each.port}' for each in group)}"
+        f"{program} at {', '.join(str(replace(each, program='')) for each in group)}"
         for program, group in groupby(rows, key=lambda each: each.program)
     ]
     where = (

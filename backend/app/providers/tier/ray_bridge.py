@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,17 +23,30 @@ def main(connection: socket.socket, settings: DecodeSettings) -> None:
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     with suppress(OSError):  # the server is gone
-        node = RayNode(settings)
+        node, is_decided = RayNode(settings), threading.Event()
+        threading.Thread(target=_end_with_server, args=(connection, node, is_decided), daemon=True).start()
         try:
             node.join()
         except ProviderNotReady as error:
+            is_decided.set()
             connection.sendall(Message(kind=Kind.REFUSED, body=error.message.encode()).pack())
             return
+        is_decided.set()
         connection.sendall(Message(kind=Kind.JOINED).pack())
         connection.setblocking(False)
         asyncio.run(_serve(connection))
-        node.end_node()
+        node.give_up()
     os._exit(0)  # Ray's own end takes seconds, and nobody waits for it
+
+
+def _end_with_server(connection: socket.socket, node: RayNode, is_decided: threading.Event) -> None:
+    """End a node that is being started, and this process, when the server ends meanwhile."""
+    with suppress(OSError):
+        if connection.recv(1, socket.MSG_PEEK):  # it asks something, so it knows that this process has joined
+            return
+    if not is_decided.is_set():
+        node.give_up()
+        os._exit(0)
 
 
 async def _serve(connection: socket.socket) -> None:
@@ -87,7 +101,13 @@ class Bridge(asyncio.Protocol):
 
     async def _call(self, message: Message) -> Message:
         import ray
-        from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError, WorkerCrashedError
+        from ray.exceptions import (
+            ActorDiedError,
+            ActorUnavailableError,
+            RayError,
+            RayTaskError,
+            WorkerCrashedError,
+        )
 
         try:
             reference: Any = (await self._find_handle(message.name)).answer.remote(message.body)
@@ -96,8 +116,9 @@ class Bridge(asyncio.Protocol):
             except asyncio.CancelledError:
                 ray.cancel(reference)
                 raise
-        except (ActorDiedError, ActorUnavailableError, WorkerCrashedError, ValueError):
-            # No actor has this name (any more): that is a ValueError.
+        except (ActorDiedError, ActorUnavailableError, WorkerCrashedError, RayTaskError, ValueError):
+            # No actor has this name (any more): that is a ValueError. A RayTaskError: the worker cannot even read the
+            # call, or not load its weights again. Such a call must not go round for ever.
             self._handles.pop(message.name, None)
             return Message(kind=Kind.LOST, number=message.number, body=b"died")
         except (RayError, RuntimeError):

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import logging
 import multiprocessing
 import pickle
 import socket
@@ -13,14 +14,18 @@ from anyio.to_thread import run_sync
 
 from app.core.config import DecodeSettings
 from app.core.errors import ProviderNotReady
+from app.core.logging import log_failure
 from app.providers.tier import ray_bridge
 from app.providers.tier.port import LinkLost, WorkerLost
 from app.providers.tier.ray_node import check_guard, check_installed
 from app.providers.tier.ray_wire import Kind, Message, Unpacker
 from app.utils.child_processes import end_process, start_without_sigint
 
+logger = logging.getLogger(__name__)
+
 _SPAWN = multiprocessing.get_context("spawn")
-_END_S = 1.0
+_END_S = 5.0
+"""How long the process may take to end: it asks a node that it has started to end, too (s)."""
 _NOT_JOINED = (
     "the process that joins the Ray cluster ended before it had joined; see the files of Ray's own log"
 )
@@ -32,19 +37,33 @@ class RayLink:
     def __init__(self, settings: DecodeSettings) -> None:
         self._settings = settings
         self._bridge: _BridgeProcess | None = None
+        self._unreadable: set[str] = set()
+        """Workers whose answers this version cannot read: that is logged once."""
 
     async def open(self) -> None:
         check_installed()
         check_guard(self._settings)
         await self.aclose()
-        self._bridge = await _BridgeProcess.start(self._settings)
+        try:
+            self._bridge = await _BridgeProcess.start(self._settings)
+        except OSError as error:
+            raise ProviderNotReady(
+                f"the process that joins the Ray cluster cannot be started ({type(error).__name__})"
+            ) from error
 
     async def find_workers(self) -> frozenset[str]:
         found = await self._open_bridge.ask(Kind.FIND)
         return frozenset(found.decode().split())
 
     async def call(self, worker: str, call: object) -> Any:
-        return pickle.loads(await self._open_bridge.ask(Kind.CALL, worker, pickle.dumps(call, protocol=5)))  # noqa: S301  # from a worker, behind the cluster's token
+        answer = await self._open_bridge.ask(Kind.CALL, worker, pickle.dumps(call, protocol=5))
+        try:
+            return pickle.loads(answer)  # noqa: S301  # from a worker, behind the cluster's token
+        except Exception as error:  # a worker of another version may send anything
+            if worker not in self._unreadable:
+                self._unreadable.add(worker)
+                log_failure(logger, f"what {worker} answers cannot be read; is it another version?", error)
+            raise WorkerLost from error
 
     async def aclose(self) -> None:
         bridge, self._bridge = self._bridge, None
@@ -90,8 +109,6 @@ class _BridgeProcess(asyncio.Protocol):
         except BaseException:
             if self._transport is None:
                 ours.close()
-            if process.pid is not None:
-                process.kill()  # while it joins, it would not notice that the socket is closed
             await self.aclose()
             raise
         return self
@@ -117,11 +134,11 @@ class _BridgeProcess(asyncio.Protocol):
             self._waiting.pop(number, None)
 
     async def aclose(self) -> None:
-        """End the process: it ends when its socket closes, or is killed after a second."""
-        if self._transport is not None:
-            self._transport.abort()
-            await self._ended.wait()
+        """End the process: it ends when its socket closes, or is killed after a while."""
         with anyio.CancelScope(shield=True):
+            if self._transport is not None:
+                self._transport.abort()
+                await self._ended.wait()
             await run_sync(end_process, self._process, _END_S)
 
     # -- called by the event loop

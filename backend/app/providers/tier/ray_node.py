@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from contextlib import ExitStack, suppress
 from importlib.util import find_spec
@@ -58,6 +59,7 @@ class RayNode:
         self._settings = settings
         self._node: subprocess.Popen[bytes] | None = None
         """Ray's own command, where this process has started the node: the node ends with it."""
+        self._is_given_up = threading.Event()
 
     def join(self) -> None:
         """Connect to the cluster; where this machine has no node of it, start one. Blocks.
@@ -91,6 +93,12 @@ class RayNode:
             node.kill()
             node.wait()
 
+    def give_up(self) -> None:
+        """Ask a node that this process has started, or starts at this moment in another thread, to end."""
+        self._is_given_up.set()
+        if (node := self._node) is not None:
+            node.terminate()
+
     def _try_connect(self) -> bool:
         """Whether the cluster takes this process, through a node of this machine."""
         import ray
@@ -114,6 +122,8 @@ class RayNode:
             ProviderNotReady: Ray's own command failed, or the cluster does not take this machine.
         """
         for _ in range(_STARTS):
+            if self._is_given_up.is_set():
+                break
             if self._try_start_node():
                 return
         raise ProviderNotReady(
@@ -133,9 +143,11 @@ class RayNode:
             )
             deadline_s = time.monotonic() + _START_S
             while self._node.poll() is None and time.monotonic() < deadline_s:
+                if self._is_given_up.is_set():
+                    break
                 if self._try_connect():
                     return True
-                time.sleep(_TRY_S)
+                self._is_given_up.wait(_TRY_S)
             self.end_node()
             output.seek(0)
             logger.error("ray start: %s", output.read().decode(errors="replace").strip()[-2000:])

@@ -86,7 +86,11 @@ async def run_worker(settings: Settings, factory: str) -> AsyncIterator[str]:
         ProviderNotReady: the cluster cannot be joined, or the worker does not start.
     """
     node = RayNode(settings.decode)
-    await run_sync(node.join)
+    try:
+        await run_sync(node.join, abandon_on_cancel=True)  # Ray may take minutes, and nobody waits any more
+    except BaseException:
+        node.give_up()
+        raise
     try:
         name = f"{WORKER_PREFIX}{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         actor, process = await run_sync(_create, name, factory, share_settings(settings))

@@ -79,6 +79,9 @@ class DecodeWorker:
         try:
             async with self._tasks.run():
                 await self._engines.warm_up()
+                self._states = (
+                    await self._read_states()
+                )  # two gateways may look at once, and neither finds nothing
                 self._tasks.start_loop("default engine", self._engines.keep_warm)
                 self._tasks.start_loop("idle sessions", self._sessions.sweep)
                 yield

@@ -282,7 +282,7 @@ class Workers:
             return
         worker.is_lost, worker.has_died = True, has_died
         if worker.state is not None:
-            logger.warning("decode worker %s is lost; %d calls are made again", worker.name, worker.ours)
+            logger.warning("decode worker %s is lost; others decode again what it had", worker.name)
         for scope in tuple(worker.calls):
             scope.cancel()
         self._update()

@@ -41,6 +41,7 @@ def test_the_head_answers_or_not() -> None:
         pass
     assert "ray start --head" in tier.check_head(f"127.0.0.1:{port}").advice
     assert "host:port" in tier.check_head("there").advice
+    assert tier.check_head(f"{'a' * 70}:6399").state == "problem", "no name of a host is so long"
 
 
 def test_where_ray_listens_is_told() -> None:
@@ -52,7 +53,7 @@ def test_where_ray_listens_is_told() -> None:
     ]
     (found,) = tier.check_ray_ports(everywhere)
     assert found.message.startswith("other machines reach")
-    assert ":::6399" in found.message
+    assert "[::]:6399" in found.message
     (found,) = tier.check_ray_ports(everywhere[1:])
     assert found.message.startswith("this machine alone")
 

@@ -1,9 +1,11 @@
 """The process between a server and its Ray cluster: what it answers over its socket, on a Ray that obeys the test."""
 
 import asyncio
+import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import ModuleType
@@ -15,7 +17,7 @@ from app.core.config import DecodeSettings
 from app.core.errors import ProviderNotReady
 from app.providers.tier import ray_bridge
 from app.providers.tier.ray_bridge import Bridge
-from app.providers.tier.ray_node import NAMESPACE, WORKER_PREFIX
+from app.providers.tier.ray_node import NAMESPACE, WORKER_PREFIX, RayNode
 from app.providers.tier.ray_wire import Kind, Message, Unpacker
 from tests.support.tier import until
 
@@ -34,6 +36,12 @@ class ActorUnavailableError(RayError): ...
 
 
 class WorkerCrashedError(RayError): ...
+
+
+class RayTaskError(RayError): ...
+
+
+DEATHS = (ActorDiedError, ActorUnavailableError, WorkerCrashedError, RayTaskError)
 
 
 class FakeActor:
@@ -105,7 +113,7 @@ class Server:
 @pytest.fixture
 def ray(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
     fake, errors = FakeRay(), ModuleType("ray.exceptions")
-    for each in (RayError, ActorDiedError, ActorUnavailableError, WorkerCrashedError):
+    for each in (RayError, *DEATHS):
         setattr(errors, each.__name__, each)
     monkeypatch.setitem(sys.modules, "ray", fake)
     monkeypatch.setitem(sys.modules, "ray.exceptions", errors)
@@ -170,7 +178,7 @@ async def test_a_call_that_nobody_waits_for_is_cancelled_at_the_worker(ray: Fake
         assert ray.cancelled == [running]
 
 
-@pytest.mark.parametrize("kind", [ActorDiedError, ActorUnavailableError, WorkerCrashedError])
+@pytest.mark.parametrize("kind", DEATHS)
 async def test_a_worker_that_died_is_told_so_and_looked_up_anew(kind: type[RayError], ray: FakeRay) -> None:
     """Ray makes an actor anew under its name; the handle of the old one may be of no use."""
     actor = ray.actors["a"] = FakeActor()
@@ -209,3 +217,22 @@ def test_why_the_cluster_cannot_be_joined_is_told_to_the_server(monkeypatch: pyt
         ray_bridge.main(theirs, SETTINGS)
         (told,) = Unpacker().push(ours.recv(1 << 16))
     assert (told.kind, told.body.decode()) == (Kind.REFUSED, "the token is another one")
+
+
+def test_a_server_that_ends_while_a_node_starts_ends_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else would: Ray's processes would stay on the machine."""
+    said: list[str] = []
+
+    class Node(RayNode):
+        def give_up(self) -> None:
+            said.append("given up")
+
+    monkeypatch.setattr(os, "_exit", lambda code: said.append(f"exit {code}"))
+    is_decided = threading.Event()
+    for _ in range(2):
+        ours, theirs = socket.socketpair()
+        ours.close()
+        with theirs:
+            ray_bridge._end_with_server(theirs, Node(SETTINGS), is_decided)
+        is_decided.set()
+        assert said == ["given up", "exit 0"], "once it has joined, that is the loop's to see"

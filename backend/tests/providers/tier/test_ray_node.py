@@ -1,12 +1,16 @@
 """Joining a Ray cluster: refused where strangers could reach it, or where Ray is not there."""
 
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from app.core.config import DecodeSettings
 from app.core.errors import ProviderNotReady
-from app.providers.tier.ray_node import check_guard, check_installed, find_free_ports, has_node
+from app.providers.tier import ray_node
+from app.providers.tier.ray_node import RayNode, check_guard, check_installed, find_free_ports, has_node
 
 SETTINGS = DecodeSettings(tier="ray", address="127.0.0.1:1")
 
@@ -53,3 +57,28 @@ def test_a_node_of_the_cluster_is_found_among_processes(tmp_path: Path) -> None:
 def test_helpers_of_a_node_get_ports_of_their_own() -> None:
     ports = find_free_ports()
     assert len(set(ports)) == len(ports) == 4
+
+
+def test_a_node_that_is_being_started_ends_when_it_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The signal comes to another thread than the one that waits for Ray."""
+    command = (sys.executable, "-c", "import time; time.sleep(600)")
+    monkeypatch.setattr(ray_node, "_RAY", command)
+    monkeypatch.setattr(ray_node, "check_installed", lambda: None)
+    monkeypatch.setattr(ray_node, "has_node", lambda *_: False)
+    has_tried = threading.Event()
+
+    class Node(RayNode):
+        def _try_connect(self) -> bool:
+            has_tried.set()
+            return False
+
+    node = Node(SETTINGS.model_copy(update={"trusted_network": True}))
+    with ThreadPoolExecutor(1) as pool:
+        joining = pool.submit(node.join)
+        assert has_tried.wait(60)
+        assert node._node is not None
+        process = node._node
+        node.give_up()
+        with pytest.raises(ProviderNotReady):
+            joining.result(60)
+    assert process.poll() is not None
