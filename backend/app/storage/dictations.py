@@ -437,9 +437,13 @@ async def _insert_dictations(
                 await session.execute(insert(DictationRow).values(**row).on_conflict_do_nothing())
 
 
-async def take_over(session: AsyncSession, new: NewDictation) -> None:
-    """Have this process go on with a dictation, which another one may have stored or not; unless it is over."""
-    await _insert_dictations(session, [new], frozenset((new.id,)))
+async def take_over(session: AsyncSession, new: NewDictation, *, was_stored: bool) -> None:
+    """Have this process go on with a dictation, unless it is over.
+
+    `was_stored`: another process has stored it, so that it has been deleted where it is not there.
+    """
+    if not was_stored:
+        await _insert_dictations(session, [new], frozenset((new.id,)))
     row = DictationRow
     taken = update(row).where(row.id == new.id, row.user_id == new.user_id, row.state != "final")
     await execute_and_count(session, taken.values(run_id=new.run_id, state="recording"))

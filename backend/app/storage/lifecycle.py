@@ -15,7 +15,17 @@ from app.core.config import Settings
 from app.core.errors import StorageUnavailable
 from app.core.security import LOCAL_USER_ID
 from app.core.supervision import Supervisor
-from app.storage import answers, backup, conversations, dictations, idempotency, migrate, shares, throttles
+from app.storage import (
+    answers,
+    backup,
+    conversations,
+    dictations,
+    idempotency,
+    migrate,
+    session_log,
+    shares,
+    throttles,
+)
 from app.storage.common import utc_now
 from app.storage.data_folder import lock_folder, warn_if_moved
 from app.storage.database import Database
@@ -144,6 +154,7 @@ async def _beat(database: Database) -> None:
                 async with database.write() as session:
                     if may_judge:
                         await answers.interrupt_dead(session, database.run_id)
+                        await session_log.remove_left(session, database.run_id, DAY_S)
                     await _continue_ids(session)  # other servers' clocks may be ahead of this one
                     await throttles.remove_paid(session)
         except StorageUnavailable:

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, or_, select, text, tuple_, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.storage.common import execute_and_count
 from app.storage.tables import (
     DictationRow,
     RunRow,
@@ -78,6 +79,10 @@ _TRIM_EVENTS = text(
     WHERE session_id = each.id AND seq <= lost AND owner.id = each.id AND owner.epoch = each.epoch
     """
 )
+
+
+class SessionTaken(Exception):
+    """Another process has taken the session meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,11 +176,39 @@ async def append(session: AsyncSession, appends: Sequence[SessionAppend]) -> set
     return set((await session.execute(_APPEND, values)).scalars())
 
 
-async def touch(session: AsyncSession, run_id: UUID) -> dict[UUID, int]:
-    """Say that this process is there; the epochs of the sessions that it has."""
+async def touch(session: AsyncSession, run_id: UUID, ids: Collection[UUID]) -> dict[UUID, int]:
+    """Say that this process goes on with these sessions; the epochs of those that it has."""
     row = SpeechSessionRow
-    renewed = update(row).where(row.run_id == run_id).values(touched_at=func.clock_timestamp())
-    return {mine.id: mine.epoch for mine in await session.execute(renewed.returning(row.id, row.epoch))}
+    mine = (row.run_id == run_id, row.id.in_(ids))
+    renewed = update(row).where(*mine).values(touched_at=func.clock_timestamp())
+    return {each.id: each.epoch for each in await session.execute(renewed.returning(row.id, row.epoch))}
+
+
+async def find_epochs(session: AsyncSession, run_id: UUID, ids: Collection[UUID]) -> dict[UUID, int]:
+    """The epochs of those of these sessions that this process has; waits for nobody who writes."""
+    row = SpeechSessionRow
+    found = select(row.id, row.epoch).where(row.run_id == run_id, row.id.in_(ids))
+    return {each.id: each.epoch for each in await session.execute(found)}
+
+
+async def hold(session: AsyncSession, session_id: UUID, epoch: int) -> None:
+    """Keep others from taking this session before the commit.
+
+    Raises:
+        SessionTaken: somebody has.
+    """
+    row = SpeechSessionRow
+    held = select(row.id).where(row.id == session_id, row.epoch == epoch).with_for_update()
+    if await session.scalar(held) is None:
+        raise SessionTaken
+
+
+async def renew_token(session: AsyncSession, session_id: UUID, epoch: int, token_hash: str) -> None:
+    """Let a session of this epoch be found by a further token, beside the last one."""
+    row = SpeechSessionRow
+    mine = update(row).where(row.id == session_id, row.epoch == epoch)
+    earlier = {"earlier_token_hash": row.token_hash, "earlier_label": row.label}
+    await session.execute(mine.values(token_hash=token_hash, **earlier))
 
 
 async def trim(session: AsyncSession, trims: Sequence[SessionTrim]) -> None:
@@ -208,17 +241,18 @@ async def find_dictation(session: AsyncSession, user_id: UUID, dictation_id: UUI
 
 
 async def take(
-    session: AsyncSession, session_id: UUID, run_id: UUID, *, only_orphan: bool = False
+    session: AsyncSession, session_id: UUID, run_id: UUID, *, left_for_s: float | None = None
 ) -> LoggedSession | None:
     """Take a session for this process, from whichever has it; None where it is over.
 
-    `only_orphan`: only from a process that is gone; of several that look after those, one has it. Whatever the other
-    process has not written by now it never writes: no event, no audio, and no final of the dictation.
+    `left_for_s`: only one that nobody has taken for so long, from a process that is gone, or from this one, which could
+    not go on with it; of several that look after those, one has it. Whatever the other process has not written by now
+    it never writes: no event, no audio, and no final of the dictation.
     """
     row, audio, event = SpeechSessionRow, SpeechSessionAudioRow, SpeechSessionEventRow
     taken = update(row).where(row.id == session_id)
-    if only_orphan:
-        taken = taken.where(row.run_id.not_in(select(RunRow.id)))
+    if left_for_s is not None:
+        taken = taken.where(_has_no_process(run_id), _is_left_for(left_for_s))
     taken = taken.values(epoch=row.epoch + 1, run_id=run_id, touched_at=func.clock_timestamp())
     if await session.scalar(taken.returning(row.epoch)) is None:
         return None
@@ -232,12 +266,30 @@ async def take(
     return _to_session(found, audio=pieces, events=list(await session.scalars(told)))
 
 
-async def list_orphans(session: AsyncSession, older_than_s: float, limit: int) -> list[UUID]:
-    """Sessions whose processes are gone, and that nobody has taken for so long."""
+async def list_orphans(
+    session: AsyncSession, run_id: UUID, known: Collection[UUID], older_than_s: float, limit: int
+) -> list[UUID]:
+    """Sessions whose processes are gone, and those that this process has taken and does not know, left for so long."""
     row = SpeechSessionRow
-    is_old = row.touched_at < func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, older_than_s)
-    orphans = select(row.id).where(row.run_id.not_in(select(RunRow.id)), is_old)
-    return list(await session.scalars(orphans.limit(limit)))
+    orphans = select(row.id).where(_has_no_process(run_id), row.id.not_in(known), _is_left_for(older_than_s))
+    return list(await session.scalars(orphans.order_by(row.touched_at).limit(limit)))
+
+
+async def remove_left(session: AsyncSession, run_id: UUID, older_than_s: float) -> int:
+    """Forget the sessions of which no process has made text for so long; return how many there were."""
+    row = SpeechSessionRow
+    left = delete(row).where(row.run_id.not_in(select(RunRow.id)), _is_left_for(older_than_s))
+    return await execute_and_count(session, left.where(row.run_id != run_id))
+
+
+def _has_no_process(run_id: UUID) -> ColumnElement[bool]:
+    row = SpeechSessionRow
+    return or_(row.run_id == run_id, row.run_id.not_in(select(RunRow.id)))
+
+
+def _is_left_for(seconds: float) -> ColumnElement[bool]:
+    since = func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+    return SpeechSessionRow.touched_at < since
 
 
 async def has_other_servers(session: AsyncSession, run_id: UUID, within_s: float) -> bool:

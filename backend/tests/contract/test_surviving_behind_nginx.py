@@ -102,6 +102,9 @@ async def test_our_own_client_goes_on_at_the_other_server(
                             await anyio.sleep(0.05)  # it has no other sign
                         ended.append(await find_busy(gateways))
                         ended[0].process.send_signal(how)
+                        # A busy machine would hear all of it before it hears the signal.
+                        while not any(event.type == "resumed" for event in events):  # noqa: ASYNC110
+                            await anyio.sleep(0.05)
                     yield chunk
 
             async with PromptClient(proxied) as client:

@@ -203,6 +203,47 @@ async def test_what_was_asked_for_is_answered_by_the_other_server(pair: Pair) ->
     assert len(client.finals) == 2
 
 
+async def test_a_token_that_came_after_a_move_is_worth_as_much_as_another(pair: Pair) -> None:
+    """`ready` of the second dictation was lost with its server: the next one sends it with a token of its own."""
+    client = MovingClient(CHUNKS)
+    await client.start(pair.here.url, endpointing="command")
+    assert client.connection is not None
+    await client.connection.send('{"type":"stop"}')
+    await client.until("stopped")
+    await client.connection.send('{"type":"start","session_id":"s1","config":{"endpointing":"command"}}')
+    while json.loads(await client.connection.recv())["type"] != "ready":
+        pass
+    client.acked = 0
+    await client.move(pair.there.url)
+    client.token = (await client.until("ready"))["resume_token"]
+    await client.send(len(CHUNKS) // 2)
+    await client.until("final")
+    await client.move(pair.here.url)
+    await client.send()
+    await client.stop()
+    client.check_order()
+    assert pair.list_stored() == [[text for _, text in client.finals]]
+
+
+async def test_a_dictation_that_was_deleted_stays_so_at_the_other_server(pair: Pair) -> None:
+    client = MovingClient(CHUNKS)
+    ready = await client.start(pair.here.url, endpointing="command")
+    await client.send(len(CHUNKS) // 2)
+    await client.until("final")
+    assert len(pair.list_stored()) == 1
+    path = f"/api/dictations/{ready['dictation_id']}"
+    with httpx2.Client(base_url=pair.there.url, trust_env=False, timeout=30) as http:
+        assert http.delete(path).is_success
+    await client.send(len(CHUNKS) // 2 + 1)
+    while client.acked < client.sent:
+        await client.until("ack")
+    await client.move(pair.there.url)
+    await client.send()
+    await client.stop()
+    client.check_order()
+    assert pair.list_stored() == []
+
+
 async def test_a_client_without_its_token_goes_on_at_the_other_server(pair: Pair) -> None:
     """Its page was loaded anew: it knows the dictation, and how far it has finals."""
     client, page = MovingClient(CHUNKS), MovingClient(CHUNKS, label="s2")

@@ -7,7 +7,13 @@ import pytest
 
 from app.storage import answers, session_log
 from app.storage.database import Database
-from app.storage.session_log import LoggedSession, SessionAppend, SessionBeginning, SessionTrim
+from app.storage.session_log import (
+    LoggedSession,
+    SessionAppend,
+    SessionBeginning,
+    SessionTaken,
+    SessionTrim,
+)
 from app.utils.ids import new_id
 from tests.support.database import PostgresServer, add_user, make_settings
 
@@ -69,8 +75,13 @@ async def test_a_session_is_taken_as_it_was_left_and_its_former_server_appends_n
     late = SessionAppend(id=mine, epoch=1, state="{3}", position=6, pcm=b"gh", events=[(4, "four")])
     assert await append(database, late, SessionAppend(id=other, epoch=1, state="{4}")) == {other}
     async with database.write() as session:
-        assert await session_log.touch(session, A) == {other: 1}
-        assert await session_log.touch(session, B) == {mine: 2}
+        assert await session_log.touch(session, A, [mine, other]) == {other: 1}
+        assert await session_log.touch(session, B, [mine, other]) == {mine: 2}
+        assert await session_log.touch(session, B, []) == {}
+        assert await session_log.find_epochs(session, B, [mine, other]) == {mine: 2}
+        with pytest.raises(SessionTaken):
+            await session_log.hold(session, mine, 1)
+        await session_log.hold(session, mine, 2)
         assert await session_log.remove(session, [(mine, 1), (other, 1)]) == {other}
     last = await take(database, mine, A)
     assert last is not None
@@ -93,12 +104,57 @@ async def test_what_is_not_needed_is_trimmed_and_orphans_are_found(url: str, tmp
         await session_log.trim(session, [stale])
         await session_log.trim(session, [SessionTrim(id=session_id, epoch=1, needed=5, lost_seq=1)])
     async with database.read() as session:
-        assert await session_log.list_orphans(session, 0, 10) == [session_id]
-        assert await session_log.list_orphans(session, 60, 10) == []
+        assert await session_log.list_orphans(session, B, [], 0, 10) == [session_id]
+        assert await session_log.list_orphans(session, B, [session_id], 0, 10) == []
+        assert await session_log.list_orphans(session, B, [], 60, 10) == []
     async with database.write() as session:
         await answers.send_heartbeat(session, B)
-        taken = await session_log.take(session, session_id, B, only_orphan=True)
-        assert await session_log.take(session, session_id, A, only_orphan=True) is None
+        assert await session_log.take(session, session_id, B, left_for_s=60) is None
+        taken = await session_log.take(session, session_id, B, left_for_s=0)
+        assert await session_log.take(session, session_id, A, left_for_s=0) is None
     assert taken is not None
     assert (taken.audio, taken.events) == ([(4, b"efgh"), (8, b"ij")], ["2", "3"])
+    await database.aclose()
+
+
+async def test_a_process_finds_what_it_has_taken_and_does_not_go_on_with(url: str, tmp_path: Path) -> None:
+    """It took the session and then failed: nobody else looks after it as long as this process lives."""
+    database = Database(make_settings(tmp_path, url))
+    session_id = await begin(database, await add_user(database, "ana"))
+    async with database.write() as session:
+        await answers.send_heartbeat(session, A)
+        await answers.send_heartbeat(session, B)
+    assert await take(database, session_id) is not None
+    async with database.write() as session:
+        assert await session_log.list_orphans(session, A, [], 0, 10) == []
+        assert await session_log.list_orphans(session, B, [], 0, 10) == [session_id]
+        assert await session_log.take(session, session_id, A, left_for_s=0) is None
+        assert await session_log.take(session, session_id, B, left_for_s=0) is not None
+    await database.aclose()
+
+
+async def test_what_no_process_makes_text_of_is_forgotten_at_last(url: str, tmp_path: Path) -> None:
+    """Audio does not stay for ever where no server adopts sessions."""
+    database = Database(make_settings(tmp_path, url))
+    ana = await add_user(database, "ana")
+    left, live = await begin(database, ana), await begin(database, ana, "t2", run_id=B)
+    async with database.write() as session:
+        await answers.send_heartbeat(session, B)
+        assert await session_log.remove_left(session, B, 60) == 0
+        assert await session_log.remove_left(session, B, 0) == 1
+    assert await take(database, left) is None
+    assert await take(database, live) is not None
+    await database.aclose()
+
+
+async def test_a_further_token_stands_beside_the_last_one(url: str, tmp_path: Path) -> None:
+    database = Database(make_settings(tmp_path, url))
+    ana = await add_user(database, "ana")
+    session_id = await begin(database, ana)
+    async with database.write() as session:
+        await session_log.renew_token(session, session_id, 7, "stale")
+        await session_log.renew_token(session, session_id, 1, "t2")
+    async with database.read() as session:
+        found = [await session_log.find(session, ana, token) for token in ("t1", "t2", "stale")]
+    assert [each and (each.id, each.label) for each in found] == [(session_id, "s1")] * 2 + [None]
     await database.aclose()

@@ -6,7 +6,7 @@ is away: see docs/decisions/0027.
 
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from time import monotonic
@@ -25,7 +25,13 @@ from app.services.dictation.events import Event
 from app.services.dictation.session_state import SessionState
 from app.storage import answers, session_log
 from app.storage.database import Database
-from app.storage.session_log import LoggedSession, SessionAppend, SessionBeginning, SessionTrim
+from app.storage.session_log import (
+    LoggedSession,
+    SessionAppend,
+    SessionBeginning,
+    SessionTaken,
+    SessionTrim,
+)
 from app.utils.ids import new_id
 
 logger = logging.getLogger(__name__)
@@ -287,6 +293,8 @@ class JournalWriter:
         self.tasks = Supervisor("logged sessions")
         self._journals: dict[UUID, SessionJournal] = {}
         self._ended: list[SessionJournal] = []
+        self._adopting: set[UUID] = set()
+        """Sessions that are being handed to `on_orphan`."""
         self._arrived, self._urgent, self._written = anyio.Event(), anyio.Event(), anyio.Event()
         self._flying_looks: int | None = None
         """Looks at the write that goes on; None while none does."""
@@ -342,6 +350,10 @@ class JournalWriter:
     ) -> SessionJournal:
         """The journal of a session: of a new one, or of one that was taken."""
         journal = SessionJournal(self, session_id or new_id(), epoch, read_state, on_written, on_lost)
+        if (
+            earlier := self._journals.get(journal.id)
+        ) is not None:  # it has gone on elsewhere, and has come back
+            self._lose(earlier)
         self._journals[journal.id] = journal
         self.note_arrival()
         return journal
@@ -388,10 +400,17 @@ class JournalWriter:
             await self._written.wait()
 
     async def look_now(self) -> None:
-        """Look whether this server still has its sessions; not while the database is away."""
+        """Look whether this server still has its sessions; not while the database is away.
+
+        Reads alone: of two statements that change the rows of many sessions at once, each may wait for the other.
+        """
         if not self._is_failing:
+            known = self._list_known()
             with suppress(StorageUnavailable):
-                await self._touch()
+                async with self._database.read() as session:
+                    ids = [journal.id for journal in known]
+                    owned = await session_log.find_epochs(session, self.run_id, ids)
+                self._note_owned(known, owned)
 
     async def find(self, owner: UUID, token_hash: str) -> LoggedSession | None:
         """This user's session with this token. Raises StorageUnavailable."""
@@ -405,19 +424,46 @@ class JournalWriter:
         async with self._database.read() as session:
             return await session_log.find_dictation(session, owner, dictation_id)
 
-    async def take(self, session_id: UUID, *, only_orphan: bool = False) -> LoggedSession | None:
-        """Take a session from the server that has it, or only from one that is gone; None where there is none.
+    def has(self, logged: LoggedSession) -> bool:
+        """Whether it is this server that goes on with this session, or is about to forget it."""
+        mine = (*self._journals.values(), *self._ended)
+        return any((each.id, each.epoch) == (logged.id, logged.epoch) for each in mine)
+
+    async def adopt(self, session_id: UUID, *, left_for_s: float | None = None) -> None:
+        """Take a session whose client is not here, and hand it to `on_orphan`; nothing where another server takes it.
+
+        Raises:
+            StorageUnavailable, OSError: it is tried again later.
+        """
+        if session_id in self._adopting:
+            return
+        self._adopting.add(session_id)
+        try:
+            if (taken := await self.take(session_id, left_for_s=left_for_s)) is not None:
+                with suppress(SessionTaken):
+                    await self.on_orphan(taken)
+        finally:
+            self._adopting.discard(session_id)
+
+    async def take(self, session_id: UUID, *, left_for_s: float | None = None) -> LoggedSession | None:
+        """Take a session from the server that has it, or only one that has been left for so long; None: there is none.
 
         Raises:
             StorageUnavailable
         """
         async with self._database.write() as session:
-            return await session_log.take(session, session_id, self.run_id, only_orphan=only_orphan)
+            return await session_log.take(session, session_id, self.run_id, left_for_s=left_for_s)
 
     async def forget(self, taken: LoggedSession) -> None:
-        """A session that was taken is over. Raises StorageUnavailable."""
+        """A session that was taken is over. Raises StorageUnavailable, SessionTaken."""
         async with self._database.write() as session:
-            await session_log.remove(session, [(taken.id, taken.epoch)])
+            if not await session_log.remove(session, [(taken.id, taken.epoch)]):
+                raise SessionTaken
+
+    async def renew_token(self, taken: LoggedSession, token_hash: str) -> None:
+        """The client of a session that was taken gets this token beside its last one. Raises StorageUnavailable."""
+        async with self._database.write() as session:
+            await session_log.renew_token(session, taken.id, taken.epoch, token_hash)
 
     async def has_others(self) -> bool:
         """Whether another server could go on with sessions of this one."""
@@ -520,17 +566,24 @@ class JournalWriter:
 
     async def _touch(self) -> None:
         """Raises StorageUnavailable."""
-        known = [journal for journal in self._journals.values() if journal.is_known]
+        known = self._list_known()
         began_s = monotonic()
         async with self._database.write(is_urgent=True) as session:
-            owned = await session_log.touch(session, self.run_id)
+            owned = await session_log.touch(session, self.run_id, [journal.id for journal in known])
         self._touched_s = began_s
-        for journal in known:
-            if owned.get(journal.id) != journal.epoch:
-                self._lose(journal)
+        self._note_owned(known, owned)
         if self._doubted_s is not None and self._doubted_s < began_s:
             self._doubted_s = None
             self._notify_all()
+
+    def _list_known(self) -> list[SessionJournal]:
+        return [journal for journal in self._journals.values() if journal.is_known]
+
+    def _note_owned(self, known: Sequence[SessionJournal], owned: Mapping[UUID, int]) -> None:
+        """Lose those of these sessions that go on here and that another server has."""
+        for journal in known:
+            if self._journals.get(journal.id) is journal and owned.get(journal.id) != journal.epoch:
+                self._lose(journal)
 
     async def _trim(self) -> None:
         """Raises StorageUnavailable."""
@@ -576,14 +629,24 @@ class JournalWriter:
             await anyio.sleep(ORPHANS_EVERY_S)
             if not self.may_adopt():
                 continue
-            try:
-                async with self._database.read() as session:
-                    orphans = await session_log.list_orphans(session, self._wait_s, ORPHANS)
-                for orphan in orphans:
-                    if (taken := await self.take(orphan, only_orphan=True)) is not None:
-                        await self.on_orphan(taken)
-            except (StorageUnavailable, OSError):
-                continue  # logged already
+            with suppress(StorageUnavailable):  # logged already
+                for orphan in await self._list_orphans():
+                    await self._adopt_left(orphan)
+
+    async def _adopt_left(self, orphan: UUID) -> None:
+        """One that cannot be adopted is tried again when it has been left for so long once more."""
+        try:
+            await self.adopt(orphan, left_for_s=self._wait_s)
+        except (StorageUnavailable, OSError):
+            pass  # logged already
+        except BaseException as error:  # noqa: BLE001  # what cannot be read costs its session alone
+            reraise_cancellation(error)
+            report_fault(logger, "while a session of another server was adopted", error)
+
+    async def _list_orphans(self) -> list[UUID]:
+        known = {*self._journals, *self._adopting, *(each.id for each in self._ended)}
+        async with self._database.read() as session:
+            return await session_log.list_orphans(session, self.run_id, known, self._wait_s, ORPHANS)
 
     def _lose(self, journal: SessionJournal) -> None:
         self._drop(journal)

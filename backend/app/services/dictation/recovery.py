@@ -30,7 +30,7 @@ from app.storage import dictations
 from app.storage.audio_spool import FRAME_BYTES, SpooledDictation, SpoolEntry
 from app.storage.database import Database
 from app.storage.dictations import NewDictation, StoredFinal
-from app.storage.session_log import LoggedSession
+from app.storage.session_log import LoggedSession, SessionTaken
 from app.utils.chunked_audio import make_wav
 from app.utils.joining import TextPart
 
@@ -171,18 +171,16 @@ class Recovery:
         """Have the audio of a dictation here that another server had. Raises StorageUnavailable, OSError."""
         logged = await self._journals.find_dictation(owner, dictation_id)
         if logged is not None and self._spool.can_keep:
-            taken = await self._journals.take(logged.id)
-            if taken is not None:
-                await self._adopt(taken)
+            await self._journals.adopt(logged.id)
 
     async def _adopt(self, taken: LoggedSession) -> None:
         """Have here what another server had of a session, which has been taken: it waits for its client, or its text.
 
         Raises:
-            StorageUnavailable, OSError
+            StorageUnavailable, OSError, SessionTaken
         """
         about, state = SessionAbout.load(taken.about), SessionState.load(taken.state)
-        recorder = await record_moved(self._store, taken, about)
+        recorder = await record_moved(self._store, taken, about, state)
         if state.is_over or state.rate_hz is None:
             recorder.end()
         while recorder.unstored_from_ms is not None:
@@ -193,7 +191,12 @@ class Recovery:
             described = describe_moved(taken, about, state)
             audio, settled = cut_moved(taken, state)
             entry = await self._spool.adopt(described, audio, settled)
-        await self._journals.forget(taken)
+        try:
+            await self._journals.forget(taken)
+        except (StorageUnavailable, SessionTaken):
+            if entry is not None:
+                await self._spool.remove(entry.id)
+            raise
         if entry is not None:
             self._spool.leave(entry)
 
@@ -350,11 +353,13 @@ class Recovery:
                     await job.aclose()
 
 
-async def record_moved(store: DictationStore, taken: LoggedSession, about: SessionAbout) -> DictationRecorder:
+async def record_moved(
+    store: DictationStore, taken: LoggedSession, about: SessionAbout, state: SessionState
+) -> DictationRecorder:
     """Record a session that another server had, and store what it has told and had no time to store.
 
     Raises:
-        StorageUnavailable
+        StorageUnavailable, SessionTaken
     """
     new = NewDictation(
         id=taken.dictation_id,
@@ -365,7 +370,7 @@ async def record_moved(store: DictationStore, taken: LoggedSession, about: Sessi
         model=about.model,
         started_at=about.started_at,
     )
-    recorder, end_ms = await store.take_over(taken.user_id, taken.label, new, base_ms=about.base_ms)
+    recorder, end_ms = await store.take_over(new, taken, base_ms=about.base_ms, was_stored=state.is_stored)
     events: list[Event] = [orjson.loads(event) for event in taken.events]
     for final in list_finals(events):
         if final["end_ms"] + about.base_ms > end_ms:

@@ -507,6 +507,7 @@ class SpeechSession:
             is_stopping=self._dictation is None,
             needed=needed,
             heard=heard,
+            is_stored=self._recorder is not None and (self._recorder.is_stored or self._recorder.is_deleted),
         )
         return dump_state(state)
 
@@ -536,7 +537,7 @@ class SpeechSession:
         """Go on with a session that another server had, which has been taken.
 
         Raises:
-            StorageUnavailable, EngineFailed
+            StorageUnavailable, SessionTaken, EngineFailed
         """
         about, state = SessionAbout.load(logged.about), SessionState.load(logged.state)
         self._config = StartConfig.model_validate(about.config)
@@ -549,12 +550,16 @@ class SpeechSession:
         self._outbox.go_on(events, last_seq=last_seq, lost_seq=state.lost_seq)
         for event in events:
             if event["type"] == "ready" and event["seq"] > last_event_seq:
-                event["resume_token"] = self._issue_token(self, logged.label)
+                event["resume_token"] = token = self._issue_token(self, logged.label)
+                self._tokens.append((hash_token(token).hex(), logged.label))
         self._ready = cast("ReadyEvent", {"type": "ready", "seq": 0})
         self._set_journal(logged.id, logged.epoch)
         assert self._journal is not None
+        assert self._journals is not None
         self._journal.go_on(logged, state)
-        recorder = await record_moved(self._store, logged, about)
+        if len(self._tokens) > 1:
+            await self._journals.renew_token(logged, self._tokens[-1][0])
+        recorder = await record_moved(self._store, logged, about, state)
         if opened is not None:
             await self._go_on_hearing(logged, about, state, recorder, opened)
         else:

@@ -95,6 +95,8 @@ class SessionState:
     """Bytes of audio that the log has had."""
     lost_seq: int = 0
     """Events up to this number are not kept any more."""
+    is_stored: bool = False
+    """Whether its dictation has been stored: where it is gone, its user has deleted it."""
 
     def can_replay(self, last_seq: int) -> bool:
         """Whether a client that has events up to this one can be sent all that follow."""

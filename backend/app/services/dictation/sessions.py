@@ -34,7 +34,7 @@ from app.services.dictation.session import SpeechSession, hash_token
 from app.services.dictation.session_state import SessionAbout, SessionState
 from app.services.dictation.spool import AudioSpool
 from app.services.history.dictation_writer import DictationStore
-from app.storage.session_log import LoggedSession
+from app.storage.session_log import LoggedSession, SessionTaken
 
 logger = logging.getLogger(__name__)
 
@@ -183,11 +183,12 @@ class SessionManager:
 
         Raises:
             ResumeRefused: there is none, or it cannot go on here.
-            ServerClosing: the database is away: the client is to come again.
+            ServerClosing: the database is away: the client is to come again; or another server has taken the session
+                meanwhile.
         """
         try:
             logged = await self._journals.find(owner, hash_token(token).hex())
-            if logged is None or session_id not in (None, logged.label):
+            if logged is None or session_id not in (None, logged.label) or self._journals.has(logged):
                 raise ResumeRefused(_REFUSED)
             state = SessionState.load(logged.state)
             if not state.can_replay(last_event_seq):
@@ -195,6 +196,8 @@ class SessionManager:
             session = self._make_session(owner)
             opened = None if state.is_over else await session.open_logged(SessionAbout.load(logged.about))
             await self._move_here(session, logged, opened, last_event_seq)
+        except SessionTaken:
+            raise ServerClosing(*TAKEN_ELSEWHERE) from None
         except PrompterError as error:
             if isinstance(error, StorageUnavailable):
                 raise ServerClosing(*DATABASE_AWAY) from None
@@ -211,7 +214,7 @@ class SessionManager:
         opened: tuple[OpenEngine, SttConfig] | None,
         last_event_seq: int,
     ) -> None:
-        """Raises StorageUnavailable, ResumeRefused, EngineFailed."""
+        """Raises StorageUnavailable, SessionTaken, ResumeRefused, EngineFailed."""
         async with AsyncExitStack() as stack:
             if opened is not None:
                 stack.push_async_callback(opened[0].aclose)

@@ -18,7 +18,7 @@ from app.core.logging import report_fault
 from app.core.metrics import Observer
 from app.core.supervision import Supervisor, reraise_cancellation
 from app.services.history.transcripts import RecentTranscript, RecentTranscripts, SessionLabel
-from app.storage import dictations
+from app.storage import dictations, session_log
 from app.storage.common import utc_now
 from app.storage.database import Database
 from app.storage.dictations import (
@@ -29,6 +29,7 @@ from app.storage.dictations import (
     NewFinal,
     PendingFinal,
 )
+from app.storage.session_log import LoggedSession
 from app.utils.ids import new_id
 
 logger = logging.getLogger(__name__)
@@ -451,21 +452,25 @@ class DictationStore:
         return recorder
 
     async def take_over(
-        self, owner: UUID, session_id: str | None, new: NewDictation, *, base_ms: int
+        self, new: NewDictation, taken: LoggedSession, *, base_ms: int, was_stored: bool
     ) -> tuple[DictationRecorder, int]:
         """Record a dictation with which another server went on until now; and where its last stored final ends (ms).
 
-        That server stores nothing more of it.
+        That server stores nothing more of it. `was_stored`: it has stored the dictation; where that is gone, its user
+        has deleted it, and nothing more of it is stored.
 
         Raises:
-            StorageUnavailable
+            StorageUnavailable, SessionTaken
         """
         async with self._database.write() as session:
-            await dictations.take_over(session, replace(new, run_id=self._database.run_id))
+            await session_log.hold(session, taken.id, taken.epoch)
+            mine = replace(new, run_id=self._database.run_id)
+            await dictations.take_over(session, mine, was_stored=was_stored)
         recorder, end_ms = await self._record_further(
-            owner, session_id, new.id, new.started_at, base_ms=base_ms
+            new.user_id, new.session_label, new.id, new.started_at, base_ms=base_ms
         )
         recorder.is_shared = True
+        recorder.is_deleted = was_stored and not recorder.is_stored
         return recorder, end_ms
 
     async def _record_further(

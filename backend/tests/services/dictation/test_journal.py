@@ -10,10 +10,12 @@ from uuid import UUID
 import anyio
 import pytest
 
+from app.core.errors import StorageUnavailable
 from app.core.metrics import Observer
 from app.services.dictation import journal as journal_module
 from app.services.dictation.events import Event
 from app.services.dictation.journal import JournalWriter, SessionJournal
+from app.storage import session_log
 from app.storage.session_log import LoggedSession, SessionBeginning
 from app.utils.ids import new_id
 from tests.support.database import FailingDatabase, PostgresServer, add_user, make_settings
@@ -78,8 +80,9 @@ class Bench:
 
 
 @asynccontextmanager
-async def run_bench(url: str, folder: Path) -> AsyncIterator[Bench]:
+async def run_bench(url: str, folder: Path, resume_s: float = 30) -> AsyncIterator[Bench]:
     settings = make_settings(folder, url)
+    settings.limits = settings.limits.model_copy(update={"resume_s": resume_s})
     database = FailingDatabase(settings)
     writer = JournalWriter(settings, database, Observer())
     async with writer.run():
@@ -173,3 +176,48 @@ async def test_a_session_that_ends_is_forgotten(url: str, tmp_path: Path) -> Non
         bench.writer.end(journal)
         await life.wait_for("stored")
         assert await bench.writer.take(journal.id) is None
+
+
+async def test_a_session_that_could_not_be_adopted_is_tried_again(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where this process has taken it already: nobody else does, as long as this one lives."""
+    monkeypatch.setattr(journal_module, "ORPHANS_EVERY_S", 0.05)
+    async with run_bench(url, tmp_path, resume_s=0.01) as bench:
+        journal = bench.open(life := Life())
+        await life.wait_for("written")
+        troubles: list[Exception] = [StorageUnavailable("away"), OSError("full"), ValueError("unknown")]
+        adopted = anyio.Event()
+
+        async def adopt(taken: LoggedSession) -> None:
+            assert taken.id == journal.id
+            if troubles:
+                raise troubles.pop()
+            await bench.writer.forget(taken)
+            adopted.set()
+
+        def may_adopt() -> bool:
+            life.note("looked")
+            return True
+
+        bench.writer.on_orphan, bench.writer.may_adopt = adopt, may_adopt
+        for _ in range(3):
+            await life.wait_for("looked")
+        assert len(troubles) == 3  # it goes on here
+        bench.writer.leave(journal)
+        with anyio.fail_after(PATIENCE_S):
+            await adopted.wait()
+        assert bench.writer.tasks.problem == ""
+        assert await bench.writer.take(journal.id) is None
+
+
+async def test_a_look_waits_for_nobody_who_writes(url: str, tmp_path: Path) -> None:
+    """Two statements that change the rows of many sessions could wait for each other."""
+    async with run_bench(url, tmp_path) as bench:
+        journal = bench.open(life := Life())
+        await life.wait_for("written")
+        async with bench.database.write() as session:
+            await session_log.touch(session, bench.writer.run_id, [journal.id])  # holds its row
+            with anyio.fail_after(5):  # a statement that waits is given up after 10 s
+                await bench.writer.look_now()
+        assert journal.is_active
