@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Literal
 from uuid import UUID
 
 import anyio
@@ -47,6 +48,8 @@ Spoken = TranscribedUtterance | StoredFinal
 
 LEAD_SAMPLES = 2 * SAMPLE_RATE_HZ
 """An utterance reaches back into the silence before it, and the speech gate knows what it has heard last."""
+UNLOGGED_MS = 1000
+"""The disk may be so far ahead of the log: its client sends that again. More is of an outage of the database."""
 TOLD_MS = 250
 """A final that ends so much later than what its client has was told to it: made again, it ends a little elsewhere."""
 
@@ -111,6 +114,8 @@ class Recovery:
         self._store = store
         self.tasks = Supervisor("recovered dictations")
         self._running: dict[UUID, tuple[SpoolEntry, anyio.Event]] = {}
+        self._behind: set[UUID] = set()
+        """Spooled audio of which another server had the beginning when it was looked at last."""
         self._recovered: OrderedDict[UUID, tuple[SpoolEntry, Sequence[Spoken]]] = OrderedDict()
         self.break_off: Callable[[UUID, UUID], Awaitable[None]] = _has_none
         """Ends a live session of this user's dictation; what was not told is left in the spool."""
@@ -187,7 +192,8 @@ class Recovery:
             await self._writer.wait_until_stored()
             await anyio.sleep(STORE_CHECK_S)
         entry = None
-        if not state.is_over and state.rate_hz is not None:
+        is_here = self._spool.has_left(taken.user_id, taken.dictation_id, until_ms=_find_end_ms(taken))
+        if not state.is_over and state.rate_hz is not None and not is_here:
             described = describe_moved(taken, about, state)
             audio, settled = cut_moved(taken, state)
             entry = await self._spool.adopt(described, audio, settled)
@@ -272,19 +278,21 @@ class Recovery:
         )
 
     async def _run(self, entry: SpoolEntry) -> None:
-        if await self._has_moved(entry):
-            if self._spool.take(entry):
-                await self._spool.remove(entry.id)
-            return
         with suppress(StorageUnavailable):  # logged already; its lease runs out too
-            await self._store.interrupt(entry.about.dictation_id)
+            whose = await self._find_whose(entry)
+            if whose == "theirs":
+                if self._spool.take(entry):
+                    await self._spool.remove(entry.id)
+                return
+            if whose == "ours":
+                await self._store.interrupt(entry.about.dictation_id)
         await anyio.sleep(self._wait_s)
         while self._spool.take(entry):
             done = anyio.Event()
             self._running[entry.id] = (entry, done)
             try:
-                await self._recover(entry)
-                return
+                if await self._recover_unless_moved(entry):
+                    return
             except (PrompterError, OSError) as error:
                 reason = error.message if isinstance(error, PrompterError) else error.strerror
                 logger.warning("a dictation that broke off cannot be recovered now: %s", reason)
@@ -294,13 +302,35 @@ class Recovery:
                 done.set()
             await anyio.sleep(RETRY_S)
 
-    async def _has_moved(self, entry: SpoolEntry) -> bool:
-        """Whether the log of sessions has this dictation: a server goes on with it, or makes text of what is there."""
-        try:
-            found = await self._journals.find_dictation(entry.about.user_id, entry.about.dictation_id)
-        except StorageUnavailable:
+    async def _recover_unless_moved(self, entry: SpoolEntry) -> bool:
+        """Make text of it, where no other server does; false where it is to be looked at again.
+
+        Raises:
+            PrompterError, OSError
+        """
+        whose = await self._find_whose(entry)
+        if whose == "ours" and entry.id not in self._behind:
+            await self._recover(entry)
+        elif whose == "theirs":
+            await self._spool.remove(entry.id)
+        else:  # whoever has had the log may still be making text of it
+            self._spool.give_back(entry)
+            (self._behind.add if whose == "both" else self._behind.discard)(entry.id)
             return False
-        return found is not None
+        return True
+
+    async def _find_whose(self, entry: SpoolEntry) -> Literal["ours", "theirs", "both"]:
+        """Whether another server goes on with it by the log, or makes text of what is there.
+
+        `both`: but this one has more of its audio, since the database was away when the process before ended.
+
+        Raises:
+            StorageUnavailable
+        """
+        found = await self._journals.find_dictation(entry.about.user_id, entry.about.dictation_id)
+        if found is None or self._journals.has(found):
+            return "ours"
+        return "theirs" if entry.end_ms <= _find_end_ms(found) + UNLOGGED_MS else "both"
 
     async def _recover(self, entry: SpoolEntry) -> None:
         """Raises PrompterError, OSError."""
@@ -405,6 +435,12 @@ def cut_moved(taken: LoggedSession, state: SessionState) -> tuple[bytes, int]:
     pcm = b"".join(piece for _, piece in taken.audio)[max(position - first, 0) :]
     settled = (state.heard.settled - sample) * state.rate_hz // SAMPLE_RATE_HZ * FRAME_BYTES
     return bytes(max(first - position, 0)) + pcm, min(settled, len(pcm))
+
+
+def _find_end_ms(logged: LoggedSession) -> int:
+    """Where in the dictation the audio ends that the log has had."""
+    about, state = SessionAbout.load(logged.about), SessionState.load(logged.state)
+    return about.base_ms + (state.written // FRAME_BYTES * 1000 // state.rate_hz if state.rate_hz else 0)
 
 
 async def _has_none(owner: UUID, dictation_id: UUID) -> None:

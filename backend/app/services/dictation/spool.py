@@ -272,9 +272,10 @@ class AudioSpool:
                 return self._left.pop(entry.id)
         return None
 
-    def has_left(self, owner: UUID, dictation_id: UUID) -> bool:
-        """Whether audio of this user's dictation was left behind."""
-        return any(entry.about.belongs_to(owner, dictation_id) for entry in self._left.values())
+    def has_left(self, owner: UUID, dictation_id: UUID, *, until_ms: int = 0) -> bool:
+        """Whether audio of this user's dictation was left behind, up to this place in the dictation."""
+        left = [entry for entry in self._left.values() if entry.about.belongs_to(owner, dictation_id)]
+        return any(entry.end_ms >= until_ms for entry in left)
 
     def take(self, entry: SpoolEntry) -> bool:
         """Take what was left behind, to recover it; false where somebody else has taken it."""
