@@ -190,7 +190,12 @@ class SocketHandler:
             raise AlreadyStarted("`resume` is the first message on a new socket; open another one for it")
         own = self._session
         self._session = await self._sessions.resume(
-            self._connection, self._owner, request.session_id, request.resume_token, request.last_event_seq
+            self._connection,
+            self._owner,
+            request.session_id,
+            request.resume_token,
+            request.last_event_seq,
+            told_ms=request.told_ms or 0,
         )
         self._is_resumed = True
         await self._sessions.leave(own, over=True)

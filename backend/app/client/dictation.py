@@ -188,7 +188,13 @@ class Dictation:
         return not isinstance(error, NotContinued)
 
     def _make_resume_message(self) -> dict[str, Any]:
-        resume = {"type": "resume", "resume_token": self._token, "last_event_seq": self._seq}
+        told_ms = max(self._told_ms - self._session_ms, 0)
+        resume = {
+            "type": "resume",
+            "resume_token": self._token,
+            "last_event_seq": self._seq,
+            "told_ms": told_ms,
+        }
         return resume | {key: self._start[key] for key in ("session_id",) if key in self._start}
 
     def _make_continuing_message(self) -> dict[str, Any]:

@@ -166,6 +166,12 @@ class Resume(_Message):
     session_id: str | None = Field(None, max_length=200, description="the label given in `start`")
     resume_token: str = Field(max_length=200, description="that of the dictation's `ready`: the key")
     last_event_seq: int = Field(ge=0, strict=True, description="`seq` of the last event that arrived")
+    told_ms: int | None = Field(
+        None,
+        ge=0,
+        strict=True,
+        description="`end_ms` of the last final or `utterance_discarded` that arrived",
+    )
 
 
 class Audio(_Message):

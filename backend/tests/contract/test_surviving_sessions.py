@@ -412,6 +412,45 @@ async def test_a_session_outlives_its_server(
         assert stored == [text for _, text in client.finals]
 
 
+@pytest.mark.once
+async def test_what_a_server_told_in_an_outage_and_took_with_it_does_not_come_again(
+    postgres_server: PostgresServer, postgres_template: str, tmp_path: Path
+) -> None:
+    """The database is away when the second final comes, and the server is killed before it is back."""
+    url = postgres_server.create(postgres_template)
+    async with run_gateways(url, tmp_path) as (here, there):
+        client = MovingClient(CHUNKS)
+        ready = await client.start(here.url, endpointing="command")
+        await client.send(len(CHUNKS) // 3)
+        await client.until("final")
+        await anyio.to_thread.run_sync(postgres_server.stop)
+        try:
+            await client.send(2 * len(CHUNKS) // 3 + 2)
+            await client.until("final")
+            here.kill()
+        finally:
+            await anyio.to_thread.run_sync(postgres_server.start)
+        await move_when_database_is_back(client, there)
+        await client.send()
+        await client.stop()
+        client.check_order()
+        assert client.finals == await say_whole(there.url)
+        stored = await list_stored_at(there, ready["dictation_id"])
+        assert stored == [text for _, text in client.finals]
+
+
+async def move_when_database_is_back(client: MovingClient, there: ServerProcess) -> None:
+    """A server that cannot ask the database has its client come again."""
+    with anyio.fail_after(PATIENCE_S):
+        while True:
+            with suppress(ConnectionClosed):
+                await client.move(there.url)
+                return
+            assert client.connection is not None
+            assert client.connection.close_reason == "database_away"
+            await anyio.sleep(0.1)
+
+
 async def wake(gateway: ServerProcess, connection: ClientConnection | None) -> None:
     """Let a suspended server go on. It says nothing more to its client, and closes."""
     assert connection is not None

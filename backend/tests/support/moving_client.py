@@ -32,6 +32,8 @@ class MovingClient:
         """Numbers of the last audio messages that were sent, and acknowledged."""
         self.token = ""
         self.last_seq = 0
+        self.told_ms = 0
+        """Where the last utterance ends whose last event has come."""
 
     @property
     def finals(self) -> list[tuple[int, str]]:
@@ -67,7 +69,7 @@ class MovingClient:
         """The first answer to `resume` at this server."""
         connection = await self.open(url, headers)
         message = {"session_id": self.label, "resume_token": self.token, "last_event_seq": self.last_seq}
-        await connection.send(json.dumps({"type": "resume", **message}))
+        await connection.send(json.dumps({"type": "resume", **message, "told_ms": self.told_ms}))
         return await self.event()
 
     def skip(self, sent: int) -> None:
@@ -93,6 +95,10 @@ class MovingClient:
         assert event["seq"] > self.last_seq, f"{event} came twice"
         self.last_seq = event["seq"]
         self.events.append(event)
+        if event["type"] in LAST:
+            self.told_ms = event["end_ms"]
+        if event["type"] == "ready":
+            self.told_ms = 0
         if event["type"] == "ack":
             self.acked = event["audio_seq"]
         return event

@@ -416,6 +416,8 @@ class EventBuilder:
         self._keep = keep
         self.told_before = 0
         """Utterances up to this number are kept and not emitted: their client has their finals."""
+        self.told_until_ms = 0
+        """The same of what ends up to here: a server told it that could not write so, and ended."""
         self.totals = DictationTotals()
         self.told = self.told_end = 0
         """The number of the last utterance that has its last event, and the sample at which it ends."""
@@ -533,7 +535,7 @@ class EventBuilder:
 
     def eager_final(self, utterance: UtteranceState, pause: UtterancePaused, transcript: Transcript) -> None:
         """What the final will be if the pause lasts."""
-        if not self.is_requested("eager_final"):
+        if not self.is_requested("eager_final") or pause.heard_until // _SAMPLES_PER_MS <= self.told_until_ms:
             return  # no client knows of it: there is nothing to take back, and no revision to count
         utterance.eager = transcript.text
         receipt = Receipt(pause.speech_end, pause.heard_until, 0, transcript.decode_ms)
@@ -687,6 +689,8 @@ class EventBuilder:
         if event["type"] in self._withheld:
             return
         if self.told_before and event.get("utterance_id", self.told_before + 1) <= self.told_before:  # type: ignore[operator]
+            return
+        if self.told_until_ms and event.get("end_ms", self.told_until_ms + 1) <= self.told_until_ms:  # type: ignore[operator]
             return
         self._emit_event(event)
 

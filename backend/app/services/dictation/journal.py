@@ -52,6 +52,8 @@ PAUSE_S = (0.2, 2.0)
 """The first and the longest pause after a failure."""
 MOST_WAITING_BYTES = 16_000_000
 """Audio of one session that may wait for the database: eight minutes at 16 kHz."""
+MOST_WAITING_IN_ALL_BYTES = 256_000_000
+"""The same of all sessions."""
 MOST_WAITING_EVENTS = 10_000
 MOST_AT_ONCE_BYTES = 4_000_000
 """Audio of one statement: more may take longer than a statement may."""
@@ -111,6 +113,8 @@ class SessionJournal:
         """The dictation whose beginning is not written yet."""
         self.is_known = False
         """Whether the database has the session."""
+        self.may_be_known = False
+        """Whether it has it after all: a write was made of which nobody knows."""
         self.is_flying = False
         """Whether it is being written."""
         self.position = 0
@@ -139,6 +143,11 @@ class SessionJournal:
     def received(self) -> int:
         """Bytes of audio of the dictation, written or not."""
         return self.position + self._pending.pcm_bytes
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes of audio that are not written yet."""
+        return self._pending.pcm_bytes
 
     @property
     def is_waiting(self) -> bool:
@@ -250,7 +259,7 @@ class SessionJournal:
 
     def fail(self) -> None:
         """It was not written."""
-        self._pending.is_changed, self.is_flying = True, False
+        self._pending.is_changed, self.is_flying, self.may_be_known = True, False, True
 
     def lose(self) -> None:
         """Another server has the session."""
@@ -367,7 +376,7 @@ class JournalWriter:
         """Write nothing more of this session."""
         logger.error(NOT_WRITTEN)
         self._drop(journal)
-        if journal.is_known or journal.is_flying:
+        if journal.is_known or journal.is_flying or journal.may_be_known:
             self._ended.append(journal)
         journal.give_up()
 
@@ -377,7 +386,7 @@ class JournalWriter:
         if journal.is_lost or journal.is_given_up:
             return
         journal.end()
-        if journal.is_known or journal.is_flying:
+        if journal.is_known or journal.is_flying or journal.may_be_known:
             self._ended.append(journal)
             self.note_arrival(is_urgent=True)
         else:  # nobody else can have it
@@ -499,6 +508,7 @@ class JournalWriter:
         except StorageUnavailable:
             self._is_failing = True
             self._pause_s = min(self._pause_s * 2 or PAUSE_S[0], PAUSE_S[1])
+            self._bound_memory()
             self._notify_all()
         else:
             self._is_failing, self._pause_s = False, 0.0
@@ -619,6 +629,15 @@ class JournalWriter:
                 self._flying_looks += 1
                 if self._flying_looks == LATE_LOOKS:
                     self._notify_all()
+
+    def _bound_memory(self) -> None:
+        """Give up the sessions of which most waits, where all together wait for too much memory."""
+        waiting = sum(journal.waiting_bytes for journal in self._journals.values())
+        for journal in sorted(self._journals.values(), key=lambda each: each.waiting_bytes, reverse=True):
+            if waiting <= MOST_WAITING_IN_ALL_BYTES:
+                break
+            waiting -= journal.waiting_bytes
+            self.give_up(journal)
 
     def _notify_all(self) -> None:
         for journal in list(self._journals.values()):

@@ -49,7 +49,7 @@ from app.services.dictation.messages import check_size, parse_control, parse_jso
 from app.services.dictation.outbox import Connection, Outbox
 from app.services.dictation.passthrough import PassthroughDictation
 from app.services.dictation.progress import LOADING_S, Progress
-from app.services.dictation.recovery import Claim, Recovery, record_moved
+from app.services.dictation.recovery import TOLD_MS, Claim, Recovery, record_moved
 from app.services.dictation.session_state import HeardState, SessionAbout, SessionState, dump_state
 from app.services.dictation.spool import AudioSpool, SpooledAudio
 from app.services.history.dictation_writer import DictationRecorder, DictationStore
@@ -474,9 +474,9 @@ class SpeechSession:
             session_id, epoch, self._read_state, self._outbox.notify, partial(self._on_lost, self)
         )
 
-    def set_deaf(self, *, is_deaf: bool) -> None:
-        """Whether no message is heard any more, because another server is about to go on with the session."""
-        self._is_deaf = is_deaf
+    def set_deaf(self) -> None:
+        """Hear no message any more, because another server is about to go on with the session."""
+        self._is_deaf = True
 
     def close_journal(self) -> None:
         """No other server can go on with it any more: it is over, or it stores nothing."""
@@ -532,9 +532,15 @@ class SpeechSession:
         return engine, wanted
 
     async def go_on(
-        self, logged: LoggedSession, opened: tuple[OpenEngine, SttConfig] | None, last_event_seq: int
+        self,
+        logged: LoggedSession,
+        opened: tuple[OpenEngine, SttConfig] | None,
+        last_event_seq: int,
+        told_ms: int = 0,
     ) -> None:
         """Go on with a session that another server had, which has been taken.
+
+        `told_ms`: what ends before has been told to the client, also where the log does not know of it.
 
         Raises:
             StorageUnavailable, SessionTaken, EngineFailed
@@ -561,7 +567,7 @@ class SpeechSession:
             await self._journals.renew_token(logged, self._tokens[-1][0])
         recorder = await record_moved(self._store, logged, about, state)
         if opened is not None:
-            await self._go_on_hearing(logged, about, state, recorder, opened)
+            await self._go_on_hearing(logged, about, state, recorder, opened, told_ms)
         else:
             recorder.end()
 
@@ -572,6 +578,7 @@ class SpeechSession:
         state: SessionState,
         recorder: DictationRecorder,
         opened: tuple[OpenEngine, SttConfig],
+        told_ms: int,
     ) -> None:
         (engine, wanted), config = opened, self._config
         meter = Meter(self._observer, engine.name, self.totals)
@@ -583,6 +590,8 @@ class SpeechSession:
             words=config.words,
             keep=self._keep_final,
         )
+        if told_ms * 16 > state.heard.told_end:
+            builder.told_until_ms = told_ms + TOLD_MS
         first_ms = state.heard.find_lead(state.rate_hz or SAMPLE_RATE_HZ)[0] // 16
         described = partial(self._describe, recorder, builder.info, wanted, about.base_ms + first_ms)
         spooled = self._spool.begin(self.owner, described, recorder)

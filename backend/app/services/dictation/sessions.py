@@ -140,16 +140,25 @@ class SessionManager:
         )
 
     async def resume(
-        self, connection: Connection, owner: UUID, session_id: str | None, token: str, last_event_seq: int
+        self,
+        connection: Connection,
+        owner: UUID,
+        session_id: str | None,
+        token: str,
+        last_event_seq: int,
+        *,
+        told_ms: int = 0,
     ) -> SpeechSession:
         """The session of this token, which now serves this connection; what its client missed is queued.
+
+        `told_ms`: where the last utterance ends whose last event the client has; 0 where it does not say.
 
         Raises:
             ResumeRefused: there is none, no more, not of this user or label; always the same words.
         """
         session = await self._find_here(owner, session_id, token, last_event_seq)
         if session is None:
-            session = await self._find_elsewhere(owner, session_id, token, last_event_seq)
+            session = await self._find_elsewhere(owner, session_id, token, last_event_seq, told_ms)
         if session not in self._entries:
             raise ResumeRefused(_REFUSED)  # somebody else has taken it meanwhile
         async with self._take(session) as entry:
@@ -177,7 +186,7 @@ class SessionManager:
         return self._find(owner, session_id, token, last_event_seq)
 
     async def _find_elsewhere(
-        self, owner: UUID, session_id: str | None, token: str, last_event_seq: int
+        self, owner: UUID, session_id: str | None, token: str, last_event_seq: int, told_ms: int
     ) -> SpeechSession:
         """Take the session of this token from the server that had it.
 
@@ -195,7 +204,7 @@ class SessionManager:
                 raise ResumeRefused(_REFUSED)
             session = self._make_session(owner)
             opened = None if state.is_over else await session.open_logged(SessionAbout.load(logged.about))
-            await self._move_here(session, logged, opened, last_event_seq)
+            await self._move_here(session, logged, opened, last_event_seq, told_ms)
         except SessionTaken:
             raise ServerClosing(*TAKEN_ELSEWHERE) from None
         except PrompterError as error:
@@ -213,6 +222,7 @@ class SessionManager:
         logged: LoggedSession,
         opened: tuple[OpenEngine, SttConfig] | None,
         last_event_seq: int,
+        told_ms: int,
     ) -> None:
         """Raises StorageUnavailable, SessionTaken, ResumeRefused, EngineFailed."""
         async with AsyncExitStack() as stack:
@@ -232,7 +242,7 @@ class SessionManager:
             stack.pop_all()
         with anyio.CancelScope(shield=True):  # whoever leaves: it has been taken
             try:
-                await session.go_on(taken, opened, last_event_seq)
+                await session.go_on(taken, opened, last_event_seq, told_ms)
             except BaseException:
                 if opened is not None and not session.running:
                     await opened[0].aclose()
@@ -311,15 +321,15 @@ class SessionManager:
         """Write all of the sessions that survive, and let their clients go to another server."""
         surviving = [session for session in self._entries if session.survives]
         for session in surviving:
-            session.set_deaf(is_deaf=True)
+            session.set_deaf()
         for session in surviving:
             journal, entry = session.journal, self._entries.get(session)
             if journal is None or entry is None:
                 continue
             await self._journals.flush(journal)
-            if journal.is_waiting:  # the database is away: the session is finalised here
-                session.set_deaf(is_deaf=False)
-            elif journal.is_active and session in self._entries:
+            if journal.is_waiting:
+                continue  # the database is away: what was heard is finalised here, and nothing after a gap
+            if journal.is_active and session in self._entries:
                 self._let_go(session, entry, HANDED_OVER)
 
     def _let_go(self, session: SpeechSession, entry: _Entry, reason: tuple[int, str]) -> None:

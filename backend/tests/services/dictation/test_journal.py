@@ -166,6 +166,22 @@ async def test_a_session_that_waits_too_long_is_given_up(
         assert journal.may_leave(event)
 
 
+async def test_many_sessions_do_not_fill_the_memory_in_an_outage(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that wait for most are given up."""
+    monkeypatch.setattr(journal_module, "MOST_WAITING_IN_ALL_BYTES", 10)
+    async with run_bench(url, tmp_path) as bench:
+        bench.database.broken = True
+        lives = [Life() for _ in range(3)]
+        journals = [bench.open(life) for life in lives]
+        for journal, size in zip(journals, (4, 8, 6), strict=True):
+            journal.add_audio(bytes(size))
+            journal.add_event(lives[0].say(journal))
+        await lives[1].wait_for("written")
+        assert [journal.is_active for journal in journals] == [True, False, True]
+
+
 async def test_a_session_that_ends_is_forgotten(url: str, tmp_path: Path) -> None:
     async with run_bench(url, tmp_path) as bench:
         life = Life()

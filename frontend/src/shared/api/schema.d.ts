@@ -5644,6 +5644,12 @@ export interface components {
              */
             session_id: string | null;
             /**
+             * Told Ms
+             * @description `end_ms` of the last final or `utterance_discarded` that arrived
+             * @default null
+             */
+            told_ms: number | null;
+            /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */

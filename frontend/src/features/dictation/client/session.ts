@@ -60,6 +60,8 @@ export class DictationSession {
   /** Null where nothing is stored. */
   #dictationId: string | null = null;
   #lastSeq = 0;
+  /** Where the last utterance ends that has its last event, in the times of the session. */
+  #toldMs = 0;
   /** How often `start` was sent. */
   #startCount = 0;
   #isStopping = false;
@@ -188,8 +190,8 @@ export class DictationSession {
   }
 
   #resumeMessage(): OutgoingMessage {
-    const [resume_token, last_event_seq] = [this.#resumeToken, this.#lastSeq];
-    return { type: "resume", session_id: this.#options.id, resume_token, last_event_seq };
+    const [resume_token, last_event_seq, told_ms] = [this.#resumeToken, this.#lastSeq, this.#toldMs];
+    return { type: "resume", session_id: this.#options.id, resume_token, last_event_seq, told_ms };
   }
 
   async #handleEnd(end: SocketEnd): Promise<void> {
@@ -222,6 +224,7 @@ export class DictationSession {
     switch (event.type) {
       case "ready":
         this.#resumeToken = event.resume_token;
+        this.#toldMs = 0;
         this.#survives = event.survives;
         this.#dictationId = event.dictation_id;
         if (event.dictation_id) this.#options.onEvent({ type: "stored", dictationId: event.dictation_id });
@@ -256,6 +259,7 @@ export class DictationSession {
     );
     if (event.type === "final" || event.type === "utterance_discarded") {
       this.#audio.settle(event.end_ms);
+      this.#toldMs = event.end_ms;
       this.#isAfterFault = false;
       this.#save();
     }
