@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv6Address, ip_address
+from pathlib import Path
 from typing import Literal, get_args
 from uuid import UUID
 
@@ -143,12 +144,24 @@ RAY_AUTH_VARIABLE = "RAY_AUTH_MODE"
 """Ray's own: `token` lets in only who has the token of the cluster."""
 
 
+_TOKEN_MISSING = "RAY_AUTH_MODE is token, and there is none: set the same RAY_AUTH_TOKEN on all machines"  # noqa: S105  # advice
+
+
+def _has_ray_token(environ: Mapping[str, str]) -> bool:
+    """Whether Ray finds a token: in the environment, in the file that is named there, or in this user's folder."""
+    if environ.get("RAY_AUTH_TOKEN") or environ.get("RAY_AUTH_TOKEN_PATH"):
+        return True
+    return (Path.home() / ".ray" / "auth_token").is_file()
+
+
 def tell_open_ray(environ: Mapping[str, str], *, is_trusted: bool) -> str:
     """What to do before this process may join a Ray cluster; empty where strangers are kept out.
 
     Ray listens at every address of the machine, whatever it is told, and runs what its peers send.
     """
-    if is_trusted or environ.get(RAY_AUTH_VARIABLE, "").lower() == "token":
+    if environ.get(RAY_AUTH_VARIABLE, "").lower() == "token":
+        return "" if _has_ray_token(environ) else _TOKEN_MISSING
+    if is_trusted:
         return ""
     return (
         "Ray listens at all addresses and runs what it is sent: set RAY_AUTH_MODE=token and the same RAY_AUTH_TOKEN on "

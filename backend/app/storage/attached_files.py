@@ -42,7 +42,12 @@ class AttachedFiles:
     def write_draft(self, parts: Mapping[str, bytes]) -> Path:
         """Write the files of a content to a folder that belongs to nobody yet."""
         drafts = self._folder / _DRAFTS
-        drafts.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (
+            self._folder.parent,
+            self._folder,
+            drafts,
+        ):  # `parents` makes folders that everybody reads
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = drafts / secrets.token_hex(16)
         draft.mkdir(mode=0o700)
         for name, data in parts.items():

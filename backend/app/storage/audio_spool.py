@@ -125,7 +125,11 @@ class AudioFolder:
         self._lock = FileLock(folder / LOCK, blocking=False, thread_local=False, mode=0o600)
 
     def open(self) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (
+            self._folder.parent,
+            self._folder,
+        ):  # `parents` would let everybody into the data folder
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             self._lock.acquire()
         except Timeout:

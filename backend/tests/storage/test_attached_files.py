@@ -41,6 +41,12 @@ def test_a_content_is_private_and_kept_once(tmp_path: Path) -> None:
     assert list((tmp_path / "attachments" / ".drafts").iterdir()) == []
 
 
+def test_a_data_folder_that_is_made_for_it_is_private(tmp_path: Path) -> None:
+    keep(AttachedFiles(tmp_path / "data"))
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "data" / "attachments").stat().st_mode & 0o777 == 0o700
+
+
 def test_a_file_is_added_to_a_content_that_is_there_alone(tmp_path: Path) -> None:
     files = AttachedFiles(tmp_path)
     files.add(ANA, HASH, TEXT, b"late")

@@ -48,6 +48,13 @@ def fill(spool: FileSpool, audio: bytes = AUDIO) -> UUID:
     return entry_id
 
 
+def test_a_data_folder_that_is_made_for_it_is_private(tmp_path: Path) -> None:
+    """With PostgreSQL nothing else makes it."""
+    FileSpool(tmp_path / "data" / "spool").open()
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "data" / "spool").stat().st_mode & 0o777 == 0o700
+
+
 def test_what_was_written_is_read(spool: FileSpool) -> None:
     entry_id = fill(spool)
     spool.append(entry_id, len(AUDIO), AUDIO)

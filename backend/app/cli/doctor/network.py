@@ -57,7 +57,14 @@ def check_server(settings: Settings) -> Iterator[Finding]:
     elif ready == "loading":
         yield report_warning("server", "it loads its speech engine", "wait, and ask again")
     else:
-        yield report_problem("server", ready, "restart it when the cause is gone; its log has the place")
+        yield report_problem("server", ready, _advise_server(ready))
+
+
+def _advise_server(problems: str) -> str:
+    """What to do about a server that is not ready: workers that come are used by a server that runs."""
+    if problems.startswith("decode workers: "):
+        return "see what `prompter worker` says on the machines that decode; the server needs no restart"
+    return "restart it when the cause is gone; its log has the place"
 
 
 def check_wyoming(settings: Settings, *, is_running: bool) -> Finding:

@@ -25,6 +25,9 @@ def check_speech(settings: Settings) -> Iterator[Finding]:
         yield _check_service(settings)
     if provider not in _LOCAL_ENGINES:
         return
+    if settings.decode.tier == "ray":
+        yield report_ok("speech model", "the decode workers have the models, and this machine needs none")
+        return
     checkpoint = find_default_checkpoint(settings)
     asked = settings.stt.whisper_local.model
     pull = "run `prompter models pull base`"

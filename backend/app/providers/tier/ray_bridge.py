@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 
 def main(connection: socket.socket, settings: DecodeSettings) -> None:
-    """Join the cluster, and carry calls until `connection` closes. Ctrl-C is for the server alone."""
+    """Join the cluster, and carry calls until `connection` closes. Signals to a group are for the server alone.
+
+    A server that is asked to end needs its workers still, for the last words of its dictations.
+    """
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

@@ -30,6 +30,7 @@ _END_S = 15.0
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # Ray tells nobody that it runs
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_worker_niceness": "0",  # Ray's 15 would let a worker wait for everything else that its machine does
 }
 
 
@@ -103,6 +104,7 @@ class RayNode:
         """Whether the cluster takes this process, through a node of this machine."""
         import ray
 
+        share_log()
         try:
             ray.init(
                 address=self._settings.address,
@@ -150,7 +152,9 @@ class RayNode:
                 self._is_given_up.wait(_TRY_S)
             self.end_node()
             output.seek(0)
-            logger.error("ray start: %s", output.read().decode(errors="replace").strip()[-2000:])
+            told = output.read().decode(errors="replace").strip()
+        logger.error("ray start: %s", told[-2000:])
+        check_answer(told)
         return False
 
     def _list_options(self) -> list[str]:
@@ -168,6 +172,29 @@ class RayNode:
             # would have no node.
             *(f"--{name}={port}" for name, port in zip(_HELPER_PORTS, find_free_ports(), strict=True)),
         ]
+
+
+def check_answer(told: str) -> None:
+    """Look for what another try would not change in the words of `ray start`, which takes a minute to say them.
+
+    Raises:
+        ProviderNotReady: the cluster has another token.
+    """
+    if "InvalidAuthToken" in told:
+        raise ProviderNotReady(
+            "the cluster has another token: RAY_AUTH_TOKEN must be the same on all machines"
+        )
+
+
+def share_log() -> None:
+    """Let what Ray logs in this process go where other libraries' warnings go, and not in a format of its own.
+
+    Ray has set up its log when it was loaded. That a thread joins the cluster, which it warns of, is in order.
+    """
+    logger = logging.getLogger("ray")
+    logger.handlers.clear()
+    logger.propagate = True
+    logging.getLogger("ray._private.worker").setLevel(logging.ERROR)
 
 
 _HELPER_PORTS = (

@@ -139,6 +139,7 @@ class SttProviders:
         """The first of AUTO_ORDER that is ready and knows the language; the reason says why not an earlier one."""
         passed_over: list[str] = []
         language_lacking = False
+        note: Note | None = None
         providers = [await self.get(name) for name in AUTO_ORDER]
         if model is not None:
             return await self._choose_by_model(providers, langs, model)
@@ -146,6 +147,7 @@ class SttProviders:
             status = await self._probe(provider)
             if not self._ready(status):
                 passed_over.append(f"{name} is {status.state}")
+                note = status.note if _lacks_worker(status) else note
             elif _unknown_languages(provider, langs):
                 language_lacking = True
             else:
@@ -153,7 +155,7 @@ class SttProviders:
         way_out = await self._find_way_out(langs, but=AUTO)
         if language_lacking:
             raise LanguageNotSupported(f"no engine here understands {list_codes(langs)}; {way_out}")
-        raise ProviderNotReady(f"no speech engine is ready ({'; '.join(passed_over)}); {way_out}")
+        raise ProviderNotReady(f"no speech engine is ready ({'; '.join(passed_over)}); {way_out}", note=note)
 
     async def _choose_by_model(
         self, providers: list[SttProvider], langs: Sequence[str], model: str
@@ -194,6 +196,8 @@ class SttProviders:
             if self._ready(await self._probe(provider)) and not _unknown_languages(provider, langs):
                 return f"name the engine {name!r}, or none"
         whisper = await self.get(AUTO_ORDER[0]) if AUTO_ORDER[0] in self._registry else None
+        if whisper is not None and _lacks_worker(await self._probe(whisper)):
+            return f"no decode worker has {whisper.name}: start one with `prompter worker`"
         if whisper is None or _MULTILINGUAL not in _models(whisper):
             return (
                 f"run `prompter models pull {_MULTILINGUAL}` for about 100 languages, or name another engine"
@@ -396,6 +400,10 @@ def _models(provider: SttProvider) -> list[str]:
         reraise_cancellation(error)
         logger.warning("speech provider %r gave no models: %s", provider.name, type(error).__name__)
         return []
+
+
+def _lacks_worker(status: ProviderStatus) -> bool:
+    return status.note is not None and status.note.code is NoteCode.NO_WORKER
 
 
 def _unknown_languages(provider: SttProvider, langs: Sequence[str]) -> list[str]:

@@ -94,6 +94,14 @@ def test_a_server_that_runs_says_how_it_is() -> None:
         failing = list(network.check_server(settings))[1]
     assert failing.state == "problem"
     assert "speech engines" in failing.message
+    assert "restart it" in failing.advice
+
+
+def test_a_server_without_workers_is_not_to_be_restarted() -> None:
+    advice = network._advise_server(
+        "decode workers: none is there; `prompter worker --ray ADDRESS` starts one"
+    )
+    assert "no restart" in advice
 
 
 def test_a_port_that_needs_more_rights_and_an_address_of_another_machine() -> None:

@@ -49,6 +49,14 @@ def test_a_speech_model(tmp_path: Path, stt: dict[str, Any], state: str, advice:
     assert advice in found.advice
 
 
+def test_a_server_with_decode_workers_needs_no_speech_model(tmp_path: Path) -> None:
+    found = get_only(
+        parts.check_speech(make_settings(tmp_path, decode={"tier": "ray", "address": "127.0.0.1:1"}))
+    )
+    assert (found.state, found.advice) == ("ok", "")
+    assert "decode workers" in found.message
+
+
 def test_an_engine_of_a_plugin_is_not_judged(tmp_path: Path) -> None:
     assert list(parts.check_speech(make_settings(tmp_path, stt={"provider": "cloud_stub"}))) == []
 

@@ -1,13 +1,16 @@
 """The checks of decode workers: each finding, at real sockets."""
 
 import socket
+from pathlib import Path
+
+import pytest
 
 from app.bench.target import reserve_port
 from app.cli.doctor import tier
 from app.cli.listeners import Listener, list_listeners_of
 from app.core.config import DecodeSettings, Settings
 
-TOKEN = {"RAY_AUTH_MODE": "token"}
+TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a" * 64}
 
 
 def make_settings(address: str = "127.0.0.1:1", *, trusted_network: bool = False) -> Settings:
@@ -23,6 +26,12 @@ def test_a_cluster_that_strangers_reach_is_a_problem() -> None:
     found = next(tier.check_tier(make_settings(), {}))
     assert found.state == "problem"
     assert "RAY_AUTH_MODE=token" in found.advice
+
+
+def test_a_token_that_is_nowhere_is_a_problem(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    found = next(tier.check_tier(make_settings(), {"RAY_AUTH_MODE": "token"}))
+    assert (found.state, "RAY_AUTH_TOKEN" in found.advice) == ("problem", True)
 
 
 def test_a_firewall_alone_is_a_warning() -> None:

@@ -1,5 +1,6 @@
 """Joining a Ray cluster: refused where strangers could reach it, or where Ray is not there."""
 
+import logging
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,15 @@ import pytest
 from app.core.config import DecodeSettings
 from app.core.errors import ProviderNotReady
 from app.providers.tier import ray_node
-from app.providers.tier.ray_node import RayNode, check_guard, check_installed, find_free_ports, has_node
+from app.providers.tier.ray_node import (
+    RayNode,
+    check_answer,
+    check_guard,
+    check_installed,
+    find_free_ports,
+    has_node,
+    share_log,
+)
 
 SETTINGS = DecodeSettings(tier="ray", address="127.0.0.1:1")
 
@@ -26,9 +35,32 @@ def test_without_a_token_nothing_joins(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_token_or_a_firewall_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "a" * 64)
     check_guard(SETTINGS)
     monkeypatch.delenv("RAY_AUTH_MODE")
     check_guard(SETTINGS.model_copy(update={"trusted_network": True}))
+
+
+def test_a_token_that_is_nowhere_is_missed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Ray also finds it in a file that is named, or in the user's folder."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ProviderNotReady, match="the same RAY_AUTH_TOKEN on all machines"):
+        check_guard(SETTINGS)
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").write_text("a" * 64)
+    check_guard(SETTINGS)
+    (tmp_path / ".ray" / "auth_token").unlink()
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", "cluster.token")
+    check_guard(SETTINGS)
+
+
+def test_another_token_is_not_tried_again() -> None:
+    check_answer("Failed to connect to GCS")
+    with pytest.raises(ProviderNotReady, match="another token"):
+        check_answer("AuthenticationError: RPC error: InvalidAuthToken: Authentication token is missing")
 
 
 def test_where_ray_is_missing_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,3 +114,11 @@ def test_a_node_that_is_being_started_ends_when_it_is_given_up(monkeypatch: pyte
         with pytest.raises(ProviderNotReady):
             joining.result(60)
     assert process.poll() is not None
+
+
+def test_ray_logs_as_other_libraries_do(caplog: pytest.LogCaptureFixture) -> None:
+    share_log()
+    logging.getLogger("ray._private.worker").warning("SIGTERM handler is not set")
+    logging.getLogger("ray.other").warning("the disk is full")
+    assert [record.getMessage() for record in caplog.records] == ["the disk is full"]
+    assert logging.getLogger("ray").handlers == []

@@ -8,6 +8,7 @@ import pytest
 
 from app.core.config import Settings
 from app.core.errors import LanguageNotSupported, ProviderNotReady, UnknownModel, UnknownProvider
+from app.core.notes import Note, NoteCode
 from app.providers.base import ProviderStatus
 from app.providers.registry import Registration
 from app.schemas.providers import ProviderState
@@ -166,6 +167,22 @@ async def test_auto_says_why_no_engine_is_ready() -> None:
     with pytest.raises(ProviderNotReady, match="whisper_local is no_model; pocketsphinx is unreachable"):
         await found.choose("auto", ["en"], None)
     assert (await found.describe_default())[0].startswith("speech engine: none. no speech engine is ready")
+
+
+async def test_without_a_decode_worker_nothing_is_to_be_fetched_here() -> None:
+    class Remote(FakeStatus):
+        async def status(self) -> ProviderStatus:
+            return replace(await super().status(), note=Note(NoteCode.NO_WORKER))
+
+    away = ProviderState.UNREACHABLE
+    found = make_providers(Remote("whisper_local", away), Remote("pocketsphinx", away), provider="auto")
+    with pytest.raises(ProviderNotReady, match="start one with `prompter worker`") as refused:
+        await found.choose(None, ["en"], None)
+    assert "pull" not in refused.value.message
+    assert refused.value.note is not None
+    assert refused.value.note.code is NoteCode.NO_WORKER, "the page says it in its language"
+    (said,) = await found.describe_default()
+    assert "`prompter worker`" in said
 
 
 async def test_the_list_has_every_engine_whatever_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
