@@ -10,18 +10,23 @@ from typing import TYPE_CHECKING, Any, cast
 
 from app.core.config import DecodeSettings
 from app.core.errors import ProviderNotReady
-from app.providers.tier.ray_node import NAMESPACE, WORKER_PREFIX, RayNode
+from app.core.logging import LogFormat, configure_logging
+from app.providers.tier.ray_node import NAMESPACE, WORKER_PREFIX, RayNode, silence_ray
 from app.providers.tier.ray_wire import Kind, Message, Unpacker
 
 if TYPE_CHECKING:
     from ray.actor import ActorHandle
 
 
-def main(connection: socket.socket, settings: DecodeSettings) -> None:
+def main(connection: socket.socket, settings: DecodeSettings, log: tuple[str, LogFormat]) -> None:
     """Join the cluster, and carry calls until `connection` closes. Signals to a group are for the server alone.
 
-    A server that is asked to end needs its workers still, for the last words of its dictations.
+    A server that is asked to end needs its workers still, for the last words of its dictations. `log` is its level and
+    format: both write to the same standard error.
     """
+    if log[1] == "json":
+        silence_ray()
+    configure_logging(*log)
     if hasattr(os, "setpgrp"):
         os.setpgrp()
     signal.signal(signal.SIGINT, signal.SIG_IGN)

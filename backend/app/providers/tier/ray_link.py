@@ -14,7 +14,7 @@ from anyio.to_thread import run_sync
 
 from app.core.config import DecodeSettings
 from app.core.errors import ProviderNotReady
-from app.core.logging import log_failure
+from app.core.logging import LogFormat, log_failure
 from app.providers.tier import ray_bridge
 from app.providers.tier.port import LinkLost, WorkerLost
 from app.providers.tier.ray_node import check_guard, check_installed
@@ -34,8 +34,10 @@ _NOT_JOINED = (
 class RayLink:
     """A `TierLink`. Calls and answers travel pickled: only machines with the cluster's token take part."""
 
-    def __init__(self, settings: DecodeSettings) -> None:
+    def __init__(self, settings: DecodeSettings, log: tuple[str, LogFormat] = ("info", "text")) -> None:
+        """`log` is the level and format of the server's log, for its process in the cluster."""
         self._settings = settings
+        self._log = log
         self._bridge: _BridgeProcess | None = None
         self._unreadable: set[str] = set()
         """Workers whose answers this version cannot read: that is logged once."""
@@ -45,7 +47,7 @@ class RayLink:
         check_guard(self._settings)
         await self.aclose()
         try:
-            self._bridge = await _BridgeProcess.start(self._settings)
+            self._bridge = await _BridgeProcess.start(self._settings, self._log)
         except OSError as error:
             raise ProviderNotReady(
                 f"the process that joins the Ray cluster cannot be started ({type(error).__name__})"
@@ -90,14 +92,14 @@ class _BridgeProcess(asyncio.Protocol):
         self._ended = asyncio.Event()
 
     @classmethod
-    async def start(cls, settings: DecodeSettings) -> "_BridgeProcess":
+    async def start(cls, settings: DecodeSettings, log: tuple[str, LogFormat]) -> "_BridgeProcess":
         """
         Raises:
             ProviderNotReady: the cluster cannot be joined.
         """
         ours, theirs = socket.socketpair()
         process = _SPAWN.Process(
-            target=ray_bridge.main, args=(theirs, settings), name="prompter-ray", daemon=True
+            target=ray_bridge.main, args=(theirs, settings, log), name="prompter-ray", daemon=True
         )
         self = cls(process)
         try:

@@ -53,6 +53,17 @@ def check_installed() -> None:
         raise ProviderNotReady(f"Ray is not installed: {advise_extra('ray')} installs it")
 
 
+def silence_ray() -> None:
+    """Keep lines that are no objects out of a log of objects: what Ray writes by itself is in its own files, too.
+
+    The log of this process, `ray`'s warnings included, goes on where standard error was.
+    """
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+
+
 class RayNode:
     """The Ray node of this machine, and this process as one of its drivers."""
 

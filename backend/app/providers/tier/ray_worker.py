@@ -18,7 +18,7 @@ from anyio.to_thread import run_sync
 from app.core.config import Settings
 from app.core.errors import ProviderNotReady
 from app.core.logging import configure_logging, log_failure
-from app.providers.tier.ray_node import NAMESPACE, WORKER_PREFIX, RayNode
+from app.providers.tier.ray_node import NAMESPACE, WORKER_PREFIX, RayNode, silence_ray
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +85,8 @@ async def run_worker(settings: Settings, factory: str) -> AsyncIterator[str]:
     Raises:
         ProviderNotReady: the cluster cannot be joined, or the worker does not start.
     """
+    if settings.log_format == "json":
+        silence_ray()
     node = RayNode(settings.decode)
     try:
         await run_sync(node.join, abandon_on_cancel=True)  # Ray may take minutes, and nobody waits any more

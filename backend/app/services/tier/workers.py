@@ -41,7 +41,7 @@ def make_workers(
     if link is None:
         from app.providers.tier.ray_link import RayLink  # Ray takes seconds to import, and most have none
 
-        link = RayLink(settings.decode)
+        link = RayLink(settings.decode, (settings.log_level, settings.log_format))
     return Workers(link, settings.decode, scheduler, observer.tier)
 
 

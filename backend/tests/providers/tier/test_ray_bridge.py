@@ -210,13 +210,15 @@ def test_why_the_cluster_cannot_be_joined_is_told_to_the_server(monkeypatch: pyt
             raise ProviderNotReady("the token is another one")
 
     monkeypatch.setattr(ray_bridge, "RayNode", Node)
+    monkeypatch.setattr(ray_bridge, "configure_logging", lambda *_: None)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(os, "setpgrp", lambda: None)
     monkeypatch.setattr(signal, "pthread_sigmask", lambda *_: None)
     groups: list[str] = []
     monkeypatch.setattr(os, "setpgrp", lambda: groups.append("own"))
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        ray_bridge.main(theirs, SETTINGS)
+        ray_bridge.main(theirs, SETTINGS, ("info", "text"))
         (told,) = Unpacker().push(ours.recv(1 << 16))
     assert (told.kind, told.body.decode()) == (Kind.REFUSED, "the token is another one")
     assert groups == ["own"], "SIGTERM to the server's group leaves it the workers for its last finals"

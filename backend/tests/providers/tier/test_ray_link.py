@@ -11,6 +11,7 @@ import pytest
 
 from app.core.config import DecodeSettings
 from app.core.errors import ProviderNotReady
+from app.core.logging import LogFormat
 from app.providers.tier import ray_bridge, ray_link
 from app.providers.tier.port import LinkLost, WorkerLost
 from app.providers.tier.ray_link import RayLink
@@ -18,10 +19,11 @@ from app.providers.tier.ray_wire import Kind, Message, Unpacker
 from tests.support.tier import until
 
 SETTINGS = DecodeSettings(tier="ray", address="127.0.0.1:1", trusted_network=True)
-Process = Callable[[socket.socket, DecodeSettings], None]
+Log = tuple[str, LogFormat]
+Process = Callable[[socket.socket, DecodeSettings, Log], None]
 
 
-def join_and_serve(connection: socket.socket, settings: DecodeSettings) -> None:
+def join_and_serve(connection: socket.socket, settings: DecodeSettings, log: Log) -> None:
     """A cluster whose workers are `echo`, `lost`, `died`, `strange`, `quiet` and `end`, which ends this process."""
     connection.sendall(Message(kind=Kind.JOINED).pack())
     unpacker, cancelled = Unpacker(), list[int]()
@@ -52,11 +54,11 @@ def answer(message: Message, body: bytes) -> bytes:
     return Message(kind=Kind.ANSWER, number=message.number, body=body).pack()
 
 
-def end_before_it_joins(connection: socket.socket, settings: DecodeSettings) -> None:
+def end_before_it_joins(connection: socket.socket, settings: DecodeSettings, log: Log) -> None:
     os._exit(3)
 
 
-def wait_to_join(connection: socket.socket, settings: DecodeSettings) -> None:
+def wait_to_join(connection: socket.socket, settings: DecodeSettings, log: Log) -> None:
     connection.recv(1)
 
 

@@ -1,6 +1,8 @@
 """Joining a Ray cluster: refused where strangers could reach it, or where Ray is not there."""
 
+import json
 import logging
+import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +22,7 @@ from app.providers.tier.ray_node import (
     has_node,
     share_log,
 )
+from tests.support.command import make_environment
 
 SETTINGS = DecodeSettings(tier="ray", address="127.0.0.1:1")
 
@@ -122,3 +125,28 @@ def test_ray_logs_as_other_libraries_do(caplog: pytest.LogCaptureFixture) -> Non
     logging.getLogger("ray.other").warning("the disk is full")
     assert [record.getMessage() for record in caplog.records] == ["the disk is full"]
     assert logging.getLogger("ray").handlers == []
+
+
+NOISE = """
+import logging, os
+from app.core.logging import configure_logging
+from app.providers.tier import ray_node
+ray = logging.getLogger("ray")
+ray.addHandler(logging.StreamHandler())
+ray.propagate = False
+ray_node.silence_ray()
+configure_logging("info", "json")
+ray_node.share_log()
+os.write(2, b"a library's own words\\n")
+logging.getLogger("ray.other").warning("there is no handler")
+logging.getLogger("app.tier").info("joined")
+"""
+
+
+def test_with_a_log_of_objects_ray_writes_none_of_its_lines_there() -> None:
+    """Its libraries write to standard error past Python, as the dump of its state at the end."""
+    done = subprocess.run(
+        [sys.executable, "-c", NOISE], capture_output=True, env=make_environment(), timeout=60, check=True
+    )
+    told = [json.loads(line)["message"] for line in done.stderr.splitlines()]
+    assert told == ["there is no handler", "joined"]
