@@ -58,7 +58,11 @@ def silence_ray() -> None:
 
     The log of this process, `ray`'s warnings included, goes on where standard error was.
     """
+    before = sys.stderr
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+    for handler in (*logging.getLogger("app").handlers, *logging.getLogger().handlers):
+        if isinstance(handler, logging.StreamHandler) and handler.stream is before:
+            handler.setStream(sys.stderr)  # a log that was set up before
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     os.close(nowhere)

@@ -134,8 +134,8 @@ from app.providers.tier import ray_node
 ray = logging.getLogger("ray")
 ray.addHandler(logging.StreamHandler())
 ray.propagate = False
-ray_node.silence_ray()
-configure_logging("info", "json")
+{first}
+{second}
 ray_node.share_log()
 os.write(2, b"a library's own words\\n")
 logging.getLogger("ray.other").warning("there is no handler")
@@ -143,10 +143,14 @@ logging.getLogger("app.tier").info("joined")
 """
 
 
-def test_with_a_log_of_objects_ray_writes_none_of_its_lines_there() -> None:
+@pytest.mark.parametrize("is_log_first", [False, True], ids=["a server's process", "a worker"])
+def test_with_a_log_of_objects_ray_writes_none_of_its_lines_there(*, is_log_first: bool) -> None:
     """Its libraries write to standard error past Python, as the dump of its state at the end."""
+    silence, log = "ray_node.silence_ray()", 'configure_logging("info", "json")'
+    first, second = (log, silence) if is_log_first else (silence, log)
+    program = NOISE.format(first=first, second=second)
     done = subprocess.run(
-        [sys.executable, "-c", NOISE], capture_output=True, env=make_environment(), timeout=60, check=True
+        [sys.executable, "-c", program], capture_output=True, env=make_environment(), timeout=60, check=True
     )
     told = [json.loads(line)["message"] for line in done.stderr.splitlines()]
     assert told == ["there is no handler", "joined"]
