@@ -37,7 +37,7 @@ async def open_speech_socket(
             max_size=None,
             close_timeout=1,
             proxy=True if proxy else None,
-            ssl=tls,
+            ssl=tls if url.startswith("wss:") else None,
         )
     except InvalidStatus as error:
         raise make_status_error(error.response.status_code, _read_refusal(error, url)) from error

@@ -1,6 +1,7 @@
 """Opening a speech socket: a connection, or an error that says what to do."""
 
 import json
+import ssl
 
 import pytest
 
@@ -10,6 +11,14 @@ from app.client.speech_socket import open_speech_socket
 
 async def test_an_open_socket_answers(server: str) -> None:
     async with open_speech_socket(f"ws{server.removeprefix('http')}/ws/stt", {}, proxy=False) as socket:
+        await socket.send('{"type":"ping"}')
+        assert json.loads(await socket.recv())["type"] == "pong"
+
+
+async def test_a_certificate_to_trust_does_not_matter_without_tls(server: str) -> None:
+    """PROMPTER_CAFILE is set for the proxy in front, and one server is asked past it."""
+    address = f"ws{server.removeprefix('http')}/ws/stt"
+    async with open_speech_socket(address, {}, proxy=False, tls=ssl.create_default_context()) as socket:
         await socket.send('{"type":"ping"}')
         assert json.loads(await socket.recv())["type"] == "pong"
 
