@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def main(connection: socket.socket, settings: DecodeSettings, log: tuple[str, LogFormat]) -> None:
-    """Join the cluster, and carry calls until `connection` closes. Signals to a group are for the server alone.
+    """Join the cluster, and carry calls until `connection` closes or the node ends. Signals to a group are not for it.
 
     A server that is asked to end needs its workers still, for the last words of its dictations. `log` is its level and
     format: both write to the same standard error.
@@ -44,7 +44,7 @@ def main(connection: socket.socket, settings: DecodeSettings, log: tuple[str, Lo
         is_decided.set()
         connection.sendall(Message(kind=Kind.JOINED).pack())
         connection.setblocking(False)
-        asyncio.run(_serve(connection))
+        asyncio.run(_serve(connection, node))
         node.give_up()
     os._exit(0)  # Ray's own end takes seconds, and nobody waits for it
 
@@ -59,11 +59,12 @@ def _end_with_server(connection: socket.socket, node: RayNode, is_decided: threa
         os._exit(0)
 
 
-async def _serve(connection: socket.socket) -> None:
+async def _serve(connection: socket.socket, node: RayNode) -> None:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     await loop.create_unix_connection(lambda: Bridge(ended), sock=connection)
-    await ended.wait()
+    ends = [asyncio.ensure_future(ended.wait()), asyncio.ensure_future(node.wait_end())]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
 
 
 class Bridge(asyncio.Protocol):

@@ -12,6 +12,8 @@ from contextlib import ExitStack, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
+import anyio
+
 from app.core.config import DecodeSettings
 from app.core.errors import ProviderNotReady
 from app.core.extras import advise_extra
@@ -26,6 +28,7 @@ _START_S = 180.0
 _STARTS = 3
 """Ray gives a node 30 s to start, which a busy machine does not always keep."""
 _TRY_S = 1.0
+_LOOK_S = 1.0
 _END_S = 15.0
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # Ray tells nobody that it runs
@@ -114,6 +117,19 @@ class RayNode:
         self._is_given_up.set()
         if (node := self._node) is not None:
             node.terminate()
+
+    def has_ended(self) -> bool:
+        """Whether a node that this process has started has ended by itself."""
+        return self._node is not None and self._node.poll() is not None
+
+    async def wait_end(self) -> None:
+        """Wait until the node has ended by itself, as it does where a head that was started anew does not know it.
+
+        Ray leaves this process as it is then, and its calls unanswered. Of a node that others have started nothing is
+        known, and nothing ends.
+        """
+        while not self.has_ended():  # noqa: ASYNC110  # of a process, which is asked
+            await anyio.sleep(_LOOK_S)
 
     def _try_connect(self) -> bool:
         """Whether the cluster takes this process, through a node of this machine."""

@@ -100,13 +100,15 @@ async def run_worker(settings: Settings, factory: str) -> AsyncIterator[str]:
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(_watch, name, actor, process)
+                group.start_soon(_watch_node, node)
                 yield name
                 group.cancel_scope.cancel()
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
         finally:
             with anyio.CancelScope(shield=True):
-                await run_sync(_kill, actor)
+                if not node.has_ended():
+                    await run_sync(_kill, actor)
     finally:
         with anyio.CancelScope(shield=True):
             await run_sync(node.leave)
@@ -161,6 +163,17 @@ async def _watch(name: str, actor: Any, process: int) -> None:
             logger.warning(
                 "%s was started again, in process %d: the process before it had died", name, process
             )
+
+
+async def _watch_node(node: RayNode) -> None:
+    """
+    Raises:
+        ProviderNotReady: the node that this process has started is gone, and the cluster with it.
+    """
+    await node.wait_end()
+    raise ProviderNotReady(
+        "the Ray node of this machine is gone, as when the cluster's head was started anew"
+    )
 
 
 def _list_paths() -> str:

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from types import ModuleType
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from app.core.config import DecodeSettings
@@ -241,3 +242,27 @@ def test_a_server_that_ends_while_a_node_starts_ends_the_node(monkeypatch: pytes
             ray_bridge._end_with_server(theirs, Node(SETTINGS), is_decided)
         is_decided.set()
         assert said == ["given up", "exit 0"], "once it has joined, that is the loop's to see"
+
+
+class EndedNode(RayNode):
+    """A node that ends when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__(SETTINGS)
+        self.ended = asyncio.Event()
+
+    async def wait_end(self) -> None:
+        await self.ended.wait()
+
+
+async def test_the_process_ends_with_its_node() -> None:
+    """The server then joins again, with another one."""
+    ours, theirs = socket.socketpair()
+    with ours, anyio.fail_after(WITHIN_S):
+        theirs.setblocking(False)
+        node = EndedNode()
+        serving = asyncio.ensure_future(ray_bridge._serve(theirs, node))
+        await anyio.lowlevel.checkpoint()
+        assert not serving.done()
+        node.ended.set()
+        await serving

@@ -8,6 +8,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import anyio
 import pytest
 
 from app.core.config import DecodeSettings
@@ -154,3 +155,23 @@ def test_with_a_log_of_objects_ray_writes_none_of_its_lines_there(*, is_log_firs
     )
     told = [json.loads(line)["message"] for line in done.stderr.splitlines()]
     assert told == ["there is no handler", "joined"]
+
+
+def start_program() -> "subprocess.Popen[bytes]":
+    """A program that ends when it has read a line."""
+    return subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+
+
+async def test_a_node_that_ends_by_itself_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the head of its cluster was started anew: Ray tells its drivers nothing."""
+    monkeypatch.setattr("app.providers.tier.ray_node._LOOK_S", 0.01)
+    node = RayNode(SETTINGS)
+    assert not node.has_ended(), "it has started none"
+    with start_program() as process:
+        node._node = process
+        assert not node.has_ended()
+        process.communicate(b"\n")
+        with anyio.fail_after(60):
+            await node.wait_end()
+    node.end_node()
+    assert not node.has_ended(), "an end that was asked for is none by itself"
