@@ -6,4 +6,7 @@ import os
 # products that speech needs: that doubled the CPU time of a decode, and the cores are the scheduler's to give.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+# onnxruntime reads this when it is first used: it would tell its makers, and keep an identifier of the machine.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 __version__ = "0.1.0"

@@ -1,5 +1,9 @@
 """The speech detector: what it calls speech, and that neither cuts nor other sessions change its decisions."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soxr
@@ -8,6 +12,7 @@ from numpy.typing import NDArray
 from app.providers.base import SAMPLE_RATE_HZ
 from app.providers.vad import CONTEXT_SAMPLES, FRAME_SAMPLES, SileroVad
 from tests.conftest import SAMPLES, read_wav
+from tests.support.command import make_environment
 
 
 @pytest.fixture(scope="module")
@@ -41,3 +46,11 @@ def test_silero_detectors_share_no_state(spoken: NDArray[np.float32]) -> None:
     other.probabilities(np.zeros_like(spoken))
     assert np.array_equal(one.probabilities(spoken), expected)
     assert not np.array_equal(one.probabilities(spoken), expected), "the state goes on"
+
+
+def test_the_runtime_of_the_detector_tells_nobody_and_keeps_no_identifier(tmp_path: Path) -> None:
+    code = "from app.providers.vad import _model; _model()"
+    environment = {**make_environment(HOME=str(tmp_path)), "XDG_CACHE_HOME": str(tmp_path)}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=300)
+    assert not [path for path in tmp_path.rglob("*") if "onnxruntime" in path.name]
