@@ -115,6 +115,8 @@ class Workers:
         self._changed = anyio.Event()
         self._refusal = ""
         """Why the cluster does not take this process; empty where it does, or is yet to be asked."""
+        self._is_joining = False
+        """Whether the link is being opened."""
         self._tasks = Supervisor("decode workers")
         scheduler.resize(0)
         metrics.watch(
@@ -145,6 +147,8 @@ class Workers:
         others = [worker.name for worker in self._workers.values() if worker.state and not worker.is_lost]
         if others:
             return f"decode workers: {', '.join(sorted(others))} run another version; this is {__version__}"
+        if self._is_joining:
+            return "decode workers: none is known while this server still joins the Ray cluster; it can take a minute"
         return "decode workers: none is there; `prompter worker --ray ADDRESS` starts one"
 
     @asynccontextmanager
@@ -225,6 +229,7 @@ class Workers:
 
     async def _join(self) -> bool:
         """Join the cluster, and look for its workers; whether it has taken this process."""
+        self._is_joining = True
         try:
             await self._link.open()
         except PrompterError as error:
@@ -232,6 +237,8 @@ class Workers:
                 logger.error("%s", error.message)
             self._refusal = error.message
             return False
+        finally:
+            self._is_joining = False
         self._refusal = ""
         return await self._find()
 

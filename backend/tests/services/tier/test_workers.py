@@ -20,6 +20,25 @@ async def test_a_worker_decodes_what_the_engine_here_would() -> None:
         assert cluster.metric("prompter_tier_decode_seconds_count", {"kind": "final"}) == 1
 
 
+async def test_a_server_that_still_joins_says_so_and_blames_no_worker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = Cluster()
+    may_open, open_link = anyio.Event(), cluster.link.open
+
+    async def open_late() -> None:
+        await may_open.wait()
+        await open_link()
+
+    monkeypatch.setattr(cluster.link, "open", open_late)
+    async with cluster.run():
+        await cluster.until(lambda: "still joins the Ray cluster" in cluster.workers.problem)
+        may_open.set()
+        await cluster.until(lambda: "none is there" in cluster.workers.problem)
+        await cluster.add()
+        assert cluster.workers.problem == ""
+
+
 async def test_decodes_go_to_the_worker_that_has_least_to_do() -> None:
     async with Cluster().run() as cluster:
         script = WindowScript(hold=lambda _: True)
