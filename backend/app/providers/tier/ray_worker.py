@@ -3,8 +3,10 @@
 import logging
 import os
 import pickle
+import signal
 import socket
 import sys
+import threading
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -93,6 +95,7 @@ async def run_worker(settings: Settings, factory: str) -> AsyncIterator[str]:
     except BaseException:
         node.give_up()
         raise
+    _reclaim_signals()
     try:
         name = f"{WORKER_PREFIX}{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         actor, process = await run_sync(_create, name, factory, share_settings(settings))
@@ -112,6 +115,13 @@ async def run_worker(settings: Settings, factory: str) -> AsyncIterator[str]:
     finally:
         with anyio.CancelScope(shield=True):
             await run_sync(node.leave)
+
+
+def _reclaim_signals() -> None:
+    """Have SIGTERM and Ctrl-C go to Python again: Ray aborts a process that has joined at the first one."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.getsignal(number))
 
 
 def _create(name: str, factory: str, settings: dict[str, Any]) -> tuple[Any, int]:

@@ -1,9 +1,16 @@
 """What a decode worker is given of the settings: Ray keeps it where every machine of the cluster can read it."""
 
+import ctypes
 import json
+import os
+import signal
 
-from app.core.config import Settings
-from app.providers.tier.ray_worker import share_settings
+import anyio
+import pytest
+
+from app.core.config import DecodeSettings, Settings
+from app.providers.tier import ray_worker
+from app.providers.tier.ray_worker import run_worker, share_settings
 
 
 def test_a_worker_gets_no_key_and_no_address() -> None:
@@ -26,3 +33,30 @@ def test_a_worker_gets_no_key_and_no_address() -> None:
     worker = Settings.model_validate(shared)
     assert (worker.stt.provider, worker.scheduler.cores) == ("whisper_local", 3)
     assert worker.models_dir == settings.models_dir
+
+
+async def test_a_signal_ends_a_worker_that_has_joined_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray takes SIGTERM when it joins, and aborts at it: seen with the exit code -6, and a node that stayed."""
+    libc = ctypes.CDLL(None)
+    libc.signal.restype = ctypes.c_void_p
+    libc.signal.argtypes = (ctypes.c_int, ctypes.c_void_p)
+    done: list[str] = []
+
+    class Node:
+        def __init__(self, settings: DecodeSettings) -> None: ...
+
+        def join(self) -> None:
+            libc.signal(signal.SIGTERM, ctypes.c_void_p(1))  # SIG_IGN, past Python
+
+        def leave(self) -> None:
+            done.append("left")
+
+    monkeypatch.setattr(ray_worker, "RayNode", Node)
+    monkeypatch.setattr(ray_worker, "_create", lambda *_: (None, 7))
+    monkeypatch.setattr(ray_worker, "_watch", lambda *_: anyio.sleep_forever())
+    monkeypatch.setattr(ray_worker, "_kill", lambda _: done.append("killed"))
+    with anyio.fail_after(60), anyio.open_signal_receiver(signal.SIGTERM) as signals:
+        async with run_worker(Settings(_env_file=None), "x:y"):
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert await anext(aiter(signals)) == signal.SIGTERM
+    assert done == ["killed", "left"]
