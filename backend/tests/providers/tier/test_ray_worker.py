@@ -48,12 +48,16 @@ async def test_a_signal_ends_a_worker_that_has_joined_in_order(monkeypatch: pyte
         def join(self) -> None:
             libc.signal(signal.SIGTERM, ctypes.c_void_p(1))  # SIG_IGN, past Python
 
+        def has_ended(self) -> bool:
+            return False
+
         def leave(self) -> None:
             done.append("left")
 
     monkeypatch.setattr(ray_worker, "RayNode", Node)
     monkeypatch.setattr(ray_worker, "_create", lambda *_: (None, 7))
-    monkeypatch.setattr(ray_worker, "_watch", lambda *_: anyio.sleep_forever())
+    for name in ("_watch", "_watch_node"):
+        monkeypatch.setattr(ray_worker, name, lambda *_: anyio.sleep_forever())
     monkeypatch.setattr(ray_worker, "_kill", lambda _: done.append("killed"))
     with anyio.fail_after(60), anyio.open_signal_receiver(signal.SIGTERM) as signals:
         async with run_worker(Settings(_env_file=None), "x:y"):
