@@ -300,7 +300,8 @@ def test_every_part_of_the_cluster_finds_its_head_and_has_the_token() -> None:
     settings = read_cluster_settings()
     service = read_object("Service", "prompter-head")
     assert settings["PROMPTER_DECODE__ADDRESS"] == f"prompter-head:{service['spec']['ports'][0]['port']}"
-    assert not tell_open_ray(settings, is_trusted=False)
+    secret = re.findall(r"generic prompter-ray --from-literal=(\w+)=(.*)", text_of("kubernetes.yaml"))
+    assert not tell_open_ray({**settings, **dict(secret)}, is_trusted=False)
     ray = [{"configMapRef": {"name": "prompter-ray"}}, {"secretRef": {"name": "prompter-ray"}}]
     for pod in list_pods():
         assert all(each in container["envFrom"] for each in ray for container in list_containers(pod))
