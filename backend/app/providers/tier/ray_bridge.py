@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 from app.core.config import DecodeSettings
 from app.core.errors import ProviderNotReady
 from app.core.logging import LogFormat, configure_logging
-from app.providers.tier.ray_node import NAMESPACE, WORKER_PREFIX, RayNode, silence_ray
+from app.providers.tier.port import LinkLost
+from app.providers.tier.ray_node import NAMESPACE, WORKER_PREFIX, RayNode, check_cluster, silence_ray
 from app.providers.tier.ray_wire import Kind, Message, Unpacker
 
 if TYPE_CHECKING:
@@ -103,7 +104,11 @@ class Bridge(asyncio.Protocol):
         from ray.exceptions import RayError
 
         try:
+            await asyncio.to_thread(check_cluster)
             rows = await asyncio.to_thread(ray.util.list_named_actors, all_namespaces=True)
+        except LinkLost:
+            self._ended.set()  # the server notices, and joins again
+            return Message(kind=Kind.LOST, number=message.number)
         except (RayError, OSError, RuntimeError):
             return Message(kind=Kind.LOST, number=message.number)
         names = [row["name"] for row in rows if row["namespace"] == NAMESPACE]

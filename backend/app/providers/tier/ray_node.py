@@ -18,6 +18,7 @@ from app.core.config import DecodeSettings
 from app.core.errors import ProviderNotReady
 from app.core.extras import advise_extra
 from app.core.security import tell_open_ray
+from app.providers.tier.port import LinkLost
 
 logger = logging.getLogger(__name__)
 
@@ -236,6 +237,25 @@ _HELPER_PORTS = (
 )
 STORE_BYTES = 200 << 20
 """Shared memory for calls under way: a call has less than 2 MB."""
+
+
+def check_cluster() -> None:
+    """Ask the head whether this process is in its cluster still. Blocks.
+
+    It is not where the head was started again without what it knew. Ray's processes of before stay connected to it
+    then, and nothing tells them.
+
+    Raises:
+        LinkLost: the head has begun another cluster.
+        Exception: it does not answer; Ray has no one class for that.
+    """
+    from ray.exceptions import AuthenticationError
+    from ray.experimental.internal_kv import _internal_kv_get
+
+    try:
+        _internal_kv_get("session_name", namespace="session")
+    except AuthenticationError as error:
+        raise LinkLost from error
 
 
 def has_node(address: str, own: str, processes: Path = Path("/proc")) -> bool:

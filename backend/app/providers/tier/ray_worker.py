@@ -20,12 +20,15 @@ from anyio.to_thread import run_sync
 from app.core.config import Settings
 from app.core.errors import ProviderNotReady
 from app.core.logging import configure_logging, log_failure
-from app.providers.tier.ray_node import NAMESPACE, WORKER_PREFIX, RayNode, silence_ray
+from app.providers.tier.port import LinkLost
+from app.providers.tier.ray_node import NAMESPACE, WORKER_PREFIX, RayNode, check_cluster, silence_ray
 
 logger = logging.getLogger(__name__)
 
 WATCH_S = 5.0
 """How often the process of `prompter worker` looks after its actor (s)."""
+ANSWER_S = 30.0
+"""How long an answer may take there, before it is looked again (s)."""
 CALLS = 1000
 """Calls that overlap in a worker: its scheduler decides which of them decode."""
 SHARED = ("models_dir", "data_dir", "log_level", "log_format", "stt", "scheduler", "vad")
@@ -154,14 +157,17 @@ async def _watch(name: str, actor: Any, process: int) -> None:
     """Look after the actor while it lives, and tell when Ray has made it anew.
 
     Raises:
-        ProviderNotReady: it has died for good, as when its node is gone; whoever started this process starts it anew.
+        ProviderNotReady: it is gone for good, as with its node; whoever started this process starts it anew.
     """
     from ray.exceptions import ActorDiedError, RayError
 
     while True:
         await anyio.sleep(WATCH_S)
+        await _check_cluster()
+        found = process
         try:
-            found = await actor.start.remote()
+            with anyio.move_on_after(ANSWER_S):  # while Ray makes it anew it does not answer
+                found = await actor.start.remote()
         except ActorDiedError as error:
             raise ProviderNotReady(
                 "the decode worker is gone, and its Ray node with it; start it again"
@@ -184,6 +190,23 @@ async def _watch_node(node: RayNode) -> None:
     raise ProviderNotReady(
         "the Ray node of this machine is gone, as when the cluster's head was started anew"
     )
+
+
+async def _check_cluster() -> None:
+    """
+    Raises:
+        ProviderNotReady: the head has begun another cluster, in which this worker is not.
+    """
+    try:
+        with anyio.move_on_after(ANSWER_S):
+            await run_sync(check_cluster, abandon_on_cancel=True)
+    except LinkLost as error:
+        raise ProviderNotReady(
+            "the head of the Ray cluster was started again without what it knew, and this worker is not in it; start "
+            "the worker again, and see RAY_gcs_storage in docs/deployment.md"
+        ) from error
+    except Exception as error:  # noqa: BLE001  # Ray has no one class for it, and ends this process itself after a minute
+        log_failure(logger, "the head of the Ray cluster does not answer", error)
 
 
 def _list_paths() -> str:
