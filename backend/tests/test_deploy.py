@@ -38,7 +38,13 @@ FILES = ("Containerfile", "compose.yaml", "kubernetes.yaml", *UNITS, "nginx.conf
 STOP_S = compute_end_limit_s(LimitSettings().stop_s)
 OF_DATABASE = {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD"}
 """Read by the image of PostgreSQL."""
-OF_RAY = {RAY_AUTH_VARIABLE, "RAY_AUTH_TOKEN", "RAY_USAGE_STATS_REPORT_URL"}
+OF_RAY = {
+    RAY_AUTH_VARIABLE,
+    "RAY_AUTH_TOKEN",
+    "RAY_USAGE_STATS_REPORT_URL",
+    "RAY_gcs_storage",
+    "RAY_gcs_storage_path",
+}
 PORT = 8000
 RAY_PORT = 6399
 IN_CLUSTER = ("head", "worker", "gateway1", "gateway2")
@@ -305,6 +311,20 @@ def test_every_part_of_the_cluster_finds_its_head_and_has_the_token() -> None:
     ray = [{"configMapRef": {"name": "prompter-ray"}}, {"secretRef": {"name": "prompter-ray"}}]
     for pod in list_pods():
         assert all(each in container["envFrom"] for each in ray for container in list_containers(pod))
+
+
+def test_a_head_that_is_started_again_knows_its_machines() -> None:
+    """Without that a cluster begins anew, and its workers have to be started again, too."""
+    assert "RAY_gcs_storage=rocksdb RAY_gcs_storage_path=/var/lib/prompter/" in text_of(
+        "prompter-head.service"
+    )
+    composed = read_yaml("compose.yaml")[0]["services"]["head"]
+    (container,) = list_containers(read_object("Deployment", "prompter-head")["spec"]["template"]["spec"])
+    kept = {each["name"]: each["value"] for each in container["env"]}
+    for environment in (composed["environment"], kept):
+        assert environment["RAY_gcs_storage"] == "rocksdb"
+        assert environment["RAY_gcs_storage_path"].startswith("/data/")
+    assert "head:/data" in composed["volumes"]
 
 
 def test_workers_have_no_key_of_the_servers() -> None:

@@ -42,6 +42,9 @@ class WorkerCrashedError(RayError): ...
 class RayTaskError(RayError): ...
 
 
+class AuthenticationError(RayError): ...
+
+
 DEATHS = (ActorDiedError, ActorUnavailableError, WorkerCrashedError, RayTaskError)
 
 
@@ -66,6 +69,8 @@ class FakeRay(ModuleType):
         self.lookups = 0
         self.cancelled: list[asyncio.Future[bytes]] = []
         self.fails = False
+        self.has_begun_anew = False
+        """Whether the head was started again without what it knew."""
         self.util = self
 
     def list_named_actors(self, *, all_namespaces: bool) -> list[dict[str, str]]:
@@ -78,6 +83,12 @@ class FakeRay(ModuleType):
             {"name": f"{WORKER_PREFIX}x", "namespace": "other"},
             {"name": "y", "namespace": NAMESPACE},
         ]
+
+    def read_key(self, key: str, *, namespace: str) -> bytes:
+        assert (key, namespace) == ("session_name", "session")
+        if self.has_begun_anew:
+            raise AuthenticationError
+        return b"one"
 
     def get_actor(self, name: str, *, namespace: str) -> FakeActor:
         assert namespace == NAMESPACE
@@ -93,7 +104,9 @@ class FakeRay(ModuleType):
 class Server:
     """The server's side of the socket."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, ended: asyncio.Event) -> None:
+        self.ended = ended
+        """Set when the bridge's process ends."""
         self._connection = connection
         self._unpacker = Unpacker()
 
@@ -114,9 +127,13 @@ class Server:
 @pytest.fixture
 def ray(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
     fake, errors = FakeRay(), ModuleType("ray.exceptions")
-    for each in (RayError, *DEATHS):
+    for each in (RayError, AuthenticationError, *DEATHS):
         setattr(errors, each.__name__, each)
+    keys = ModuleType("ray.experimental.internal_kv")
+    keys._internal_kv_get = fake.read_key  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "ray", fake)
+    monkeypatch.setitem(sys.modules, "ray.experimental", ModuleType("ray.experimental"))
+    monkeypatch.setitem(sys.modules, keys.__name__, keys)
     monkeypatch.setitem(sys.modules, "ray.exceptions", errors)
     return fake
 
@@ -130,7 +147,7 @@ async def bridged() -> AsyncIterator[Server]:
     theirs.setblocking(False)
     await asyncio.get_running_loop().create_unix_connection(lambda: Bridge(ended), sock=theirs)
     try:
-        yield Server(ours)
+        yield Server(ours, ended)
     finally:
         ours.close()
         with anyio.fail_after(WITHIN_S):
@@ -152,6 +169,18 @@ async def test_only_workers_of_prompter_are_found(ray: FakeRay) -> None:
         ray.fails = True
         await server.send(Kind.FIND, 2)
         assert (await server.receive()) == Message(kind=Kind.LOST, number=2)
+
+
+async def test_it_ends_where_the_head_has_begun_another_cluster(ray: FakeRay) -> None:
+    """The server joins that one then: as a member of the old one it would be asked for nothing ever again."""
+    async with bridged() as server:
+        await server.send(Kind.FIND, 1)
+        assert (await server.receive()).kind is Kind.ANSWER
+        assert not server.ended.is_set()
+        ray.has_begun_anew = True
+        await server.send(Kind.FIND, 2)
+        with anyio.fail_after(WITHIN_S):
+            await server.ended.wait()
 
 
 async def test_calls_overlap_and_each_gets_its_answer(ray: FakeRay) -> None:

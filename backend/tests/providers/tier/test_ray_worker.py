@@ -9,7 +9,9 @@ import anyio
 import pytest
 
 from app.core.config import DecodeSettings, Settings
+from app.core.errors import ProviderNotReady
 from app.providers.tier import ray_worker
+from app.providers.tier.port import LinkLost
 from app.providers.tier.ray_worker import run_worker, share_settings
 
 
@@ -64,3 +66,18 @@ async def test_a_signal_ends_a_worker_that_has_joined_in_order(monkeypatch: pyte
             os.kill(os.getpid(), signal.SIGTERM)
             assert await anext(aiter(signals)) == signal.SIGTERM
     assert done == ["killed", "left"]
+
+
+async def test_a_worker_ends_where_the_head_has_begun_another_cluster(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is in no cluster then, and nobody would ask it for anything ever again."""
+
+    def raise_error(error: Exception) -> None:
+        raise error
+
+    monkeypatch.setattr(ray_worker, "check_cluster", lambda: raise_error(LinkLost()))
+    with pytest.raises(ProviderNotReady, match="start the worker again"):
+        await ray_worker._check_cluster()
+    monkeypatch.setattr(ray_worker, "check_cluster", lambda: raise_error(OSError("the head is away")))
+    await ray_worker._check_cluster()
