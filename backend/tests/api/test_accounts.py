@@ -19,6 +19,8 @@ from tests.fakes.engine import FakeEngine
 from tests.support.accounts import ACCOUNTS, PASSWORD, Person, Team, log_in, make_bearer
 from tests.support.server import RunningServer, serve_engine
 
+pytestmark = pytest.mark.once
+
 COOKIE_HEADER = {"X-Prompter-Refresh": "1"}
 ORIGIN = "https://app.example"
 

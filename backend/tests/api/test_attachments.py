@@ -16,6 +16,8 @@ from tests.support.conversations import ChatClient, read_error, run_chat_server
 from tests.support.files import PLACE, make_recording
 from tests.support.server import RunningServer
 
+pytestmark = pytest.mark.once
+
 Chat = tuple[ChatClient, RunningServer, FakeChat]
 NOTES = "# Notes\n\nThe meeting is on Tuesday.\n"
 

@@ -23,6 +23,8 @@ from tests.support.fetching import (
 )
 from tests.support.packaged_weights import BASE_FILES
 
+pytestmark = pytest.mark.once
+
 Usage = namedtuple("Usage", "total used free")  # noqa: PYI024  # as `shutil.disk_usage` returns it
 
 

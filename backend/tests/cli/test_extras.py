@@ -20,6 +20,8 @@ from app.weights.package_index import IndexTool
 from tests.fakes.package_index import FakeIndex, make_wheel
 from tests.support.command import BACKEND, get_only_line, run_prompter
 
+pytestmark = pytest.mark.once
+
 EXTRAS = """
 [tools]
 purpose = "things to try"

@@ -26,6 +26,8 @@ from tests.support.command import BACKEND, COMMAND, make_environment, run_server
 from tests.support.server import RunningServer, serve_engine
 from tests.support.stored_dictations import fetch_dictations
 
+pytestmark = pytest.mark.once
+
 RECORDING = SAMPLES / "en_two_requests_16k.wav"
 """Two sentences, 8.6 s; between them 1 s without speech, at 4 s."""
 IN_MID_SENTENCE_S = 7.0
@@ -336,7 +338,6 @@ def test_a_token_that_expires_in_mid_dictation_is_told_and_costs_nothing(
         assert finals
 
 
-@pytest.mark.once
 async def test_a_server_that_is_killed_in_mid_sentence_loses_nothing(
     tmp_path: Path, reserved_port: int
 ) -> None:

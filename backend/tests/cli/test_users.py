@@ -18,6 +18,8 @@ from tests.support.accounts import PASSWORD, make_bearer
 from tests.support.command import get_only_line, run_prompter, run_prompter_process
 from tests.support.terminal import FakeTerminal
 
+pytestmark = pytest.mark.once
+
 GOOD = f"{PASSWORD}\n".encode()
 
 

@@ -12,6 +12,8 @@ from tests.clients.conftest import Sdk
 from tests.conftest import read_wav
 from tests.support.recordings import encode
 
+pytestmark = pytest.mark.once
+
 SAID = "What is the weather like in Madrid today?"
 
 

@@ -38,6 +38,8 @@ from tests.support.conversations import (
     store_messages,
 )
 
+pytestmark = pytest.mark.once
+
 
 def exported(talk: ChatClient, id_: str, form: str = "markdown", **query: str) -> str:
     answer = talk.http.get(f"/api/conversations/{id_}/export", params={"format": form, **query})
@@ -164,7 +166,6 @@ def measure_memory() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-@pytest.mark.once
 def test_ten_thousand_messages() -> None:
     texts = [f"message {n} ```" for n in range(10_000)]
     with run_chat_server() as (talk, served):

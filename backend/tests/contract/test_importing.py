@@ -29,6 +29,8 @@ from tests.support.database import make_settings
 from tests.support.exports import T0, dump, make_chatgpt, make_chatgpt_node, make_zip
 from tests.support.server import RunningServer
 
+pytestmark = pytest.mark.once
+
 WAIT_S = 120
 """The longest time for an import on a busy machine."""
 

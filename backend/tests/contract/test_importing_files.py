@@ -17,6 +17,8 @@ from tests.support.conversations import ChatClient, make_client, read_error, run
 from tests.support.exports import dump, make_chatgpt, make_chatgpt_node, make_zip
 from tests.support.server import RunningServer
 
+pytestmark = pytest.mark.once
+
 RECORDING = (SAMPLES / "en_send_email_8k.wav").read_bytes()
 
 

@@ -27,6 +27,8 @@ from tests.support.conversations import ChatClient, make_client
 from tests.support.server import RunningServer, serve_engine
 from tests.support.speech_client import connect_speech_client
 
+pytestmark = pytest.mark.once
+
 BOT = {"model": "scripted/tiny", "toolsets": ["wild"]}
 
 

@@ -31,7 +31,7 @@ from tests.fakes.upstream import FakeTranscriber
 from tests.fakes.window_engine import WindowedSession
 from tests.support.checkpoints import load_whisper
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.once]
 
 WHOLE = ("pocketsphinx", "whisper_local", "openai_compat", "sound_meter")
 """Providers that are given utterances; `sound_meter` is the third-party one."""

@@ -30,6 +30,8 @@ from tests.support.moving_client import MovingClient, cut_evenly
 from tests.support.server import RunningServer, serve_engine
 from tests.support.speech_client import PATIENCE_S, close_sockets, make_sentence
 
+pytestmark = pytest.mark.once
+
 OUTAGE_S = 3.0
 """The longest pause between two tries is shorter: a longer outage is the same."""
 CHUNKS = cut_evenly(make_sentence(1.0) * 3)
@@ -286,7 +288,6 @@ async def test_text_is_made_of_a_session_whose_client_does_not_come(
         await wait_for_rows(pair, (0, 0, 0))
 
 
-@pytest.mark.once
 async def test_an_outage_of_the_database_stops_nobody_and_loses_nothing(
     postgres_server: PostgresServer, postgres_template: str
 ) -> None:
@@ -380,7 +381,6 @@ async def say_whole(url: str) -> list[tuple[int, str]]:
     return client.finals
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("how", ["killed", "stopped", "suspended"])
 async def test_a_session_outlives_its_server(
     how: str, postgres_server: PostgresServer, postgres_template: str, tmp_path: Path
@@ -412,7 +412,6 @@ async def test_a_session_outlives_its_server(
         assert stored == [text for _, text in client.finals]
 
 
-@pytest.mark.once
 async def test_what_a_server_told_in_an_outage_and_took_with_it_does_not_come_again(
     postgres_server: PostgresServer, postgres_template: str, tmp_path: Path
 ) -> None:

@@ -21,6 +21,8 @@ from tests.support.speech_client import (
 )
 from tests.support.tiny_llama import SENTENCE, write_tiny_llama
 
+pytestmark = pytest.mark.once
+
 SPOKEN = "What is the weather like in Madrid today?"
 PATIENCE_S = 20.0
 

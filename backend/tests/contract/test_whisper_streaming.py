@@ -13,6 +13,8 @@ from tests.support.checkpoints import SAMPLES_CHECKPOINT
 from tests.support.server import run_server
 from tests.support.speech_client import Event, SpeechClient, connect_speech_client, list_texts
 
+pytestmark = pytest.mark.once
+
 ASKED = ["speech_started", "utterance_discarded", "eager_final", "turn_resumed"]
 SPOKEN = sorted(path for path in SAMPLES.glob("*.wav") if path.with_suffix(".txt").stat().st_size)
 

@@ -29,6 +29,8 @@ from app.utils.ids import new_id
 from tests.support.command import get_only_line, run_prompter
 from tests.support.database import PostgresServer, make_settings
 
+pytestmark = pytest.mark.once
+
 CONNECTED_KEY = "sk-canary-of-a-connection-0123456789"
 WRITTEN_BEFORE = Path(__file__).with_name("written_before.db.gz")
 """A database of the schema 0002."""

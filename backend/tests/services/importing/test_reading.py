@@ -18,6 +18,8 @@ from tests.support import exports
 from tests.support.exports import dump, make_chatgpt, make_chatgpt_node, make_zip
 from tests.support.imported import LIMITS, NOW, REFUSALS, Found, check_order, read_all
 
+pytestmark = pytest.mark.once
+
 MAKERS: dict[str, Callable[[], bytes]] = {
     "chatgpt": lambda: dump([exports.make_chatgpt_turns()]),
     "chatgpt zip": lambda: make_zip(

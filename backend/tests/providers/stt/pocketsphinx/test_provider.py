@@ -25,7 +25,7 @@ from app.providers.stt.pocketsphinx.stream import SphinxSession, SphinxStream
 from app.schemas.providers import ProviderState
 
 pytest.importorskip("importlib.metadata").distribution("pocketsphinx")
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.once]
 
 BACKEND = Path(__file__).resolve().parents[4]
 SAMPLES = BACKEND.parent / "samples"

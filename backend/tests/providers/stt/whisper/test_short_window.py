@@ -33,6 +33,8 @@ from tests.support.checkpoints import (
     transcribe,
 )
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     ("frames", "padded"),
