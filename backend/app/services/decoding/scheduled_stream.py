@@ -1,5 +1,8 @@
 """An incremental engine's stream at the scheduler: audio goes in as small feeds, the end is a final."""
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
 from app.providers.base import (
     SAMPLE_RATE_HZ,
     Hypothesis,
@@ -10,7 +13,9 @@ from app.providers.base import (
     Transcript,
 )
 from app.services.decoding.policy import Job, Priority
-from app.services.decoding.scheduler import Scheduler
+from app.services.decoding.scheduler import Scheduler, current_ticket
+
+T = TypeVar("T")
 
 FEED_S = 0.4
 """Audio of one feed: a final waits for a feed at most as long as this much audio takes to decode."""
@@ -45,6 +50,8 @@ class ScheduledStream:
         self._session = session
         self._engine = engine
         self._audio_s = 0.0
+        self.waited_s = 0.0
+        """How long its jobs have waited for a core, all together (s)."""
 
     async def accept(self, samples: Samples) -> Hypothesis | None:
         newest: Hypothesis | None = None
@@ -57,7 +64,7 @@ class ScheduledStream:
         if self._pinned is not None:
             await self._pinned.wait_for_worker()
         job = self._job("final", self._final_priority, self._audio_s, FINAL_WITHIN_S)
-        return await self._scheduler.run(job, lambda: self._stream.finish(speech_samples))
+        return await self._run(job, lambda: self._stream.finish(speech_samples))
 
     async def aclose(self) -> None:
         await self._stream.aclose()
@@ -68,7 +75,15 @@ class ScheduledStream:
         if self._pinned is not None and self._pinned.worker is None:
             return await self._stream.accept(samples)
         job = self._job("feed", self._feed_priority, audio_s, audio_s)
-        return await self._scheduler.run(job, lambda: self._stream.accept(samples))
+        return await self._run(job, lambda: self._stream.accept(samples))
+
+    async def _run(self, job: Job, work: Callable[[], Awaitable[T]]) -> T:
+        async def begin() -> T:
+            if (ticket := current_ticket.get()) is not None:
+                self.waited_s += max(ticket.started_at - ticket.waiting_since, 0.0)
+            return await work()
+
+        return await self._scheduler.run(job, begin)
 
     def _job(self, what: str, priority: Priority, audio_s: float, within_s: float) -> Job:
         return Job(

@@ -83,8 +83,10 @@ class WorkerSession:
                 return Answer(value=HeardStream(is_known=False))
             found = await self._begin(call)
         found.heard += len(call.samples)
+        waited_s = found.stream.waited_s
         try:
-            return Answer(value=await self._feed(found, call))
+            heard = await self._feed(found, call)
+            return Answer(value=heard, waited_s=found.stream.waited_s - waited_s)
         except BaseException:
             await self._close(call.stream)  # nobody knows how much of it was heard
             raise

@@ -9,8 +9,9 @@ import pytest
 
 from app.core.errors import EngineFailed
 from app.providers.base import Samples, SttConfig, SttProvider
+from app.services.decoding.policy import Job, Priority
 from app.services.decoding.scheduler import Scheduler
-from app.services.tier.calls import HeardStream, HearStream, Place, Turn
+from app.services.tier.calls import AnyAnswer, HeardStream, HearStream, Place, Turn
 from app.services.tier.worker_sessions import IDLE_S, WorkerSession, WorkerSessions
 from tests.fakes.engine import FakeEngine, FakeStream, Gate, Script
 from tests.fakes.window_engine import FakeWindowEngine
@@ -215,3 +216,30 @@ async def test_an_utterance_is_closed_after_its_call_has_returned() -> None:
         gate.open()
     assert engine.all_closed
     await desk.sessions.close_stream(replace(PLACE, session=9), 1)  # nobody knows it: no error
+
+
+async def test_the_wait_of_an_utterance_for_a_core_is_told() -> None:
+    """The server takes it off what the decode cost: else it would believe its sessions to be dearer than they are."""
+    engine = FakeEngine()
+    desk = Desk(engine, scheduler=Scheduler(1, time.monotonic))
+    session = await desk.find()
+    with session.in_use():
+        assert (await session.hear(hear(0, SPEECH))).waited_s < 0.05
+    release = anyio.Event()
+    other = Job(desk.scheduler.new_session("fake"), Priority.FINAL, 1.0, desk.scheduler.now() + 1, "fake")
+    async with anyio.create_task_group() as group:
+        group.start_soon(desk.scheduler.run, other, release.wait)
+        await until(lambda: desk.scheduler.running == 1)
+        answers: list[AnyAnswer] = []
+
+        async def hear_on() -> None:
+            with session.in_use():
+                answers.append(await session.hear(hear(8000, SPEECH)))
+
+        group.start_soon(hear_on)
+        await until(lambda: desk.scheduler.waiting == 1)
+        await anyio.sleep(0.1)
+        release.set()
+        await until(lambda: answers)
+    assert answers[0].waited_s >= 0.1
+    await desk.sessions.aclose()
