@@ -59,6 +59,7 @@ export const SERVER_NOTES = {
   no_model_there: ["host"],
   no_room: [],
   no_signal: [],
+  no_worker: [],
   not_allowed: ["seconds"],
   not_answered_in_time: ["host"],
   not_found: ["seconds"],
