@@ -49,7 +49,7 @@ class Site:
 
 
 def read_recipe(guide: Path) -> str:
-    (recipe,) = re.findall(r"```nginx\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
+    (recipe,) = re.findall(r"```nginx\n(server \{.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
     return str(recipe)
 
 

@@ -26,7 +26,7 @@ def test_every_reason_is_counted_under_its_own_name(reason: DiscardReason) -> No
     observer = Observer()
     observer.count_discarded("fake", reason)
     assert f'reason="{reason}"' in observer.render().decode()
-    assert OTHER_REASON not in observer.render().decode()
+    assert f'reason="{OTHER_REASON}"' not in observer.render().decode()
 
 
 @pytest.mark.parametrize("profile", ENDPOINTING_PROFILES)

@@ -5,6 +5,7 @@ import os
 import pickle
 import socket
 from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 
 import anyio
 import pytest
@@ -69,6 +70,11 @@ def be(process: Process, monkeypatch: pytest.MonkeyPatch) -> RayLink:
     return RayLink(SETTINGS)
 
 
+def list_bridges() -> list[BaseProcess]:
+    """The processes between servers and clusters; other tests may have left other ones."""
+    return [child for child in multiprocessing.active_children() if child.name == "prompter-ray"]
+
+
 @pytest.mark.once
 async def test_calls_are_answered_lost_and_cancelled(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -106,7 +112,7 @@ async def test_calls_are_answered_lost_and_cancelled(
     await link.open()
     assert await link.call("echo", 2) == 2, "joined again"
     await link.aclose()
-    assert not multiprocessing.active_children()
+    assert not list_bridges()
 
 
 async def test_a_process_that_ends_before_it_joined_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,6 +140,6 @@ async def test_a_server_that_ends_while_its_process_joins_ends_that(monkeypatch:
     link = be(wait_to_join, monkeypatch)
     async with anyio.create_task_group() as group:
         group.start_soon(link.open)
-        await until(lambda: any(child.name == "prompter-ray" for child in multiprocessing.active_children()))
+        await until(list_bridges)
         group.cancel_scope.cancel()
-    assert not multiprocessing.active_children()
+    assert not list_bridges()
