@@ -26,7 +26,8 @@ export const notesEn = {
   model_file_unusable:
     "This model could not be loaded: its file is damaged or unknown, or the memory is too small. Choose another one.",
   ended_again: "It broke down several times.",
-  no_worker: "None of the machines that turn speech into text is there. Whoever runs the server can start one.",
+  no_worker:
+    "None of the machines that turn speech into text is there. Whoever runs the server can start one.",
   not_running: "It is not running. Start it on the server’s computer: it is found by itself.",
   not_set_up: "It is not set up yet: its address, key or model is missing.",
   key_missing: "Its key is missing.",

@@ -28,7 +28,8 @@ export const notesEs: Record<keyof typeof notesEn, string> = {
   model_file_unusable:
     "No se ha podido cargar este modelo: el archivo está dañado o no se conoce, o falta memoria. Elige otro.",
   ended_again: "Ha fallado varias veces.",
-  no_worker: "No hay ninguna máquina de las que pasan la voz a texto. Quien administra el servidor puede iniciar una.",
+  no_worker:
+    "No hay ninguna máquina de las que pasan la voz a texto. Quien administra el servidor puede iniciar una.",
   not_running: "No está en marcha. Inícialo en el ordenador del servidor: se detecta solo.",
   not_set_up: "Aún no está configurado: falta la dirección, la clave o el modelo.",
   key_missing: "Falta su clave.",
