@@ -57,10 +57,7 @@ async def test_one_is_made_one_waits_and_one_is_refused(printer: Printer) -> Non
             await ask(b"third")
         assert refused.value.retry_after_s
         printer.gate.set()
-    assert sorted(made) == [
-        b"first",
-        b"second",
-    ]  # the second is made after the first, and may be read before it
+    assert sorted(made) == [b"first", b"second"], "made one after the other; either may be read first"
     await ask(b"fourth")
     assert made[-1] == b"fourth"
 
@@ -80,10 +77,7 @@ async def test_what_is_part_of_a_begun_file_waits_instead_of_being_refused(print
         with pytest.raises(ServerFull):
             maker.check_room()
         printer.gate.set()
-    assert sorted(made) == [
-        b"first",
-        b"second",
-    ]  # the second is made after the first, and may be read before it
+    assert sorted(made) == [b"first", b"second"], "made one after the other; either may be read first"
 
 
 async def test_who_leaves_frees_its_place(printer: Printer) -> None:
