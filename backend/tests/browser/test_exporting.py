@@ -182,6 +182,7 @@ async def test_an_exported_file_shows_itself_and_asks_nobody(
         exported = await client.get(f"/api/conversations/{id_}/export?format=html")
     file = tmp_path / "plans.html"
     file.write_bytes(exported.content)
+    await app.page.goto("about:blank")  # the app may load a part at this moment
     asked: list[str] = []
     app.page.on("request", lambda request: asked.append(request.url))
     await app.page.goto(file.as_uri())
