@@ -106,6 +106,8 @@ async def measure(url: str, sessions: int, seconds: float) -> None:
         database, recorder = Database(settings), Recorder()
         async with database.read() as session:
             user_id = await session.scalar(select(UserRow.id).limit(1))
+        if user_id is None:
+            sys.exit("the database has no user: prompter users add NAME")
         writer = JournalWriter(settings, database, recorder)
         async with writer.run(), anyio.create_task_group() as group:
             speakers = [Speaker(writer, user_id) for _ in range(sessions)]
