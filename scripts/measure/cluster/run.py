@@ -90,7 +90,7 @@ async def measure_one(options: argparse.Namespace, folder: Path) -> None:
 
 
 async def measure_double(options: argparse.Namespace, folder: Path) -> None:
-    await compare(options, folder, make_shape(options, "base", workers=2, cores=QUOTA), DOUBLE)
+    await compare(options, folder, make_shape(options, "tiny.en", workers=2, cores=QUOTA), DOUBLE)
 
 
 async def measure_eight(options: argparse.Namespace, folder: Path) -> None:
