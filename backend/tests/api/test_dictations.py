@@ -347,13 +347,15 @@ async def wait_for_state(http: httpx2.AsyncClient, dictation_id: str, state: str
 async def test_a_dictation_says_how_far_it_is_from_its_first_chunk_on(
     served: RunningServer, http: httpx2.AsyncClient
 ) -> None:
+    sentence = make_sentence()
     async with connect_speech_client(served.url) as client:
         ready = await client.start("s1")
         assert (await http.get("/api/dictations")).json() == []
-        await client.audio(make_sentence())
+        await client.audio(sentence[:3200])
         told = await wait_for_state(http, ready["dictation_id"], "recording")
         assert (told["finals"], told["audio"], told["ended_at"]) == (0, None, None)
         assert (await http.get(f"/api/dictations/{told['id']}/audio")).status_code == 404
+        await client.audio(sentence[3200:])
         await client.stop()
     told = await wait_for_state(http, ready["dictation_id"], "kept")
     assert told["finals"] >= 1
