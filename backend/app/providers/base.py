@@ -21,6 +21,7 @@ Samples = NDArray[np.int16]
 """Mono audio at 16 kHz, shape (n,), full scale +-32767."""
 
 SAMPLE_RATE_HZ = 16_000
+SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from app.providers.base import SAMPLE_RATE_HZ, Samples, Segment, Uncovered, WindowResult, Word
+from app.providers.base import SAMPLES_PER_MS, Samples, Segment, Uncovered, WindowResult, Word
 from app.services.decoding.stability import join_words, normalize
 from app.utils.letters import count_letters, split_text
 
 Part = TypeVar("Part", Word, Segment)
 
-SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 FRAME_SAMPLES = 512
 FRAME_MS = FRAME_SAMPLES // SAMPLES_PER_MS
 

@@ -96,6 +96,11 @@ class Ticket:
     waited_at_worker_s: float = 0.0
     """How long the job waited for a core of another machine, of the time that it ran here (s)."""
 
+    @property
+    def waited_s(self) -> float:
+        """How long the job, which has started, waited for its turn (s)."""
+        return max(self.started_at - self.waiting_since, 0.0)
+
 
 class SchedulingPolicy:
     """Decides about the jobs of all sessions. Methods take the time (s), which never goes back; `dispatch` decides."""

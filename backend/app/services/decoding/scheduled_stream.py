@@ -80,7 +80,7 @@ class ScheduledStream:
     async def _run(self, job: Job, work: Callable[[], Awaitable[T]]) -> T:
         async def begin() -> T:
             if (ticket := current_ticket.get()) is not None:
-                self.waited_s += max(ticket.started_at - ticket.waiting_since, 0.0)
+                self.waited_s += ticket.waited_s
             return await work()
 
         return await self._scheduler.run(job, begin)

@@ -7,10 +7,9 @@ import numpy as np
 from anyio.to_thread import run_sync
 from numpy.typing import NDArray
 
-from app.providers.base import Samples, WindowRequest, WindowResult
+from app.providers.base import SAMPLES_PER_MS, Samples, WindowRequest, WindowResult
 from app.providers.vad import detect_speech
 from app.services.decoding.coverage import (
-    SAMPLES_PER_MS,
     Passage,
     amplify,
     cut_passage,

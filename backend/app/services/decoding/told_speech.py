@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.providers.base import SAMPLE_RATE_HZ, Samples, ToldSpeech, Word
+from app.providers.base import SAMPLE_RATE_HZ, SAMPLES_PER_MS, Samples, ToldSpeech, Word
 from app.utils.joining import TextPart, join_texts
 
 TOLD_S = 5.0
@@ -16,8 +16,6 @@ LONGEST_JOINT_S = 28.0
 
 PAUSE_S = 5.0
 """After a longer pause an utterance is decoded alone: a sentence rarely goes on."""
-
-_SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +77,7 @@ class ToldUtterances:
 
 def cut_end(utterance: ToldUtterance, most_samples: int) -> ToldUtterance | None:
     """The end of an utterance that is too long, from the longest pause between its words on; None where none fits."""
-    earliest_ms = (len(utterance.samples) - most_samples) // _SAMPLES_PER_MS
+    earliest_ms = (len(utterance.samples) - most_samples) // SAMPLES_PER_MS
     best: tuple[int, int, int] | None = None
     for index in range(1, len(utterance.words)):
         before, after = utterance.words[index - 1], utterance.words[index]
@@ -91,5 +89,5 @@ def cut_end(utterance: ToldUtterance, most_samples: int) -> ToldUtterance | None
     _, index, at_ms = best
     text = " ".join(word.text for word in utterance.words[index:])
     return ToldUtterance(
-        utterance.samples[at_ms * _SAMPLES_PER_MS :], TextPart(text, lang=utterance.part.lang)
+        utterance.samples[at_ms * SAMPLES_PER_MS :], TextPart(text, lang=utterance.part.lang)
     )

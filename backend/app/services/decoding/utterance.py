@@ -13,6 +13,7 @@ from app.core.config import Settings
 from app.core.discard_reasons import DiscardReason
 from app.providers.base import (
     SAMPLE_RATE_HZ,
+    SAMPLES_PER_MS,
     Hypothesis,
     RawSttSession,
     Samples,
@@ -33,8 +34,6 @@ from app.services.decoding.scheduler import Scheduler
 from app.services.decoding.stability import INCREMENTAL, StablePrefix
 from app.services.decoding.window_session import DecodingContext, WindowSession, WindowSizes
 from app.services.decoding.window_stream import DecodeListener, LiveWindowStream, WindowStream
-
-_SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -315,7 +314,7 @@ class UtteranceDecoder:
             return
         if hypothesis.stable is None:
             words = hypothesis.text.split()
-            hypothesis = self._prefix.push(words, self.accepted_samples // _SAMPLES_PER_MS)
+            hypothesis = self._prefix.push(words, self.accepted_samples // SAMPLES_PER_MS)
         elif self._shown is not None and not hypothesis.stable.startswith(self._shown.stable or ""):
             return  # a stream that hears the audio again is not as sure yet as the one before
         self._shown = hypothesis

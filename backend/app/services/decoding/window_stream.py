@@ -10,7 +10,15 @@ import numpy as np
 from anyio.abc import TaskGroup
 
 from app.core.errors import PrompterError
-from app.providers.base import SAMPLE_RATE_HZ, Hypothesis, Samples, Transcript, WindowRequest, WindowResult
+from app.providers.base import (
+    SAMPLE_RATE_HZ,
+    SAMPLES_PER_MS,
+    Hypothesis,
+    Samples,
+    Transcript,
+    WindowRequest,
+    WindowResult,
+)
 from app.services.decoding.policy import Priority, Shed
 from app.services.decoding.second_decode import decode_uncovered
 from app.services.decoding.stability import (
@@ -51,8 +59,6 @@ LANGUAGE_S = 2.0
 
 STRETCH = 1.2
 """New audio before the next partial, as a multiple of the last decode's time: a slow machine shows fewer partials."""
-
-_SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,10 +377,10 @@ class LiveWindowStream(WindowStream):
         if result.lang_sure and covered >= self._onset_s * SAMPLE_RATE_HZ + LANGUAGE_S * SAMPLE_RATE_HZ:
             self._lang = result.lang
         words = self._prefix.words[: self._words_before] + split_words(result.text, result.lang)
-        hypothesis = self._prefix.push(words, covered // _SAMPLES_PER_MS, result.lang)
+        hypothesis = self._prefix.push(words, covered // SAMPLES_PER_MS, result.lang)
         stable = self._prefix.words[self._words_before :]
-        window_ms = (covered - self._window_start) // _SAMPLES_PER_MS
+        window_ms = (covered - self._window_start) // SAMPLES_PER_MS
         if result.words and (start := find_window_start(result.words, stable, window_ms)) is not None:
-            self._window_start += start.at_ms * _SAMPLES_PER_MS
+            self._window_start += start.at_ms * SAMPLES_PER_MS
             self._words_before += start.words
         return hypothesis

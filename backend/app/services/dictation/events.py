@@ -13,7 +13,7 @@ import orjson
 from app.core.discard_reasons import DiscardReason
 from app.core.errors import PrompterError
 from app.core.notes import NoteDict
-from app.providers.base import SAMPLE_RATE_HZ, SttConfig, Transcript
+from app.providers.base import SAMPLES_PER_MS, SttConfig, Transcript
 from app.schemas.speech_socket import OPTIONAL_EVENTS
 from app.services.audio.input_checks import InputHint
 from app.services.audio.segmenter import UtteranceEnded, UtterancePaused
@@ -22,8 +22,6 @@ from app.services.dictation.limits import Limit, LimitName
 from app.services.dictation.progress import Progress, ProgressState
 from app.services.dictation.session_state import HeardState, ShownText
 from app.utils.joining import TextPart, strip_open_end
-
-_SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 
 # -- shapes
 
@@ -367,8 +365,8 @@ class Receipt:
     def as_timing(self) -> TimingFields:
         """The receipt as the client gets it."""
         return {
-            "speech_end_ms": self.speech_end // _SAMPLES_PER_MS,
-            "endpoint_ms": (self.heard_until - self.speech_end) // _SAMPLES_PER_MS,
+            "speech_end_ms": self.speech_end // SAMPLES_PER_MS,
+            "endpoint_ms": (self.heard_until - self.speech_end) // SAMPLES_PER_MS,
             "queue_ms": round(self.queue_ms),
             "decode_ms": round(self.decode_ms),
         }
@@ -535,7 +533,7 @@ class EventBuilder:
 
     def eager_final(self, utterance: UtteranceState, pause: UtterancePaused, transcript: Transcript) -> None:
         """What the final will be if the pause lasts."""
-        if not self.is_requested("eager_final") or pause.heard_until // _SAMPLES_PER_MS <= self.told_until_ms:
+        if not self.is_requested("eager_final") or pause.heard_until // SAMPLES_PER_MS <= self.told_until_ms:
             return  # no client knows of it: there is nothing to take back, and no revision to count
         utterance.eager = transcript.text
         receipt = Receipt(pause.speech_end, pause.heard_until, 0, transcript.decode_ms)
@@ -601,7 +599,7 @@ class EventBuilder:
 
     def recovered_final(self, n: int, part: TextPart, end_ms: int) -> None:
         """A final of the session that broke off; it is stored already. It ends here, 0 before this session."""
-        event = self._plain_final(UtteranceState(n, 0, revision=1), part.text, end_ms * _SAMPLES_PER_MS)
+        event = self._plain_final(UtteranceState(n, 0, revision=1), part.text, end_ms * SAMPLES_PER_MS)
         if part.lang is not None:
             event["lang"] = part.lang
         if part.joined:
@@ -614,7 +612,7 @@ class EventBuilder:
 
         A crash loses nothing of the audio before `safe_ms`.
         """
-        received_ms, backlog_ms = received // _SAMPLES_PER_MS, backlog // _SAMPLES_PER_MS
+        received_ms, backlog_ms = received // SAMPLES_PER_MS, backlog // SAMPLES_PER_MS
         self._emit(
             {
                 "type": "ack",
@@ -673,8 +671,8 @@ class EventBuilder:
             {
                 "type": "stopped",
                 "stats": {
-                    "audio_ms": received // _SAMPLES_PER_MS,
-                    "speech_ms": totals.speech_samples // _SAMPLES_PER_MS,
+                    "audio_ms": received // SAMPLES_PER_MS,
+                    "speech_ms": totals.speech_samples // SAMPLES_PER_MS,
                     "utterances": totals.utterances,
                     "finals": totals.finals,
                     "discarded": totals.discarded,
@@ -700,8 +698,8 @@ class EventBuilder:
             "text": text,
             "revision": utterance.revision,
             "utterance_id": utterance.id,
-            "start_ms": utterance.start // _SAMPLES_PER_MS,
-            "end_ms": end // _SAMPLES_PER_MS,
+            "start_ms": utterance.start // SAMPLES_PER_MS,
+            "end_ms": end // SAMPLES_PER_MS,
             "lang": self.info.lang,
             "provider": self.info.provider,
             "model": self.info.model,
@@ -713,7 +711,7 @@ class EventBuilder:
     def _plain_final(self, utterance: UtteranceState, text: str, end: int) -> FinalEvent:
         """A final without words, and without times but that of its end."""
         timing: TimingFields = {
-            "speech_end_ms": max(end, utterance.start) // _SAMPLES_PER_MS,
+            "speech_end_ms": max(end, utterance.start) // SAMPLES_PER_MS,
             "endpoint_ms": 0,
             "queue_ms": 0,
             "decode_ms": 0,
@@ -729,7 +727,7 @@ class EventBuilder:
         fields = self._text(utterance, transcript.text, end, lang, model, receipt.as_timing())
         if transcript.joined:
             fields["joined"] = True
-        offset = utterance.start // _SAMPLES_PER_MS
+        offset = utterance.start // SAMPLES_PER_MS
         if transcript.uncovered:
             fields["uncovered"] = [
                 {"start_ms": offset + each.start_ms, "end_ms": offset + each.end_ms, "dbfs": each.dbfs}
@@ -760,8 +758,8 @@ class EventBuilder:
             "text": text,
             "revision": utterance.revision,
             "utterance_id": utterance.id,
-            "start_ms": utterance.start // _SAMPLES_PER_MS,
-            "end_ms": max(end, utterance.start) // _SAMPLES_PER_MS,
+            "start_ms": utterance.start // SAMPLES_PER_MS,
+            "end_ms": max(end, utterance.start) // SAMPLES_PER_MS,
             "lang": lang,
             "provider": self.info.provider,
             "model": model,
@@ -785,6 +783,6 @@ def _withheld(requested: frozenset[str]) -> frozenset[str]:
 def _span(utterance_id: int, start: int, end: int) -> _Span:
     return {
         "utterance_id": utterance_id,
-        "start_ms": start // _SAMPLES_PER_MS,
-        "end_ms": max(end, start) // _SAMPLES_PER_MS,
+        "start_ms": start // SAMPLES_PER_MS,
+        "end_ms": max(end, start) // SAMPLES_PER_MS,
     }

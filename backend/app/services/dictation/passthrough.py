@@ -4,14 +4,12 @@ import anyio
 
 from app.core.config import Settings
 from app.core.errors import SessionTooLong
-from app.providers.base import SAMPLE_RATE_HZ, RawSttSession
+from app.providers.base import SAMPLES_PER_MS, RawSttSession
 from app.providers.boundary import ProviderBoundary, close_provider
 from app.services.dictation.events import EventBuilder, UtteranceState
 from app.services.dictation.latency_meter import Meter
 from app.services.dictation.limits import LimitWatch
 from app.services.dictation.outbox import Outbox
-
-_SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 
 
 class PassthroughDictation:
@@ -72,7 +70,7 @@ class PassthroughDictation:
             SessionTooLong: the session's limit is reached.
         """
         self._received_ms += len(pcm) * 500 / rate_hz
-        received = self._received = int(self._received_ms) * _SAMPLES_PER_MS
+        received = self._received = int(self._received_ms) * SAMPLES_PER_MS
         self._meter.count_audio(received)
         with self._boundary:
             answers = self._engine.accept_chunk(pcm)

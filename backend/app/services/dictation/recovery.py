@@ -16,7 +16,7 @@ from anyio.to_thread import run_sync
 from app.core.config import Settings
 from app.core.errors import NotFound, PrompterError, StorageUnavailable
 from app.core.supervision import Supervisor
-from app.providers.base import SAMPLE_RATE_HZ
+from app.providers.base import SAMPLE_RATE_HZ, SAMPLES_PER_MS
 from app.schemas.speech_socket import StartConfig
 from app.services.audio.endpointing import FRAME_SAMPLES
 from app.services.dictation.events import Event, list_finals
@@ -42,7 +42,6 @@ RETRY_S = 60.0
 KEPT = 200
 """Recovered dictations whose finals are kept in memory for clients that come late."""
 STORE_CHECK_S = 0.5
-SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 Spoken = TranscribedUtterance | StoredFinal
 
 
@@ -218,7 +217,9 @@ class Recovery:
             told_bytes = 0
             finals: Sequence[StoredFinal] = ()
             if told_ms is not None:
-                told_bytes = about.to_bytes(max(told_ms - about.base_ms, 0) * 16) - unheard.settled
+                told_bytes = (
+                    about.to_bytes(max(told_ms - about.base_ms, 0) * SAMPLES_PER_MS) - unheard.settled
+                )
                 finals = await self._list_missed(about.user_id, about.dictation_id, told_ms)
             lead_bytes = min(unheard.settled - first, len(audio))
             claim = Claim(
@@ -360,7 +361,7 @@ class Recovery:
         """The entry without audio whose text was stored just before the server died."""
         async with self._database.read() as session:
             end_ms = await dictations.find_end_ms(session, entry.about.dictation_id)
-        stored = entry.about.to_bytes((end_ms - entry.about.base_ms) * 16)
+        stored = entry.about.to_bytes((end_ms - entry.about.base_ms) * SAMPLES_PER_MS)
         return replace(entry, settled=min(max(entry.settled, stored), entry.end))
 
     async def _transcribe(self, entry: SpoolEntry, audio: bytes) -> RecordingTranscript:

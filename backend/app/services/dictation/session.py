@@ -25,7 +25,7 @@ from app.core.errors import (
     StorageUnavailable,
 )
 from app.core.metrics import Observer
-from app.providers.base import SAMPLE_RATE_HZ, RawSttSession, SttConfig, SttProvider
+from app.providers.base import SAMPLE_RATE_HZ, SAMPLES_PER_MS, RawSttSession, SttConfig, SttProvider
 from app.schemas.speech_socket import Auth, EndpointingConfig, Flush, Ping, Resume, Start, StartConfig
 from app.services.audio.pcm import OddByteCarry
 from app.services.decoding.languages import choose_languages
@@ -590,9 +590,9 @@ class SpeechSession:
             words=config.words,
             keep=self._keep_final,
         )
-        if told_ms * 16 > state.heard.told_end:
+        if told_ms * SAMPLES_PER_MS > state.heard.told_end:
             builder.told_until_ms = told_ms + TOLD_MS
-        first_ms = state.heard.find_lead(state.rate_hz or SAMPLE_RATE_HZ)[0] // 16
+        first_ms = state.heard.find_lead(state.rate_hz or SAMPLE_RATE_HZ)[0] // SAMPLES_PER_MS
         described = partial(self._describe, recorder, builder.info, wanted, about.base_ms + first_ms)
         spooled = self._spool.begin(self.owner, described, recorder)
         dictation = SegmentedDictation(

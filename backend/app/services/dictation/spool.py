@@ -16,6 +16,7 @@ from anyio.to_thread import run_sync
 
 from app.core.config import Settings
 from app.core.supervision import Supervisor
+from app.providers.base import SAMPLES_PER_MS
 from app.services.history.dictation_writer import DictationRecorder
 from app.storage.audio_spool import SpooledDictation, SpoolEntry, SpoolStore
 from app.utils.ids import new_id
@@ -93,7 +94,11 @@ class SpooledAudio:
     @property
     def safe_ms(self) -> int:
         """How much of the session's audio survives a crash, from its first sample."""
-        return self._first_sample // 16 + self.about.to_ms(self.written) if self.about is not None else 0
+        return (
+            self._first_sample // SAMPLES_PER_MS + self.about.to_ms(self.written)
+            if self.about is not None
+            else 0
+        )
 
     def go_on_from(self, sample: int) -> None:
         """Another server has had the session's audio before this sample."""
@@ -136,7 +141,7 @@ class SpooledAudio:
         if self.about is None:
             return
         unstored_ms = self._recorder.unstored_from_ms
-        sample = told if unstored_ms is None else min(told, unstored_ms * 16)
+        sample = told if unstored_ms is None else min(told, unstored_ms * SAMPLES_PER_MS)
         self.settled = max(self.settled, self.about.to_bytes(sample - self._first_sample))
 
     def end(self, *, is_whole: bool) -> None:

@@ -152,7 +152,7 @@ class DecodeWorker:
             nonlocal waited_s
             ticket = current_ticket.get()
             assert ticket is not None
-            waited_s = ticket.started_at - ticket.waiting_since
+            waited_s = ticket.waited_s
             with ProviderBoundary(call.place.engine):
                 if isinstance(call, DecodeContinuation):
                     return await cast("ContinuingSttSession", engine).decode_continuation(
@@ -161,7 +161,7 @@ class DecodeWorker:
                 return await engine.decode(call.request)
 
         value = await self._scheduler.run(make_job(self._scheduler, session.number, call), decode)
-        return Answer(value=value, waited_s=max(waited_s, 0.0))
+        return Answer(value=value, waited_s=waited_s)
 
     async def _open(self, engine: str, config: SttConfig) -> OpenedSession:
         """Open a session to see whether it can be, and close it: sessions are opened again where they decode."""

@@ -8,7 +8,15 @@ import numpy as np
 
 from app.core.config import Settings
 from app.core.discard_reasons import DiscardReason
-from app.providers.base import SAMPLE_RATE_HZ, RawSttSession, Samples, Segment, Transcript, Word
+from app.providers.base import (
+    SAMPLE_RATE_HZ,
+    SAMPLES_PER_MS,
+    RawSttSession,
+    Samples,
+    Segment,
+    Transcript,
+    Word,
+)
 from app.providers.boundary import ProviderBoundary
 from app.services.audio.pcm import measure_dbfs
 from app.services.audio.segmenter import (
@@ -27,7 +35,6 @@ from app.services.transcription.result import (
     UncoveredAudio,
 )
 
-_SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 RAW_CHUNK_SAMPLES = SAMPLE_RATE_HZ // 10
 """An engine that sees every chunk is given this much at a time: about as much as a microphone client sends."""
 
@@ -129,7 +136,7 @@ class SegmentedTranscriber:
             transcript = (await self._decoder.finish(ended)).transcript
             if transcript.rejected or not transcript.text:
                 return [self._discarded(name_rejection(transcript, ended.likely_reason), ended)]
-            offset_ms = ended.start // _SAMPLES_PER_MS
+            offset_ms = ended.start // SAMPLES_PER_MS
             uncovered = [
                 UncoveredAudio(
                     start_ms=offset_ms + gap.start_ms, end_ms=offset_ms + gap.end_ms, dbfs=gap.dbfs
@@ -151,14 +158,14 @@ class SegmentedTranscriber:
         speech = samples[self._onset - ended.start : ended.speech_end - ended.start]
         return DiscardedAudio(
             reason=reason,
-            start_ms=self._onset // _SAMPLES_PER_MS,
-            end_ms=ended.speech_end // _SAMPLES_PER_MS,
+            start_ms=self._onset // SAMPLES_PER_MS,
+            end_ms=ended.speech_end // SAMPLES_PER_MS,
             dbfs=measure_dbfs(speech),
         )
 
     def _transcribed(self, transcript: Transcript, ended: UtteranceEnded) -> TranscribedUtterance:
         """The utterance with times from the start of the recording."""
-        offset_ms = ended.start // _SAMPLES_PER_MS
+        offset_ms = ended.start // SAMPLES_PER_MS
         words = tuple(
             TranscribedWord(
                 text=word.text,
@@ -168,7 +175,7 @@ class SegmentedTranscriber:
             )
             for word in transcript.words
         )
-        start_ms, end_ms = self._onset // _SAMPLES_PER_MS, ended.speech_end // _SAMPLES_PER_MS
+        start_ms, end_ms = self._onset // SAMPLES_PER_MS, ended.speech_end // SAMPLES_PER_MS
         if words:
             start_ms, end_ms = min(start_ms, words[0].start_ms), max(end_ms, words[-1].end_ms)
         return TranscribedUtterance(
@@ -204,7 +211,7 @@ class PackedTranscriber:
         self._segmenter = Segmenter(settings, SAMPLE_RATE_HZ, self.PAUSE_MS)
         # One window has one language: where that is not known, it may change in a pause that ends an utterance.
         known = engine.config.required_langs or engine.provider.capabilities.languages or ()
-        longest_pause = None if len(known) == 1 else settings.endpointing.dictation_ms * _SAMPLES_PER_MS
+        longest_pause = None if len(known) == 1 else settings.endpointing.dictation_ms * SAMPLES_PER_MS
         self._packer = WindowPacker(int(settings.limits.utterance_s * SAMPLE_RATE_HZ), longest_pause)
         self._utterances = utterances if engine.scheduler else anyio.CapacityLimiter(1)
         self._segmenters = segmenters
@@ -283,8 +290,8 @@ def discard_window(window: PackedWindow, reason: str) -> DiscardedAudio:
     ]
     return DiscardedAudio(
         reason=reason,
-        start_ms=window.onset // _SAMPLES_PER_MS,
-        end_ms=window.pieces[-1].speech_end // _SAMPLES_PER_MS,
+        start_ms=window.onset // SAMPLES_PER_MS,
+        end_ms=window.pieces[-1].speech_end // SAMPLES_PER_MS,
         dbfs=measure_dbfs(np.concatenate(speech)),
     )
 
@@ -293,15 +300,13 @@ def unpack_transcript(
     transcript: Transcript, window: PackedWindow, lang: str | None
 ) -> list[TranscribedUtterance]:
     """The text of a window in parts, each with its words, and times from the start of the recording."""
-    whole = Segment(transcript.text, 0, window.speech_samples // _SAMPLES_PER_MS)
+    whole = Segment(transcript.text, 0, window.speech_samples // SAMPLES_PER_MS)
     left = [_place_word(word, window) for word in transcript.words]
     found: list[TranscribedUtterance] = []
     for number, segment in enumerate(transcript.segments or (whole,)):
         words, left = _take_words(left, segment.text)
-        start, end = window.locate_speech(
-            segment.start_ms * _SAMPLES_PER_MS, segment.end_ms * _SAMPLES_PER_MS
-        )
-        start_ms, end_ms = start // _SAMPLES_PER_MS, end // _SAMPLES_PER_MS
+        start, end = window.locate_speech(segment.start_ms * SAMPLES_PER_MS, segment.end_ms * SAMPLES_PER_MS)
+        start_ms, end_ms = start // SAMPLES_PER_MS, end // SAMPLES_PER_MS
         if words:
             start_ms, end_ms = min(start_ms, words[0].start_ms), max(end_ms, words[-1].end_ms)
         if found:
@@ -324,20 +329,20 @@ def locate_uncovered(transcript: Transcript, window: PackedWindow) -> list[Uncov
     """The speech of a window that has no words, with times from the start of the recording."""
     found = []
     for gap in transcript.uncovered:
-        start, end = window.locate_speech(gap.start_ms * _SAMPLES_PER_MS, gap.end_ms * _SAMPLES_PER_MS)
+        start, end = window.locate_speech(gap.start_ms * SAMPLES_PER_MS, gap.end_ms * SAMPLES_PER_MS)
         found.append(
-            UncoveredAudio(start_ms=start // _SAMPLES_PER_MS, end_ms=end // _SAMPLES_PER_MS, dbfs=gap.dbfs)
+            UncoveredAudio(start_ms=start // SAMPLES_PER_MS, end_ms=end // SAMPLES_PER_MS, dbfs=gap.dbfs)
         )
     return found
 
 
 def _place_word(word: Word, window: PackedWindow) -> TranscribedWord:
-    start = window.locate(word.start_ms * _SAMPLES_PER_MS)
-    end = window.locate(word.end_ms * _SAMPLES_PER_MS, end=True)
+    start = window.locate(word.start_ms * SAMPLES_PER_MS)
+    end = window.locate(word.end_ms * SAMPLES_PER_MS, end=True)
     return TranscribedWord(
         text=word.text,
-        start_ms=start // _SAMPLES_PER_MS,
-        end_ms=max(start, end) // _SAMPLES_PER_MS,
+        start_ms=start // SAMPLES_PER_MS,
+        end_ms=max(start, end) // SAMPLES_PER_MS,
         confidence=word.confidence,
     )
 
@@ -391,7 +396,7 @@ class PassthroughTranscriber:
         start, self._final_end = self._final_end, self._received
         return TranscribedUtterance(
             text=text,
-            start_ms=start // _SAMPLES_PER_MS,
-            end_ms=self._final_end // _SAMPLES_PER_MS,
+            start_ms=start // SAMPLES_PER_MS,
+            end_ms=self._final_end // SAMPLES_PER_MS,
             lang=self._engine.config.primary_lang,
         )

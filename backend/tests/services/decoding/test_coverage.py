@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 
-from app.providers.base import Samples, Segment, WindowResult, Word
+from app.providers.base import SAMPLES_PER_MS, Samples, Segment, WindowResult, Word
 from app.services.decoding.coverage import (
     CONTEXT_MS,
     FRAME_MS,
     LEAST_GAP_MS,
     LEAST_SPEECH_MS,
     LEVEL_DBFS,
-    SAMPLES_PER_MS,
     SHORT_MS,
     Passage,
     amplify,
