@@ -7,6 +7,8 @@ from types import ModuleType
 
 import pytest
 
+from app.bench.figures import compute_quantile
+
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "measure" / "cluster" / "simulate.py"
 
 
@@ -28,8 +30,8 @@ def test_every_silence_brings_a_final_and_room_brings_it_soon(script: ModuleType
     figures = script.simulate(plan)
     assert abs(figures.ended - len(figures.to_final_s)) <= plan.speakers, "only those under way may differ"
     assert figures.ended > plan.speakers
-    assert script.find_quantile(figures.final_queue_s, 0.95) < 0.05
-    assert script.find_quantile(figures.first_partial_s, 0.5) < 1.0
+    assert compute_quantile(figures.final_queue_s, 0.95) < 0.05
+    assert compute_quantile(figures.first_partial_s, 0.5) < 1.0
     assert script.list_uses(plan, figures)["cores of the workers, finals"] < 0.5
 
 

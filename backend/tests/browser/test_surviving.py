@@ -8,7 +8,7 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import BROWSER, OpenPage
 from tests.browser.test_unsent_speech import LONG, LOST, SAID, serve, stored_texts
-from tests.contract.test_surviving_behind_nginx import find_busy, run_nginx
+from tests.contract.test_surviving_behind_nginx import find_busy, run_balancer
 from tests.support.database import PostgresServer
 
 pytestmark = [*BROWSER, pytest.mark.usefixtures("built_page")]
@@ -25,7 +25,7 @@ async def test_a_dictation_goes_on_at_the_other_server(
             (tmp_path / name).mkdir()
             server = serve(tmp_path / name, PROMPTER_STORAGE__URL=address)
             servers.append(await stack.enter_async_context(server))
-        with run_nginx(tmp_path, servers) as proxied:
+        with run_balancer(tmp_path, servers) as proxied:
             app = await open_page(proxied, says=LONG)
             app.expect_trouble(LOST)
             await app.button("Dictate").click()

@@ -1,14 +1,9 @@
 """The recipes for nginx, of the guide and of deploy/, in front of a server: pages, streams, sockets, refusals."""
 
-import os
 import re
-import shutil
-import socket
 import ssl
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +17,7 @@ from app.core.config import LlmSettings
 from tests.conftest import ROOT
 from tests.fakes.engine import FakeEngine
 from tests.support.command import run_prompter
+from tests.support.nginx import STARTS_S, find_nginx, run_nginx
 from tests.support.server import serve_engine
 
 pytestmark = pytest.mark.once
@@ -30,7 +26,6 @@ GUIDES = [ROOT / "docs" / "deployment.md", ROOT / "docs" / "es" / "deployment.md
 FILE = ROOT / "deploy" / "nginx.conf"
 CHAT = {"model": "echo", "messages": [{"role": "user", "content": "hello"}]}
 BROWSER = {"Accept": "text/html"}
-STARTS_S = 60
 
 
 @dataclass(frozen=True)
@@ -61,17 +56,9 @@ def read_file_recipe(folder: Path) -> str:
     return f"{before}{plain.replace('listen 80', f'listen unix:{folder}/plain')}{encrypted}"
 
 
-@pytest.fixture(scope="module")
-def nginx() -> str:
-    found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}{os.pathsep}/usr/sbin")
-    return found or pytest.skip("no nginx on this machine: apt-get install nginx")
-
-
 @pytest.fixture(scope="module", params=["guide", "deploy"])
-def site(
-    nginx: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("nginx")
+def site(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Site]:
+    nginx, folder = find_nginx(), tmp_path_factory.mktemp("nginx")
     run_prompter("tls", "prompter.example", "--folder", folder)
     with (
         reserve_port() as port,
@@ -89,38 +76,9 @@ def site(
         ):
             assert written in recipe
             recipe = recipe.replace(written, here)
-        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        temporary = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in kinds)
-        logs = f"access_log {folder}/access.log;\n"
-        text = f"daemon off;\npid {folder}/pid;\nevents {{}}\nhttp {{\n{logs}{temporary}{recipe}}}\n"
-        (folder / "nginx.conf").write_text(text, encoding="utf-8")
-        command = [
-            nginx,
-            "-p",
-            str(folder),
-            "-c",
-            str(folder / "nginx.conf"),
-            "-e",
-            str(folder / "error.log"),
-        ]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-            try:
-                context = ssl.create_default_context(cafile=str(folder / "cert.pem"))
-                site = Site(f"https://localhost:{port}", context, folder)
-                wait_until_listening(process, port)
-                yield site
-            finally:
-                process.terminate()
-
-
-def wait_until_listening(process: "subprocess.Popen[bytes]", port: int) -> None:
-    deadline = time.monotonic() + STARTS_S
-    while True:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        assert process.poll() is None, process.stderr and process.stderr.read()
-        assert time.monotonic() < deadline, "nginx does not listen"
-        time.sleep(0.02)
+        with run_nginx(nginx, folder, port, f"access_log {folder}/access.log;\n{recipe}"):
+            context = ssl.create_default_context(cafile=str(folder / "cert.pem"))
+            yield Site(f"https://localhost:{port}", context, folder)
 
 
 def test_both_guides_have_the_same_recipe() -> None:

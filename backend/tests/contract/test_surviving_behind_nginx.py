@@ -1,9 +1,6 @@
 """Two servers behind nginx: our own client goes on at the other one, whichever is killed or stopped under it."""
 
-import os
-import shutil
 import signal
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,64 +11,41 @@ import pytest
 from app.bench.target import reserve_port
 from app.client.events import Event
 from app.client.prompt_client import PromptClient
-from tests.contract.test_behind_nginx import wait_until_listening
 from tests.contract.test_surviving_sessions import CHUNKS, list_stored_at, run_gateways, say_whole
 from tests.support.command import ServerProcess
 from tests.support.database import PostgresServer
+from tests.support.nginx import find_nginx, run_nginx
 
 pytestmark = pytest.mark.once
 
-CONFIGURATION = """
-daemon off; pid {folder}/pid; events {{}}
-http {{
-    access_log off; {temporary}
-    upstream gateways {{ {servers} }}
-    map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
-    server {{
-        listen 127.0.0.1:{port};
-        location / {{
-            proxy_pass http://gateways;
-            proxy_http_version 1.1;
-            proxy_set_header Host $http_host;
-            proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection $connection_upgrade;
-            proxy_next_upstream error;
-            proxy_read_timeout 1h;
-        }}
+HTTP = """
+access_log off;
+upstream gateways {{ {servers} }}
+map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
+server {{
+    listen 127.0.0.1:{port};
+    location / {{
+        proxy_pass http://gateways;
+        proxy_http_version 1.1;
+        proxy_set_header Host $http_host;
+        proxy_set_header Upgrade $http_upgrade;
+        proxy_set_header Connection $connection_upgrade;
+        proxy_next_upstream error;
+        proxy_read_timeout 1h;
     }}
 }}
 """
 
 
 @contextmanager
-def run_nginx(folder: Path, gateways: list[ServerProcess]) -> Iterator[str]:
+def run_balancer(folder: Path, gateways: list[ServerProcess]) -> Iterator[str]:
     """nginx, which sends each connection to the next of the servers that are there; its address."""
-    nginx = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}{os.pathsep}/usr/sbin")
-    if nginx is None:
-        pytest.skip("no nginx on this machine: apt-get install nginx")
-    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    temporary = " ".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
+    nginx = find_nginx()
     servers = " ".join(
         f"server {each.url.removeprefix('http://')} max_fails=1 fail_timeout=1s;" for each in gateways
     )
-    with reserve_port() as port:
-        text = CONFIGURATION.format(folder=folder, temporary=temporary, servers=servers, port=port)
-        (folder / "nginx.conf").write_text(text, encoding="utf-8")
-        command = [
-            nginx,
-            "-p",
-            str(folder),
-            "-c",
-            str(folder / "nginx.conf"),
-            "-e",
-            str(folder / "error.log"),
-        ]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-            try:
-                wait_until_listening(process, port)
-                yield f"http://127.0.0.1:{port}"
-            finally:
-                process.terminate()
+    with reserve_port() as port, run_nginx(nginx, folder, port, HTTP.format(servers=servers, port=port)):
+        yield f"http://127.0.0.1:{port}"
 
 
 async def find_busy(gateways: list[ServerProcess]) -> ServerProcess:
@@ -91,7 +65,7 @@ async def test_our_own_client_goes_on_at_the_other_server(
     """Its server ends in the middle of the second sentence: no final is lost, and none comes twice."""
     url = postgres_server.create(postgres_template)
     async with run_gateways(url, tmp_path) as gateways:
-        with run_nginx(tmp_path, gateways) as proxied:
+        with run_balancer(tmp_path, gateways) as proxied:
             events: list[Event] = []
             ended: list[ServerProcess] = []
 

@@ -381,6 +381,13 @@ async def say_whole(url: str) -> list[tuple[int, str]]:
     return client.finals
 
 
+async def check_whole(client: MovingClient, there: ServerProcess, dictation_id: str) -> None:
+    """Check that nothing is lost or doubled, neither at the client nor in the database."""
+    client.check_order()
+    assert client.finals == await say_whole(there.url)
+    assert await list_stored_at(there, dictation_id) == [text for _, text in client.finals]
+
+
 @pytest.mark.parametrize("how", ["killed", "stopped", "suspended"])
 async def test_a_session_outlives_its_server(
     how: str, postgres_server: PostgresServer, postgres_template: str, tmp_path: Path
@@ -406,10 +413,7 @@ async def test_a_session_outlives_its_server(
         if how == "suspended":
             await wake(here, first)
         await client.stop()
-        client.check_order()
-        assert client.finals == await say_whole(there.url)
-        stored = await list_stored_at(there, ready["dictation_id"])
-        assert stored == [text for _, text in client.finals]
+        await check_whole(client, there, ready["dictation_id"])
 
 
 async def test_what_a_server_told_in_an_outage_and_took_with_it_does_not_come_again(
@@ -432,10 +436,7 @@ async def test_what_a_server_told_in_an_outage_and_took_with_it_does_not_come_ag
         await move_when_database_is_back(client, there)
         await client.send()
         await client.stop()
-        client.check_order()
-        assert client.finals == await say_whole(there.url)
-        stored = await list_stored_at(there, ready["dictation_id"])
-        assert stored == [text for _, text in client.finals]
+        await check_whole(client, there, ready["dictation_id"])
 
 
 async def move_when_database_is_back(client: MovingClient, there: ServerProcess) -> None:

@@ -17,12 +17,11 @@ from pathlib import Path
 
 import pytest
 
-from app.providers.tier.ray_node import find_free_ports
+from app.providers.tier.ray_node import HELPER_PORTS, RAY, find_free_ports
 from tests.support.command import COMMAND, make_environment
 
 START_S = 400.0
 """Time limit of what takes seconds on an idle machine."""
-RAY = (sys.executable, "-c", "from ray.scripts.scripts import main; main()")
 STRANGER = """
 import os, ray
 ray.init(address=os.environ["ADDRESS"], log_to_driver=False)
@@ -106,12 +105,6 @@ def run_ray(folder: Path) -> Iterator[RayCluster]:
         port = free.getsockname()[1]
     # Of 127.0.0.1 Ray would make the address that the machine has in its network.
     sockets = Path(tempfile.mkdtemp(prefix="ray-"))  # paths of sockets must be short
-    names = (
-        "dashboard-agent-listen-port",
-        "dashboard-agent-grpc-port",
-        "runtime-env-agent-port",
-        "metrics-export-port",
-    )
     head = [
         *RAY,
         "start",
@@ -123,7 +116,7 @@ def run_ray(folder: Path) -> Iterator[RayCluster]:
     ]
     head += ["--include-dashboard=false", "--disable-usage-stats", "--include-log-monitor=false"]
     head += [f"--temp-dir={sockets}", f"--object-store-memory={80 << 20}"]
-    head += [f"--{name}={free_port}" for name, free_port in zip(names, find_free_ports(), strict=True)]
+    head += [f"--{name}={free_port}" for name, free_port in zip(HELPER_PORTS, find_free_ports(), strict=True)]
     with pytest.MonkeyPatch.context() as patch, (folder / "head.log").open("wb") as log:
         for name, value in environment.items():
             patch.setenv(name, value)

@@ -122,8 +122,8 @@ def make_speech_without_pauses(seconds: float) -> NDArray[np.int16]:
     return np.resize(loud, int(seconds * 16_000))
 
 
-async def wait_until(holds: Callable[[], bool], within_s: float = PATIENCE_S) -> None:
-    """Wait until a condition of the server holds."""
+async def wait_until(holds: Callable[[], object], within_s: float = PATIENCE_S) -> None:
+    """Wait until a condition holds that has no event of its own."""
     async with asyncio.timeout(within_s):
         while not holds():  # noqa: ASYNC110  # the server runs in another thread
             await asyncio.sleep(0.005)

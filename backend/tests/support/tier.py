@@ -21,16 +21,15 @@ from app.services.tier.worker import DecodeWorker
 from app.services.tier.workers import Workers
 from tests.fakes.tier import FakeLink
 from tests.fakes.window_engine import FakeWindowEngine, WindowScript, make_speech
+from tests.support.speech_client import wait_until
 
 WITHIN_S = 60
 """Time limit of what takes milliseconds on an idle machine."""
 
 
 async def until(holds: Callable[[], object], within_s: float = WITHIN_S) -> None:
-    """Wait until a condition holds that has no event of its own."""
-    with anyio.fail_after(within_s):
-        while not holds():  # noqa: ASYNC110
-            await anyio.sleep(0.002)
+    """`wait_until`, for as long as these tests may take."""
+    await wait_until(holds, within_s)
 
 
 class Cluster:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from nodes import ClusterError, Node, find_program
 
+from app.providers.tier.ray_node import RAY
+
 ROOT = Path(__file__).resolve().parents[3]
 BACKEND = ROOT / "backend"
 PORT = 8000
@@ -117,17 +119,9 @@ class Tier:
         }
 
     def start(self) -> None:
-        ray = [
-            sys.executable,
-            "-c",
-            "from ray.scripts.scripts import main; main()",
-            "start",
-            "--head",
-            "--block",
-        ]
         options = [f"--node-ip-address={self.node.address}", f"--port={RAY_PORT}", "--num-cpus=0",
                    "--include-dashboard=false", "--disable-usage-stats"]  # fmt: skip
-        self.node.run("ray", [*ray, *options], self.settings(self.node))
+        self.node.run("ray", [*RAY, "start", "--head", "--block", *options], self.settings(self.node))
         wait_for("the head of Ray", lambda: can_connect(self.node.address, RAY_PORT))
 
 

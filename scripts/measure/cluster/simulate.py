@@ -22,6 +22,8 @@ from scripted_cluster import AUDIO_BYTES_S, Gateway, Link, Worker  # noqa: E402 
 from scripted_speech import CHECKPOINTS, SPOKEN, Speaker, parse_spoken  # noqa: E402
 from scripted_time import Figures, Timeline  # noqa: E402
 
+from app.bench.figures import compute_quantile  # noqa: E402  # the path above comes first
+
 CALL_CPU_S = 0.0009
 """CPU of a gateway for one call of a worker, over Ray (docs/decisions/0026)."""
 
@@ -66,12 +68,6 @@ def simulate(plan: Plan) -> Figures:
     return figures
 
 
-def find_quantile(values: Sequence[float], share: float) -> float:
-    """The smallest value that this share does not exceed; 0 where there is none."""
-    ordered = sorted(values)
-    return ordered[min(int(share * len(ordered)), len(ordered) - 1)] if ordered else 0.0
-
-
 def list_uses(plan: Plan, figures: Figures) -> dict[str, float]:
     """Which share of each part of the cluster is in use; above 1 there is not enough of it. Partials take what is left
     of the workers, and count for nothing here."""
@@ -101,7 +97,7 @@ def report(plan: Plan, figures: Figures) -> list[str]:
     """The rows of a Markdown table."""
 
     def show(values: Sequence[float], unit: float = 1.0, digits: int = 2) -> str:
-        quantiles = (find_quantile(values, share) * unit for share in (0.5, 0.95))
+        quantiles = (compute_quantile(values or [0.0], share) * unit for share in (0.5, 0.95))
         return " / ".join(f"{value:.{digits}f}" for value in quantiles)
 
     uses = list_uses(plan, figures)

@@ -22,6 +22,8 @@ from app.providers.tier.port import LinkLost
 
 logger = logging.getLogger(__name__)
 
+RAY = (sys.executable, "-c", "from ray.scripts.scripts import main; main()")
+"""Ray's command of this Python: `ray` need not be in the search path."""
 NAMESPACE = "prompter"
 WORKER_PREFIX = "decode-worker-"
 _START_S = 180.0
@@ -169,7 +171,7 @@ class RayNode:
         """Whether there is a node now through which this process is in the cluster."""
         with tempfile.TemporaryFile() as output:
             self._node = subprocess.Popen(  # noqa: S603  # Ray's own command, without a shell
-                [*_RAY, *self._list_options()],
+                [*RAY, *self._list_options()],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -202,7 +204,7 @@ class RayNode:
             f"--object-store-memory={STORE_BYTES}",
             # With ports of its own choice a node waits for files that helpers write, for 15 s at most: a slow machine
             # would have no node.
-            *(f"--{name}={port}" for name, port in zip(_HELPER_PORTS, find_free_ports(), strict=True)),
+            *(f"--{name}={port}" for name, port in zip(HELPER_PORTS, find_free_ports(), strict=True)),
         ]
 
 
@@ -229,7 +231,7 @@ def share_log() -> None:
     logging.getLogger("ray._private.worker").setLevel(logging.ERROR)
 
 
-_HELPER_PORTS = (
+HELPER_PORTS = (
     "dashboard-agent-listen-port",
     "dashboard-agent-grpc-port",
     "runtime-env-agent-port",
@@ -277,11 +279,7 @@ def has_node(address: str, own: str, processes: Path = Path("/proc")) -> bool:
 def find_free_ports() -> list[int]:
     """As many ports of this machine as a node's helpers need."""
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in _HELPER_PORTS]
+        sockets = [stack.enter_context(socket.socket()) for _ in HELPER_PORTS]
         for each in sockets:
             each.bind(("", 0))
         return [each.getsockname()[1] for each in sockets]
-
-
-_RAY = (sys.executable, "-c", "from ray.scripts.scripts import main; main()")
-"""Ray's command of this Python: `ray` need not be in the search path."""

@@ -98,7 +98,7 @@ def test_helpers_of_a_node_get_ports_of_their_own() -> None:
 def test_a_node_that_is_being_started_ends_when_it_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """The signal comes to another thread than the one that waits for Ray."""
     command = (sys.executable, "-c", "import time; time.sleep(600)")
-    monkeypatch.setattr(ray_node, "_RAY", command)
+    monkeypatch.setattr(ray_node, "RAY", command)
     monkeypatch.setattr(ray_node, "check_installed", lambda: None)
     monkeypatch.setattr(ray_node, "has_node", lambda *_: False)
     has_tried = threading.Event()

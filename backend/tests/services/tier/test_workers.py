@@ -1,5 +1,7 @@
 """A gateway and its decode workers, without a network: who decodes what, and what happens when one is lost."""
 
+from collections.abc import Awaitable, Callable
+
 import anyio
 import anyio.lowlevel
 import pytest
@@ -10,6 +12,24 @@ from app.services.decoding.policy import Priority, Shed
 from app.services.tier.calls import DecodeWindow, OpenSession
 from tests.fakes.window_engine import WindowScript, make_text
 from tests.support.tier import Cluster
+
+
+async def decode_through(cluster: Cluster, strike: Callable[[str], Awaitable[None]]) -> WindowResult:
+    """What becomes of a final while its worker, which is held, and maybe others are struck: `strike` has its name."""
+    first = await cluster.add(WindowScript(hold=lambda _: True))
+    session = await cluster.open()
+    results: list[WindowResult] = []
+
+    async def decode() -> None:
+        results.append(await cluster.decode(session))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(decode)
+        await cluster.until(lambda: cluster.link.nodes[first].calls)
+        await strike(first)
+        await cluster.until(lambda: results)
+        cluster.release()
+    return results[0]
 
 
 async def test_a_worker_decodes_what_the_engine_here_would() -> None:
@@ -65,22 +85,12 @@ async def test_gateways_do_not_all_begin_with_the_same_worker() -> None:
 
 async def test_a_final_whose_worker_dies_is_decoded_elsewhere() -> None:
     async with Cluster().run() as cluster:
-        held = WindowScript(hold=lambda _: True)
-        first = await cluster.add(held)
-        session = await cluster.open()
-        results: list[WindowResult] = []
 
-        async def decode() -> None:
-            results.append(await cluster.decode(session))
-
-        async with anyio.create_task_group() as group:
-            group.start_soon(decode)
-            await cluster.until(lambda: cluster.link.nodes[first].calls)
+        async def strike(first: str) -> None:
             await cluster.add()
             cluster.link.kill(first)
-            await cluster.until(lambda: results)
-            cluster.release()
-        assert results[0].text == make_text(3)
+
+        assert (await decode_through(cluster, strike)).text == make_text(3)
         assert cluster.metric("prompter_tier_redone_total") == 1
         assert cluster.metric("prompter_tier_workers") == 1
 
@@ -173,24 +183,14 @@ async def test_a_gateway_knows_what_others_take_of_the_workers() -> None:
 async def test_workers_that_end_together_are_not_the_utterances_fault() -> None:
     """A machine with several workers goes down: the servers notice one after the other, at this utterance."""
     async with Cluster().run() as cluster:
-        held = WindowScript(hold=lambda _: True)
-        first = await cluster.add(held)
-        session = await cluster.open()
-        results: list[WindowResult] = []
 
-        async def decode() -> None:
-            results.append(await cluster.decode(session))
-
-        async with anyio.create_task_group() as group:
-            group.start_soon(decode)
-            await cluster.until(lambda: cluster.link.nodes[first].calls)
+        async def strike(first: str) -> None:
             others = [await cluster.add() for _ in range(4)]
             for name in (first, *others):
                 cluster.link.kill(name)
-            group.start_soon(cluster.add)
-            await cluster.until(lambda: results)
-            cluster.release()
-        assert results[0].text == make_text(3)
+            await cluster.add()
+
+        assert (await decode_through(cluster, strike)).text == make_text(3)
         assert cluster.metric("prompter_tier_lost_total") == 0
 
 
